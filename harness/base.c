@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * base: see base.h. die() and must_failed() print one line and leave with exit(), so that atexit
+ * handlers (the driver's, the terminal's) still run.
+ */
+#include "base.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static void say(const char *kind, const char *format, va_list arguments)
+{
+    flockfile(stderr);
+    fprintf(stderr, "racebench: %s", kind);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    funlockfile(stderr);
+}
+
+_Noreturn void die(enum exit_code code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    say("", format, arguments);
+    va_end(arguments);
+    exit((int)code);
+}
+
+void warn(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    say("warning: ", format, arguments);
+    va_end(arguments);
+}
+
+_Noreturn void must_failed(const char *expression, const char *file, int line, const char *function)
+{
+    die(EXIT_INTERNAL, "internal error: '%s' does not hold at %s:%d in %s; please report it",
+        expression, file, line, function);
+}
+
+static void *checked(void *memory)
+{
+    if (memory == NULL)
+        die(EXIT_INTERNAL, "out of memory");
+    return memory;
+}
+
+void *x_malloc(size_t bytes)
+{
+    return checked(malloc(bytes > 0 ? bytes : 1));
+}
+
+void *x_calloc(size_t count, size_t bytes)
+{
+    return checked(calloc(count > 0 ? count : 1, bytes > 0 ? bytes : 1));
+}
+
+void *x_realloc(void *memory, size_t bytes)
+{
+    return checked(realloc(memory, bytes > 0 ? bytes : 1));
+}
+
+char *x_strdup(const char *text)
+{
+    return checked(strdup(text));
+}
+
+char *x_strndup(const char *text, size_t length)
+{
+    return checked(strndup(text, length));
+}
+
+char *x_format(const char *format, ...)
+{
+    char *text = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    return checked(length < 0 ? NULL : text);
+}
+
+size_t array_grow(void **items, size_t *count, size_t *capacity, size_t item_bytes)
+{
+    if (*count == *capacity) {
+        *capacity = *capacity > 0 ? *capacity * 2 : 8;
+        *items = x_realloc(*items, *capacity * item_bytes);
+    }
+    return (*count)++;
+}
+
+int64_t clock_monotonic_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t clock_wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static uint64_t splitmix(uint64_t *state)
+{
+    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+void random_seed(struct random *random, uint64_t seed)
+{
+    for (size_t i = 0; i < COUNT_OF(random->state); i++)
+        random->state[i] = splitmix(&seed);
+}
+
+static uint64_t rotate_left(uint64_t value, int bits)
+{
+    return (value << bits) | (value >> (64 - bits));
+}
+
+uint64_t random_next(struct random *random)
+{
+    uint64_t *s = random->state;
+    uint64_t result = rotate_left(s[1] * 5, 7) * 9;
+    uint64_t t = s[1] << 17;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = rotate_left(s[3], 45);
+    return result;
+}
+
+uint64_t random_below(struct random *random, uint64_t bound)
+{
+    must(bound > 0);
+    uint64_t unbiased_from = (0 - bound) % bound; /* 2^64 mod bound: values below it are refused */
+    for (;;) {
+        uint64_t value = random_next(random);
+        if (value >= unbiased_from)
+            return value % bound;
+    }
+}
+
+uint64_t random_mix(uint64_t a, uint64_t b)
+{
+    uint64_t state = a ^ rotate_left(b, 32) ^ (b * 0x9e3779b97f4a7c15u);
+    return splitmix(&state);
+}
+
+void hash_init(struct hash *hash)
+{
+    hash->value = 0xcbf29ce484222325u;
+}
+
+void hash_bytes(struct hash *hash, const void *bytes, size_t length)
+{
+    const unsigned char *byte = bytes;
+    for (size_t i = 0; i < length; i++)
+        hash->value = (hash->value ^ byte[i]) * 0x100000001b3u;
+}
+
+void hash_u64(struct hash *hash, uint64_t value)
+{
+    hash->value = random_mix(hash->value, value);
+}
+
+uint64_t hash_value(const struct hash *hash)
+{
+    uint64_t state = hash->value;
+    return splitmix(&state);
+}

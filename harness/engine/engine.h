@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * engine: the embedded MongoDB-wire engine, as the rest of the harness sees it. One thread executes
+ * commands one after the other: single-document updates are atomic by construction and arrival
+ * order is the schedule. A command is a BSON document with "$db"; a reply is a BSON document with
+ * "ok". What the engine does not support it refuses with MongoDB's own code, never ignores.
+ *
+ * The engine knows base and gate and nothing else of racebench.
+ */
+#ifndef RACEBENCH_ENGINE_H
+#define RACEBENCH_ENGINE_H
+
+#include <bson/bson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct gate;
+struct engine; /* opaque: engine.c */
+
+/* How an engine is made. Zeroed members take the defaults that are named. */
+struct engine_settings {
+    const char *store;         /* "memory" (default) */
+    const char *persona;       /* "standalone" (default) */
+    struct gate *gate;         /* every command passes it; NULL: a private one that lets all pass */
+    int64_t (*now_ms)(void *); /* wall clock of $$NOW and $currentDate; NULL: clock_wall_ms() */
+    void *now_context;
+    uint64_t seed;             /* of generated ids; 0: from the clock */
+};
+
+/* Starts an engine in this thread, without any socket. Ends with EXIT_TARGET when the store cannot
+ * be opened. Free with engine_free(), which must come after the last command was answered. */
+struct engine *engine_new(const struct engine_settings *);
+void engine_free(struct engine *);
+
+/* What it is, for results: static text. */
+const char *engine_name(const struct engine *);    /* "embedded" */
+const char *engine_store(const struct engine *);   /* "memory" */
+const char *engine_persona(const struct engine *); /* "standalone" */
+const char *engine_version(void);                  /* MongoDB version that it poses as, "6.0.0" */
+
+/* Called once with a command's reply, borrowed for the call. NULL: no reply will come, because the
+ * gate closed the connection; the caller cannot know whether the command was run. */
+typedef void engine_done(const bson_t *reply, void *context);
+
+/* Executes one command (body and document sequences merged, with "$db"). `done` is called before
+ * the return, or later when a write is parked behind another. The command passes the gate here.
+ * Only from the thread that runs the engine. */
+void engine_submit(struct engine *, const bson_t *command, engine_done *done, void *context);
+
+/* A server: an engine behind sockets, on a libuv loop and thread of its own. */
+struct engine_server; /* opaque: server.c */
+
+struct engine_server_settings {
+    struct engine_settings engine;
+    const char *socket_path; /* unix socket to listen on, or NULL */
+    const char *tcp_host;    /* address to listen on, or NULL: no TCP; loopback unless asked */
+    int tcp_port;            /* 0: any free port */
+    bool canned;             /* answer find/update/... with precomputed replies, for measuring */
+    int connections_max;     /* 0: 20000; further connections are closed */
+};
+
+/* Starts a server and returns when it listens. Ends with EXIT_TARGET when it cannot. */
+struct engine_server *engine_server_start(const struct engine_server_settings *);
+/* Closes all connections, ends the thread and frees the server. */
+void engine_server_stop(struct engine_server *);
+/* Connection strings, owned by the server: of the unix socket and of TCP, or NULL. */
+const char *engine_server_socket_uri(const struct engine_server *);
+const char *engine_server_tcp_uri(const struct engine_server *);
+
+#endif

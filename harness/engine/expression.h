@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * expression: the aggregation expressions that leases need: literals, "$field.path", $$NOW, $$ROOT,
+ * $literal, $cond, $ifNull, $add, $subtract, $eq $ne $gt $gte $lt $lte, $and $or $not. Others are
+ * refused (168).
+ */
+#ifndef RACEBENCH_ENGINE_EXPRESSION_H
+#define RACEBENCH_ENGINE_EXPRESSION_H
+
+#include "failure.h"
+#include <bson/bson.h>
+#include <stdbool.h>
+
+/* What an expression gave: a value, or nothing (a field that is missing). */
+struct expression_result {
+    bool missing;
+    bson_value_t value; /* a copy, owned; set only when not missing */
+};
+
+/* Checks an expression's form without a document. */
+bool expression_check(const bson_value_t *expression, struct failure *);
+
+/* Evaluates `expression` over `root`. On success the caller frees the result with
+ * expression_result_reset(). A type error (such as $add of a string) sets failure (14). */
+bool expression_evaluate(const bson_value_t *expression, const bson_t *root, int64_t now_ms,
+                         struct expression_result *result, struct failure *);
+
+void expression_result_reset(struct expression_result *);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * match: does a document satisfy a filter? $eq $ne $gt $gte $lt $lte $in $nin $exists on fields,
+ * $and $or $nor $not, $expr; everything else is refused with MongoDB's code.
+ */
+#ifndef RACEBENCH_ENGINE_MATCH_H
+#define RACEBENCH_ENGINE_MATCH_H
+
+#include "failure.h"
+#include <bson/bson.h>
+#include <stdbool.h>
+
+/* Checks a filter without a document, so that a bad one is refused on an empty collection too. */
+bool match_check(const bson_t *filter, struct failure *);
+
+/* True when `document` satisfies `filter`, which match_check() has accepted. `now_ms` is the
+ * command's single value of $$NOW, milliseconds since 1970. An expression that fails on this
+ * document (a type error in $expr) sets `failure` and returns false. */
+bool match(const bson_t *filter, const bson_t *document, int64_t now_ms, struct failure *);
+
+/* If the filter demands one value of a top-level field (`{_id: 5}`, `{_id: {$eq: 5}}`, also within
+ * $and), gives it in `*value` (borrowed from filter) and returns true: the way to look up by key. */
+bool match_equality(const bson_t *filter, const char *field, bson_value_t *value);
+
+/* Appends to `seed` the fields that an upsert takes from its filter: AND-ed equalities. Conflicting
+ * equalities and $expr (code 224) are refused. */
+bool match_upsert_seed(const bson_t *filter, bson_t *seed, struct failure *);
+
+#endif

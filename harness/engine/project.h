@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * project: which fields of a document a reply carries, and in which order documents come.
+ */
+#ifndef RACEBENCH_ENGINE_PROJECT_H
+#define RACEBENCH_ENGINE_PROJECT_H
+
+#include "failure.h"
+#include <bson/bson.h>
+#include <stdbool.h>
+
+/* Checks a find/findAndModify projection: inclusion or exclusion (not both, _id apart) by dotted
+ * paths; expressions, $slice, $elemMatch, $meta and positional `$` are refused. */
+bool project_check(const bson_t *projection, struct failure *);
+
+/* Appends the projected fields of `document` to `result` (initialised, empty). An empty projection
+ * copies all. */
+void project(const bson_t *projection, const bson_t *document, bson_t *result);
+
+/* Checks a sort: fields with 1 or -1. */
+bool sort_check(const bson_t *sort, struct failure *);
+
+/* < 0, 0 or > 0 as `a` comes before, with or after `b` under `sort`, which sort_check() accepted;
+ * an array sorts by its least element ascending, its greatest descending; missing as null. */
+int sort_compare(const bson_t *sort, const bson_t *a, const bson_t *b);
+
+#endif

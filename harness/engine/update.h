@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * update: old document + update -> new document, purely. Three forms: operators ($set $unset $inc
+ * $mul $min $max $setOnInsert $currentDate $push), a whole replacement, and a pipeline of
+ * $set/$addFields/$unset/$replaceWith/$replaceRoot stages with expressions.
+ */
+#ifndef RACEBENCH_ENGINE_UPDATE_H
+#define RACEBENCH_ENGINE_UPDATE_H
+
+#include "failure.h"
+#include <bson/bson.h>
+#include <stdbool.h>
+
+struct update {
+    const bson_value_t *change; /* a document (operators or replacement) or an array (pipeline) */
+    bool inserting;             /* an upsert that inserts: $setOnInsert counts */
+    int64_t now_ms;             /* the command's time: $$NOW, $currentDate */
+};
+
+/* Checks an update's form without a document: unknown operators (9), two operators on one path or a
+ * prefix of it (40), mixed operators and fields (9), bad paths, unknown stages and expressions. */
+bool update_check(const bson_value_t *change, struct failure *);
+
+/* True when `change` is a whole replacement document (no operators, not a pipeline); such an update
+ * must not be combined with multi:true. */
+bool update_is_replacement(const bson_value_t *change);
+
+/* Computes the new document. `was` is the stored document, or the seed of an upsert. `is` must be
+ * initialised and empty; on success it holds the new document, `_id` first, existing fields in
+ * place, new ones in sorted path order. `*changed` is false when the result is identical (then
+ * nModified does not count it). Refused: changing _id (66), a path through a scalar (28), $inc or
+ * $mul of a non-number (14), int64 overflow (2), result over 16 MiB (10334). */
+bool update_apply(const struct update *, const bson_t *was, bson_t *is, bool *changed,
+                  struct failure *);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * value: BSON values compared and found by path, as MongoDB does it. A value is libbson's
+ * bson_value_t, usually the view that bson_iter_value() gives (borrowed, valid while the document
+ * is). Canonical order of types, numbers equal across types, arrays that match as a whole or by an
+ * element, dotted paths: facts are in MongoDB's manual, "Comparison/Sort Order" and "Query Arrays".
+ */
+#ifndef RACEBENCH_ENGINE_VALUE_H
+#define RACEBENCH_ENGINE_VALUE_H
+
+#include <bson/bson.h>
+#include <stdbool.h>
+
+/* Deepest nesting of documents and arrays that is accepted anywhere (as in MongoDB). */
+enum { VALUE_DEPTH_MAX = 100 };
+
+/* Canonical rank of a BSON type: values of different rank are ordered by it. */
+int value_rank(bson_type_t type);
+
+/* < 0, 0 or > 0 in MongoDB's canonical order. Numbers compare by mathematical value across int32,
+ * int64 and double, without rounding; NaN equals NaN and sorts before all numbers. */
+int value_compare(const bson_value_t *a, const bson_value_t *b);
+
+/* True when both have the same type and the same bytes (1 and 1.0 are not identical). */
+bool value_identical(const bson_value_t *a, const bson_value_t *b);
+
+/* Is it int32, int64 or double? (Decimal128 is not: its arithmetic is refused.) */
+bool value_is_number(const bson_value_t *value);
+
+/* Finds a top-level field; returns false when it is absent. `*value` is borrowed from document. */
+bool value_field(const bson_t *document, const char *name, bson_value_t *value);
+
+/* Finds a dotted path without looking into arrays except by number ("a.0.b"); false when absent. */
+bool value_at(const bson_t *document, const char *path, bson_value_t *value);
+
+/* Called for each value that a dotted path reaches, walking into array elements as queries do;
+ * return true to go on, false to stop. */
+typedef bool value_visitor(const bson_value_t *value, void *context);
+
+/* Visits all the values that `path` denotes in a query: the field itself, and, where an array lies
+ * on the way, the field of each element that is a document and the element with that number. The
+ * array at the path's end is visited whole; its elements are the caller's to visit. Calls `visit`
+ * with NULL for each branch on which the path is missing. */
+void value_walk(const bson_t *document, const char *path, value_visitor *visit, void *context);
+
+/* True when the document nests deeper than VALUE_DEPTH_MAX or its bytes are not valid BSON (lengths,
+ * types, UTF-8 terminators; checked by our own bounded walk and not by bson_validate alone, which
+ * CVE-2026-6231 showed to succeed too early). Must be false before anything else sees bytes that
+ * came from a socket. */
+bool value_malformed(const uint8_t *bytes, size_t length);
+
+#endif

@@ -1,0 +1,37 @@
+# One binary per tests/test_NAME.c (cmocka, one group each), one ctest entry per tests/cli/*.bats.
+# A test's labels come from a line "labels: unit engine" in its head comment; the default is unit.
+# A line "runs: program" in the head makes the test depend on the racebench binary, whose path it
+# finds in the environment variable RACEBENCH_BINARY.
+file(GLOB TESTS CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/test_*.c)
+foreach(file IN LISTS TESTS)
+  get_filename_component(name ${file} NAME_WE)
+  add_executable(${name} ${file})
+  target_link_libraries(${name} PRIVATE harness cmocka)
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name})
+  file(STRINGS ${file} head LIMIT_COUNT 20 REGEX "labels: ")
+  set(labels unit)
+  if(head MATCHES "labels: ([a-z ]+)")
+    string(STRIP "${CMAKE_MATCH_1}" labels)
+    string(REPLACE " " ";" labels "${labels}")
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 600
+    ENVIRONMENT "RACEBENCH_BINARY=$<TARGET_FILE:racebench>;RACEBENCH_SOURCE=${CMAKE_SOURCE_DIR};MONGOC_DISABLE_SHM=1")
+endforeach()
+
+find_program(BATS bats)
+if(BATS)
+  file(GLOB CLI CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/cli/*.bats)
+  foreach(file IN LISTS CLI)
+    get_filename_component(name ${file} NAME_WE)
+    add_test(NAME cli_${name} COMMAND ${BATS} ${file})
+    file(STRINGS ${file} head LIMIT_COUNT 20 REGEX "labels: ")
+    set(labels cli)
+    if(head MATCHES "labels: ([a-z ]+)")
+      string(STRIP "${CMAKE_MATCH_1}" labels)
+      string(REPLACE " " ";" labels "${labels}")
+    endif()
+    set_tests_properties(cli_${name} PROPERTIES LABELS "${labels}" TIMEOUT 900
+      ENVIRONMENT "RACEBENCH_BINARY=$<TARGET_FILE:racebench>;RACEBENCH_SOURCE=${CMAKE_SOURCE_DIR}")
+  endforeach()
+endif()
