@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cell: one run: a scenario, a strategy (or a mix of them), settings and hazards. Made by plan.c,
+ * frozen afterwards.
+ */
+#ifndef RACEBENCH_CELL_H
+#define RACEBENCH_CELL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct scenario;
+struct strategy;
+
+enum transport { TRANSPORT_DRIVER, TRANSPORT_DIRECT };
+enum durability { DURABILITY_OFF, DURABILITY_WRITE, DURABILITY_SYNC };
+enum expect { EXPECT_EXACT, EXPECT_CLAIMS, EXPECT_NONE };
+const char *transport_name(enum transport);
+const char *durability_name(enum durability);
+const char *expect_name(enum expect);
+
+/* How long worker_apply() sleeps between attempts. */
+enum backoff_kind {
+    BACKOFF_NONE,        /* try again at once */
+    BACKOFF_FIXED,       /* base */
+    BACKOFF_EXPONENTIAL, /* base x 2^tries, at most cap */
+    BACKOFF_FULL_JITTER, /* a draw from [0, that) (AWS, "Exponential backoff and jitter") */
+};
+struct backoff {
+    enum backoff_kind kind;
+    int64_t base_us, cap_us;
+};
+
+enum { CELL_STRATEGIES_MAX = 4 };
+
+struct cell {
+    const struct scenario *scenario;
+    const struct strategy *strategy[CELL_STRATEGIES_MAX]; /* a mix: worker w runs w modulo count */
+    int strategy_count;
+    const char *strategy_name;  /* "occ", or "naive+occ" */
+    enum transport transport;
+    enum expect expect;
+    unsigned hazards;           /* HAZARD_BIT()s that are planned, HAZARD_BIT(none) always */
+    const char *uri;            /* NULL: the embedded engine; otherwise the target, with secrets */
+    const char *database;       /* name asked for with --database, or NULL: racebench_<run id> */
+    bool keep;                  /* leave the database behind */
+    int32_t workers, instances, processes;
+    int64_t ops;                /* operations in all; 0: as many as --duration allows */
+    int64_t duration_ms;        /* 0: no limit */
+    uint64_t seed;
+    int64_t docs;               /* documents that the workers share out by chance; 1: one hot one */
+    int64_t bytes;              /* size to which each document is padded; 0: as it is */
+    bool unseeded;              /* documents are absent at the start */
+    int64_t work_us;            /* time between read and write */
+    int64_t lease_ms;
+    int64_t timeout_ms;         /* per command */
+    int32_t max_tries;
+    struct backoff backoff;
+    enum durability durability;
+};
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * checker: judge after. Pure functions from a record (histories and final documents) to a verdict;
+ * no clock, no I/O, no state. Counters are judged as an interval; read-modify-write documents by the
+ * chain of versions that the stamps spell out; lost and doubled are counted as sets of operation
+ * ids wherever the history names them. Algorithms and their cost: checker.c.
+ */
+#ifndef RACEBENCH_CHECKER_H
+#define RACEBENCH_CHECKER_H
+
+#include "cell.h"
+#include "history.h"
+#include "strategy.h"
+
+/* What is left of one document when all workers have been joined. */
+struct final {
+    bool present;
+    int64_t value;   /* of the scenario's number, 0 when absent */
+    int64_t version; /* stamp: id of the operation that wrote it last; 0: none */
+};
+
+/* All that a verdict may rest on. */
+struct record {
+    const struct cell *cell;
+    const struct event *events; /* of all workers, sorted by invocation */
+    size_t event_count;
+    const struct final *finals; /* of document 0, 1, ... of the scenario */
+    int64_t final_count;
+    int64_t initial_value;      /* of the scenario's number in a seeded document */
+    int64_t hits[HAZARD_COUNT]; /* how often each hazard struck */
+    bool interrupted;           /* stopped early: not all operations were made */
+};
+
+enum status { HELD, BROKEN, UNDECIDED }; /* printed as held, broken, unknown */
+const char *status_name(enum status);
+
+/* Why a verdict is what it is; the name printed is the lower-case one with dashes. */
+enum reason {
+    REASON_NONE,
+    REASON_LOST_UPDATE,        /* broken: an acknowledged update is gone */
+    REASON_DOUBLED_UPDATE,     /* broken: one was applied twice */
+    REASON_NOT_LINEARIZABLE,   /* broken: the versions contradict real time */
+    REASON_PHANTOM_VERSION,    /* broken: a version was read that nobody wrote */
+    REASON_ONE_WORKER,         /* unknown: no contention possible */
+    REASON_NO_OVERLAP,         /* unknown: too few operations overlapped */
+    REASON_IDLE_WORKER,        /* unknown: a worker had nothing acknowledged */
+    REASON_HAZARD_NEVER_STRUCK,/* unknown: a planned hazard had no hit */
+    REASON_NOT_CONVICTED,      /* unknown: a strategy that claims nothing lost nothing */
+    REASON_INTERRUPTED,        /* unknown: stopped before the end */
+    REASON_FINAL_UNREADABLE,   /* unknown: the final documents could not be read */
+    REASON_COUNT
+};
+const char *reason_name(enum reason);
+/* One sentence for people: what it means and what to do. */
+const char *reason_help(enum reason);
+
+/* One proof of "broken": the operation that suffered and the one that did it. */
+struct witness {
+    enum property property;
+    int64_t key;           /* _id of the document */
+    int64_t victim;        /* operation id: whose update is gone, or was applied twice */
+    int64_t culprit;       /* operation id: who overwrote it; 0: not known */
+    int64_t version;       /* version that both had read */
+    int64_t value_read;    /* value that both had read */
+    int64_t victim_return_ns, culprit_return_ns; /* when each was acknowledged */
+};
+enum { WITNESS_MAX = 10 };
+
+struct counts {
+    int64_t acked, nothing, busy, failed, unknown; /* operations by outcome; busy: CONFLICT too */
+    int64_t final, expected_min, expected_max;     /* sums over the documents */
+    int64_t lost, doubled, repeated, missed, torn, skewed;
+};
+
+struct verdict {
+    enum status status;
+    enum reason reason;
+    struct counts counts;
+    int64_t overlaps;         /* operations that found another worker's open on the same document */
+    int64_t overlaps_needed;
+    double lost_bound;        /* held: with 95 % confidence fewer than this share of operations is
+                               * lost (rule of three, exact form); 0 otherwise */
+    bool lost_by_identity;    /* lost and doubled were counted by operation id, not from a sum */
+    int witness_count;
+    struct witness witnesses[WITNESS_MAX];
+};
+
+/* Counts outcomes and overlaps and fills in counts, overlaps, overlaps_needed. First step of every
+ * judge. O(n log n). */
+void checker_count(const struct record *, struct verdict *);
+
+/* Judges documents whose number grows by each applied operation's amount: the interval of each, the
+ * chain of versions, real time, the engine's ledger of applications. Sets counts.final .. doubled,
+ * witnesses, and BROKEN with its reason; leaves HELD otherwise. O(n log n). */
+void checker_updates(const struct record *, struct verdict *);
+
+/* Last step of every judge: without proof of contention, with an idle worker, with a planned hazard
+ * that never struck or after an interrupt HELD becomes UNDECIDED (BROKEN stays); computes
+ * lost_bound. */
+void checker_contention(const struct record *, struct verdict *);
+
+/* Upper 95 % bound of a rate of which 0 of `n` were seen: 1 - 0.05^(1/n). */
+double checker_zero_bound(int64_t n);
+
+/* The pure cores, for the checker's own tests and for foreign histories ----------------------- */
+
+/* A fetch-and-increment counter: every increment returned the value that it produced (or RETURN_NEVER
+ * and `unknown`), every read the value that it saw. */
+struct count_operation {
+    int64_t invoke_ns, return_ns;
+    int64_t value;   /* increment: value after it; read: value seen */
+    bool is_read;
+    bool unknown;    /* an increment without an answer: may have happened, value not known */
+};
+/* Is the history linearizable from `initial`? Returns true or false; on false names two operations
+ * that contradict each other in `pair` (indices; equal when one alone does). Sorts by value, then
+ * one sweep (facts/peers.md, section 5). O(n log n). */
+bool checker_counter(const struct count_operation *, size_t count, int64_t initial, size_t pair[2]);
+
+/* A read-modify-write register whose versions are named. */
+struct register_operation {
+    int64_t invoke_ns, return_ns;
+    int64_t read;    /* version that it read */
+    int64_t wrote;   /* version that it wrote; 0: a read only */
+    bool unknown;    /* no answer: `wrote` may or may not exist */
+};
+/* Is it linearizable, starting from version 0? On false names two operations in `pair`, and in
+ * `*reason` LOST_UPDATE (two children of one version: pair), PHANTOM_VERSION or NOT_LINEARIZABLE.
+ * Hash parent to child, then the chain, then the sweep. O(n log n). */
+bool checker_register(const struct register_operation *, size_t count, size_t pair[2],
+                      enum reason *reason);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * worker: the only loop. worker_apply() makes attempts through the worker's strategy until the edit
+ * is settled, with back-off between them, and appends one event to the worker's own history;
+ * attempts, waiting and the whole operation are timed here and nowhere else.
+ */
+#ifndef RACEBENCH_WORKER_H
+#define RACEBENCH_WORKER_H
+
+#include "edit.h"
+
+/* What the caller may want to know of an operation. Documents are borrowed until the worker's next
+ * operation. */
+struct result {
+    const bson_t *was[EDIT_DOCUMENTS_MAX]; /* documents read by the last attempt, or NULL */
+    int attempts;
+};
+
+/* Claims the worker's next operation of its share (`--ops`, `--duration`): true: go on and call
+ * worker_apply(); false: done, or interrupted. */
+bool worker_next(struct session *);
+
+/* Applies an edit: attempts until DONE, NOTHING or FAILED; after BUSY or CONFLICT again if
+ * edit->wait and fewer than --max-tries were made; after UNKNOWN again only where the strategy
+ * claims to keep DOUBLED under lost replies. `result` may be NULL. */
+enum outcome worker_apply(struct session *, const struct edit *, struct result *);
+
+#endif
