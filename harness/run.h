@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * run: a libuv loop that runs cells one after the other: engine up, fresh database, seed, workers,
+ * join, final documents, verdict. It owns signals, time limits, progress and children, and never
+ * blocks while workers work.
+ */
+#ifndef RACEBENCH_RUN_H
+#define RACEBENCH_RUN_H
+
+#include "result.h"
+
+/* How progress is shown on stderr while workers work. */
+enum progress {
+    PROGRESS_NONE,
+    PROGRESS_BAR,   /* one line redrawn ten times a second: for terminals */
+    PROGRESS_LINES, /* one plain line every five seconds: for logs */
+};
+
+struct run_settings {
+    const char *run_id; /* names the database: racebench_<run id> */
+    enum progress progress;
+    bool verbose;       /* says what it does on stderr */
+};
+
+/* Runs the cells in order and appends one result for each that was started; a first SIGINT or
+ * SIGTERM ends the present cell cleanly, marks it and starts no further one (result->interrupted;
+ * `*signal_number` is 0 or the signal); a second one kills the process at once. Ends with EXIT_TARGET
+ * when the target cannot be reached or lacks what is needed. */
+void run_cells(const struct cell *cells, size_t count, const struct run_settings *,
+               struct run_result *result, int *signal_number);
+
+/* Connects to `uri` and says what answers, without changing anything; ends with EXIT_TARGET when
+ * nothing does. The caller frees it with target_free(). */
+void target_probe(const char *uri, struct target *);
+void target_free(struct target *);
+
+/* A connection string without its secrets (user, password, key file password, tokens): what may be
+ * printed. Works on malformed ones too. The caller frees it. */
+char *uri_redact(const char *uri);
+
+#endif
