@@ -37,23 +37,23 @@ struct cell {
     const struct scenario *scenario;
     const struct strategy *strategy[CELL_STRATEGIES_MAX]; /* a mix: worker w runs w modulo count */
     int strategy_count;
-    const char *strategy_name;  /* "occ", or "naive+occ" */
+    const char *strategy_name; /* "occ", or "naive+occ" */
     enum transport transport;
     enum expect expect;
-    unsigned hazards;           /* HAZARD_BIT()s that are planned, HAZARD_BIT(none) always */
-    const char *uri;            /* NULL: the embedded engine; otherwise the target, with secrets */
-    const char *database;       /* name asked for with --database, or NULL: racebench_<run id> */
-    bool keep;                  /* leave the database behind */
+    unsigned hazards;     /* HAZARD_BIT()s that are planned, HAZARD_BIT(none) always */
+    const char *uri;      /* NULL: the embedded engine; otherwise the target, with secrets */
+    const char *database; /* name asked for with --database, or NULL: racebench_<run id> */
+    bool keep;            /* leave the database behind */
     int32_t workers, instances, processes;
-    int64_t ops;                /* operations in all; 0: as many as --duration allows */
-    int64_t duration_ms;        /* 0: no limit */
+    int64_t ops;         /* operations in all; 0: as many as --duration allows */
+    int64_t duration_ms; /* 0: no limit */
     uint64_t seed;
-    int64_t docs;               /* documents that the workers share out by chance; 1: one hot one */
-    int64_t bytes;              /* size to which each document is padded; 0: as it is */
-    bool unseeded;              /* documents are absent at the start */
-    int64_t work_us;            /* time between read and write */
+    int64_t docs;    /* documents that the workers share out by chance; 1: one hot one */
+    int64_t bytes;   /* size to which each document is padded; 0: as it is */
+    bool unseeded;   /* documents are absent at the start */
+    int64_t work_us; /* time between read and write */
     int64_t lease_ms;
-    int64_t timeout_ms;         /* per command */
+    int64_t timeout_ms; /* per command */
     int32_t max_tries;
     struct backoff backoff;
     enum durability durability;

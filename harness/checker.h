@@ -37,17 +37,17 @@ const char *status_name(enum status);
 /* Why a verdict is what it is; the name printed is the lower-case one with dashes. */
 enum reason {
     REASON_NONE,
-    REASON_LOST_UPDATE,        /* broken: an acknowledged update is gone */
-    REASON_DOUBLED_UPDATE,     /* broken: one was applied twice */
-    REASON_NOT_LINEARIZABLE,   /* broken: the versions contradict real time */
-    REASON_PHANTOM_VERSION,    /* broken: a version was read that nobody wrote */
-    REASON_ONE_WORKER,         /* unknown: no contention possible */
-    REASON_NO_OVERLAP,         /* unknown: too few operations overlapped */
-    REASON_IDLE_WORKER,        /* unknown: a worker had nothing acknowledged */
-    REASON_HAZARD_NEVER_STRUCK,/* unknown: a planned hazard had no hit */
-    REASON_NOT_CONVICTED,      /* unknown: a strategy that claims nothing lost nothing */
-    REASON_INTERRUPTED,        /* unknown: stopped before the end */
-    REASON_FINAL_UNREADABLE,   /* unknown: the final documents could not be read */
+    REASON_LOST_UPDATE,         /* broken: an acknowledged update is gone */
+    REASON_DOUBLED_UPDATE,      /* broken: one was applied twice */
+    REASON_NOT_LINEARIZABLE,    /* broken: the versions contradict real time */
+    REASON_PHANTOM_VERSION,     /* broken: a version was read that nobody wrote */
+    REASON_ONE_WORKER,          /* unknown: no contention possible */
+    REASON_NO_OVERLAP,          /* unknown: too few operations overlapped */
+    REASON_IDLE_WORKER,         /* unknown: a worker had nothing acknowledged */
+    REASON_HAZARD_NEVER_STRUCK, /* unknown: a planned hazard had no hit */
+    REASON_NOT_CONVICTED,       /* unknown: a strategy that claims nothing lost nothing */
+    REASON_INTERRUPTED,         /* unknown: stopped before the end */
+    REASON_FINAL_UNREADABLE,    /* unknown: the final documents could not be read */
     REASON_COUNT
 };
 const char *reason_name(enum reason);
@@ -57,11 +57,11 @@ const char *reason_help(enum reason);
 /* One proof of "broken": the operation that suffered and the one that did it. */
 struct witness {
     enum property property;
-    int64_t key;           /* _id of the document */
-    int64_t victim;        /* operation id: whose update is gone, or was applied twice */
-    int64_t culprit;       /* operation id: who overwrote it; 0: not known */
-    int64_t version;       /* version that both had read */
-    int64_t value_read;    /* value that both had read */
+    int64_t key;        /* _id of the document */
+    int64_t victim;     /* operation id: whose update is gone, or was applied twice */
+    int64_t culprit;    /* operation id: who overwrote it; 0: not known */
+    int64_t version;    /* version that both had read */
+    int64_t value_read; /* value that both had read */
     int64_t victim_return_ns, culprit_return_ns; /* when each was acknowledged */
 };
 enum { WITNESS_MAX = 10 };
@@ -76,11 +76,11 @@ struct verdict {
     enum status status;
     enum reason reason;
     struct counts counts;
-    int64_t overlaps;         /* operations that found another worker's open on the same document */
+    int64_t overlaps; /* operations that found another worker's open on the same document */
     int64_t overlaps_needed;
-    double lost_bound;        /* held: with 95 % confidence fewer than this share of operations is
+    double lost_bound;     /* held: with 95 % confidence fewer than this share of operations is
                                * lost (rule of three, exact form); 0 otherwise */
-    bool lost_by_identity;    /* lost and doubled were counted by operation id, not from a sum */
+    bool lost_by_identity; /* lost and doubled were counted by operation id, not from a sum */
     int witness_count;
     struct witness witnesses[WITNESS_MAX];
 };
@@ -108,9 +108,9 @@ double checker_zero_bound(int64_t n);
  * and `unknown`), every read the value that it saw. */
 struct count_operation {
     int64_t invoke_ns, return_ns;
-    int64_t value;   /* increment: value after it; read: value seen */
+    int64_t value; /* increment: value after it; read: value seen */
     bool is_read;
-    bool unknown;    /* an increment without an answer: may have happened, value not known */
+    bool unknown; /* an increment without an answer: may have happened, value not known */
 };
 /* Is the history linearizable from `initial`? Returns true or false; on false names two operations
  * that contradict each other in `pair` (indices; equal when one alone does). Sorts by value, then
@@ -120,9 +120,9 @@ bool checker_counter(const struct count_operation *, size_t count, int64_t initi
 /* A read-modify-write register whose versions are named. */
 struct register_operation {
     int64_t invoke_ns, return_ns;
-    int64_t read;    /* version that it read */
-    int64_t wrote;   /* version that it wrote; 0: a read only */
-    bool unknown;    /* no answer: `wrote` may or may not exist */
+    int64_t read;  /* version that it read */
+    int64_t wrote; /* version that it wrote; 0: a read only */
+    bool unknown;  /* no answer: `wrote` may or may not exist */
 };
 /* Is it linearizable, starting from version 0? On false names two operations in `pair`, and in
  * `*reason` LOST_UPDATE (two children of one version: pair), PHANTOM_VERSION or NOT_LINEARIZABLE.

@@ -70,6 +70,10 @@ struct edit {
 enum outcome edit_run(struct session *, const struct edit *, const bson_t *const was[],
                       const bson_t *is[]);
 
+/* Sleeps `--work` now and not in edit_run(): for strategies whose change must not be interrupted
+ * between the look at a document and the new one (an object in shared RAM). FAILED when interrupted. */
+enum outcome edit_work(struct session *);
+
 /* The edit's operators with the operation's stamp added by $set; owned by the session until the
  * attempt ends. Only for edits that have operators. */
 const bson_t *edit_operators(struct session *, const struct edit *);

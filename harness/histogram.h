@@ -20,8 +20,8 @@ enum {
 struct histogram {
     uint64_t *row[HISTOGRAM_ROWS]; /* counts; row 0 has 2048 of them, the others 1024; or NULL */
     uint64_t count;
-    int64_t min_ns, max_ns;        /* exact */
-    double sum_ns;                 /* exact enough for a mean */
+    int64_t min_ns, max_ns; /* exact */
+    double sum_ns;          /* exact enough for a mean */
 };
 void histogram_init(struct histogram *);
 void histogram_free(struct histogram *);

@@ -12,8 +12,8 @@
 
 /* Number of an operation that is unique in a run; 0 is nobody's: the seeded document. */
 #define OPERATION_ID(worker, number) ((((int64_t)(worker) + 1) << 32) | (int64_t)(number))
-#define OPERATION_WORKER(id) ((int32_t)((id) >> 32) - 1)
-#define OPERATION_NUMBER(id) ((int64_t)((id)&0xffffffff))
+#define OPERATION_WORKER(id)         ((int32_t)((id) >> 32) - 1)
+#define OPERATION_NUMBER(id)         ((int64_t)((id)&0xffffffff))
 
 /* `read` of an event that wrote without reading (operators). */
 #define VERSION_BLIND INT64_C(-1)
@@ -37,12 +37,12 @@ struct event {
     int32_t worker;
     int32_t instance;
     int32_t attempts;
-    int32_t commands;                 /* commands sent, all attempts together */
+    int32_t commands; /* commands sent, all attempts together */
     enum outcome outcome;
-    uint8_t strategy;                 /* index within the cell's mix */
-    uint8_t wrote;                    /* bit i: the last attempt set out to write document i */
-    bool reads_only;                  /* the edit had nothing to change */
-    bool doubled;                     /* an attempt read this operation's own stamp: it had been
+    uint8_t strategy; /* index within the cell's mix */
+    uint8_t wrote;    /* bit i: the last attempt set out to write document i */
+    bool reads_only;  /* the edit had nothing to change */
+    bool doubled;     /* an attempt read this operation's own stamp: it had been
                                        * applied before */
 };
 

@@ -12,10 +12,10 @@
 
 /* How the terminal wants to be treated. Only report_text looks at it. */
 struct style {
-    bool color;    /* ANSI colours may be used */
-    int columns;   /* width, at least 60 */
-    bool quiet;    /* verdict lines only */
-    bool verbose;  /* everything that is known */
+    bool color;   /* ANSI colours may be used */
+    int columns;  /* width, at least 60 */
+    bool quiet;   /* verdict lines only */
+    bool verbose; /* everything that is known */
 };
 
 struct report {

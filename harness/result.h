@@ -24,7 +24,7 @@ struct target {
 struct cell_result {
     const struct cell *cell;
     struct verdict verdict;
-    enum status expected;       /* under --expect: held or broken; UNDECIDED: nothing expected */
+    enum status expected; /* under --expect: held or broken; UNDECIDED: nothing expected */
     struct target target;
     bool retry_writes;          /* the driver resends writes after a network error */
     bool virtual_clock;         /* times are virtual (direct): a fixed cost per step */
@@ -35,8 +35,8 @@ struct cell_result {
                                  * of time: 1 all alike, 1/n one worker had it all */
     int64_t hits[HAZARD_COUNT];
     struct histogram operation, attempt, waiting; /* latencies, ns */
-    struct history history;     /* all events, sorted by invocation */
-    char *database;             /* name that was used, or NULL */
+    struct history history;                       /* all events, sorted by invocation */
+    char *database;                               /* name that was used, or NULL */
 };
 void cell_result_free(struct cell_result *);
 
@@ -50,8 +50,8 @@ struct environment {
 
 /* A whole command line. */
 struct run_result {
-    char *run_id;     /* "20261121T101500Z-3f9a1c" */
-    char *folder;     /* results/runs/<run id>, or NULL when nothing is kept */
+    char *run_id; /* "20261121T101500Z-3f9a1c" */
+    char *folder; /* results/runs/<run id>, or NULL when nothing is kept */
     struct cell_result *cells;
     size_t cell_count;
     enum exit_code exit_code;

@@ -19,7 +19,7 @@ enum progress {
 struct run_settings {
     const char *run_id; /* names the database: racebench_<run id> */
     enum progress progress;
-    bool verbose;       /* says what it does on stderr */
+    bool verbose; /* says what it does on stderr */
 };
 
 /* Runs the cells in order and appends one result for each that was started; a first SIGINT or
@@ -28,11 +28,6 @@ struct run_settings {
  * when the target cannot be reached or lacks what is needed. */
 void run_cells(const struct cell *cells, size_t count, const struct run_settings *,
                struct run_result *result, int *signal_number);
-
-/* Connects to `uri` and says what answers, without changing anything; ends with EXIT_TARGET when
- * nothing does. The caller frees it with target_free(). */
-void target_probe(const char *uri, struct target *);
-void target_free(struct target *);
 
 /* A connection string without its secrets (user, password, key file password, tokens): what may be
  * printed. Works on malformed ones too. The caller frees it. */

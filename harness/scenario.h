@@ -15,10 +15,12 @@
 struct scenario {
     const char *name;
     const char *help;
-    unsigned needs;        /* bits of strategy.can; CAN_CHANGE is also served by CAN_OPERATORS when
+    unsigned needs;         /* bits of strategy.can; CAN_CHANGE is also served by CAN_OPERATORS when
                             * the scenario's edits carry operators (`operators` below) */
-    bool operators;        /* its edits carry operators */
+    unsigned checks;        /* bits 1 << property: what judge() looks for */
+    bool operators;         /* its edits carry operators */
     const char *collection; /* where its documents live */
+    const char *field;      /* the number that they carry and that is judged, "n" */
     /* Documents in the cell at the start: their number, for run.c to seed and to read at the end. */
     int64_t (*documents)(const struct cell *);
     /* Fills in the document `id` as it is at the start. Called for each, unless --unseeded. */

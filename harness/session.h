@@ -35,12 +35,12 @@ enum outcome session_insert_one(struct session *, const char *collection, const 
 struct modify {
     const char *collection;
     const bson_t *filter;
-    const bson_t *update; /* operators, or a replacement */
+    const bson_t *update;   /* operators, or a replacement */
     const bson_t *pipeline; /* an array of stages instead of `update` */
-    const bson_t *sort;   /* find_and_modify: which of several */
-    bool upsert;          /* insert when nothing matches */
-    bool remove;          /* find_and_modify: delete instead of update */
-    bool old_image;       /* find_and_modify: give the document as it was, not as it is */
+    const bson_t *sort;     /* find_and_modify: which of several */
+    bool upsert;            /* insert when nothing matches */
+    bool remove;            /* find_and_modify: delete instead of update */
+    bool old_image;         /* find_and_modify: give the document as it was, not as it is */
 };
 
 /* What a write did, as the server counted it. */

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * crew: all the workers of a cell and the instances that they belong to. Shares out operations and
+ * strategies, gives every worker random numbers of its own from the one seed, starts instances
+ * (setup by their first worker) and ends them (teardown by their last).
+ */
+#include "scenario.h"
+#include "transport.h"
+
+#include <string.h>
+
+void latencies_init(struct latencies *latencies)
+{
+    histogram_init(&latencies->operation);
+    histogram_init(&latencies->attempt);
+    histogram_init(&latencies->waiting);
+}
+
+void latencies_free(struct latencies *latencies)
+{
+    histogram_free(&latencies->operation);
+    histogram_free(&latencies->attempt);
+    histogram_free(&latencies->waiting);
+}
+
+/* Worker w's share of the operations: all alike, the first ones one more. */
+static int64_t share(const struct cell *cell, int32_t worker)
+{
+    if (cell->ops == 0)
+        return INT64_MAX;
+    return cell->ops / cell->workers + (worker < cell->ops % cell->workers ? 1 : 0);
+}
+
+static void init_session(struct crew *crew, int32_t worker)
+{
+    const struct cell *cell = crew->cell;
+    struct session *session = &crew->sessions[worker];
+    session->crew = crew;
+    session->worker = worker;
+    session->instance = &crew->instances[worker % cell->instances];
+    session->strategy_index = worker / cell->instances % cell->strategy_count;
+    session->strategy = cell->strategy[session->strategy_index];
+    session->operations_left = share(cell, worker);
+    session->lock_descriptor = -1;
+    session->first_ns = session->last_ns = -1;
+    random_seed(&session->random, random_mix(cell->seed, (uint64_t)worker + 1));
+    history_init(&session->history);
+    atomic_init(&session->progress, 0);
+    session->latencies = crew->latencies;
+    if (session->latencies == NULL) {
+        session->latencies = x_calloc(1, sizeof(*session->latencies));
+        latencies_init(session->latencies);
+    }
+    atomic_fetch_add(&session->instance->working, 1);
+}
+
+void crew_init(struct crew *crew, const struct cell *cell, const struct transport_table *transport)
+{
+    crew->cell = cell;
+    crew->transport = transport;
+    crew->count = cell->workers;
+    atomic_init(&crew->stop, false);
+    atomic_init(&crew->abandon, false);
+    crew->instances = x_calloc((size_t)cell->instances, sizeof(*crew->instances));
+    for (int32_t i = 0; i < cell->instances; i++) {
+        crew->instances[i].number = i;
+        atomic_init(&crew->instances[i].working, 0);
+        must(uv_mutex_init(&crew->instances[i].mutex) == 0);
+        for (int s = 0; s < cell->strategy_count; s++)
+            crew->instances[i].guarded |= cell->strategy[s]->setup != NULL;
+    }
+    if (cell->transport == TRANSPORT_DIRECT) {
+        crew->latencies = x_calloc(1, sizeof(*crew->latencies));
+        latencies_init(crew->latencies);
+    }
+    crew->sessions = x_calloc((size_t)cell->workers, sizeof(*crew->sessions));
+    for (int32_t w = 0; w < cell->workers; w++)
+        init_session(crew, w);
+}
+
+void crew_free(struct crew *crew)
+{
+    for (int32_t w = 0; w < crew->count; w++) {
+        struct session *session = &crew->sessions[w];
+        session_forget(session);
+        free(session->documents);
+        free(session->texts);
+        history_free(&session->history);
+        if (session->latencies != crew->latencies) {
+            latencies_free(session->latencies);
+            free(session->latencies);
+        }
+    }
+    for (int32_t i = 0; i < crew->cell->instances; i++)
+        uv_mutex_destroy(&crew->instances[i].mutex);
+    if (crew->latencies != NULL) {
+        latencies_free(crew->latencies);
+        free(crew->latencies);
+    }
+    free(crew->sessions);
+    free(crew->instances);
+}
+
+void crew_setup(struct session *session)
+{
+    const struct cell *cell = session->crew->cell;
+    if (session->worker != session->instance->number)
+        return; /* instance i's first worker is worker i */
+    const struct waiting_table *waiting = session->crew->transport->waiting;
+    waiting->enter(session);
+    for (int s = 0; s < cell->strategy_count; s++)
+        if (cell->strategy[s]->setup != NULL)
+            session->instance->shared[s] = cell->strategy[s]->setup(session);
+    waiting->leave(session);
+    session_forget(session);
+}
+
+void crew_work(struct session *session)
+{
+    const struct cell *cell = session->crew->cell;
+    struct instance *instance = session->instance;
+    cell->scenario->work(session, cell);
+    session_forget(session);
+    if (atomic_fetch_sub(&instance->working, 1) > 1)
+        return;
+    const struct waiting_table *waiting = session->crew->transport->waiting;
+    session->comment[0] = '\0'; /* no operation's command any more */
+    waiting->enter(session);
+    for (int s = 0; s < cell->strategy_count; s++)
+        if (cell->strategy[s]->teardown != NULL)
+            cell->strategy[s]->teardown(session, instance->shared[s]);
+    waiting->leave(session);
+    session_forget(session);
+}

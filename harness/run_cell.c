@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * run_cell: see run_cell.h. Order matters at the end: workers give their clients back, then the
+ * harness's own client, then the pool, then the engine, since closing a pool sends endSessions and
+ * waits for the reply.
+ */
+#include "run_cell.h"
+#include "claims.h"
+#include "scenario.h"
+#include "transport_direct.h"
+#include "transport_driver.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Before ------------------------------------------------------------------------------------- */
+
+static char *make_folder(void)
+{
+    const char *base = getenv("TMPDIR");
+    char *folder = x_format("%s/racebench-XXXXXX", base != NULL && base[0] ? base : "/tmp");
+    if (mkdtemp(folder) == NULL)
+        die(EXIT_TARGET, "cannot make a private folder %s: %s; set TMPDIR to a writable place",
+            folder, strerror(errno));
+    return folder;
+}
+
+/* Each worker needs two descriptors when the engine is in this process. */
+static void raise_descriptor_limit(const struct cell *cell)
+{
+    rlim_t needed = (rlim_t)cell->workers * (cell->uri == NULL ? 2 : 1) + 100;
+    struct rlimit limit;
+    if (cell->transport != TRANSPORT_DRIVER || getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+        limit.rlim_cur >= needed)
+        return;
+    limit.rlim_cur = needed < limit.rlim_max ? needed : limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < needed)
+        die(EXIT_TARGET,
+            "%d workers need %llu open files, the limit is %llu; raise it (ulimit -n) or use "
+            "--transport direct",
+            cell->workers, (unsigned long long)needed, (unsigned long long)limit.rlim_max);
+}
+
+static void open_driver(struct stage *stage)
+{
+    const struct cell *cell = stage->cell;
+    const char *uri = cell->uri;
+    if (uri == NULL) {
+        char *socket_path = x_format("%s/engine.sock", stage->folder);
+        stage->server =
+            engine_server_start(&(struct engine_server_settings){.engine = {.gate = stage->gate},
+                                                                 .socket_path = socket_path});
+        free(socket_path);
+        uri = engine_server_socket_uri(stage->server);
+    }
+    stage->pool = driver_pool(uri, cell, cell->workers + 1);
+    stage->line.client = mongoc_client_pool_pop(stage->pool);
+    if (stage->line.client == NULL)
+        die(EXIT_TARGET, "no connection to the target");
+    driver_open(&stage->crew, stage->pool);
+}
+
+static void pad(bson_t *document, int64_t bytes)
+{
+    int64_t missing = bytes - document->len - 16; /* field name and string header */
+    if (missing <= 0)
+        return;
+    char *filling = x_malloc((size_t)missing);
+    memset(filling, 'x', (size_t)missing);
+    bson_append_utf8(document, "pad", -1, filling, (int)missing);
+    free(filling);
+}
+
+static void write_file(const char *folder, const struct key *key, const bson_t *document)
+{
+    char *path = x_format("%s/%s.%" PRId64 ".json", folder, key->collection, key->id);
+    char *text = bson_as_relaxed_extended_json(document, NULL);
+    FILE *file = fopen(path, "w");
+    if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0)
+        die(EXIT_TARGET, "cannot write %s: %s", path, strerror(errno));
+    bson_free(text);
+    free(path);
+}
+
+static void seed(struct stage *stage)
+{
+    const struct cell *cell = stage->cell;
+    const struct scenario *scenario = cell->scenario;
+    if (cell->unseeded)
+        return;
+    for (int64_t id = 0; id < scenario->documents(cell); id++) {
+        struct key key = {scenario->collection, id};
+        bson_t document = BSON_INITIALIZER;
+        scenario->seed(cell, id, &document);
+        pad(&document, cell->bytes);
+        if (cell->strategy[0]->home == HOME_FILES)
+            write_file(stage->folder, &key, &document);
+        else
+            target_insert(&stage->line, stage->database, scenario->collection, &document);
+        bson_destroy(&document);
+    }
+}
+
+void stage_open(struct stage *stage, const struct cell *cell, const char *run_id,
+                size_t cell_number)
+{
+    memset(stage, 0, sizeof(*stage));
+    stage->cell = cell;
+    stage->run_id = run_id;
+    stage->folder = make_folder();
+    stage->database = cell->database != NULL ? x_strdup(cell->database)
+                                             : x_format("racebench_%s_%zu", run_id, cell_number);
+    stage->gate = gate_new(cell->workers, 0);
+    raise_descriptor_limit(cell);
+    struct crew *crew = &stage->crew;
+    bool direct = cell->transport == TRANSPORT_DIRECT;
+    crew->gate = stage->gate;
+    crew->gate_sees_commands = cell->uri == NULL;
+    crew->database = stage->database;
+    crew->folder = stage->folder;
+    crew_init(crew, cell, direct ? &transport_direct : &transport_driver);
+    if (direct) {
+        direct_open(crew);
+        stage->line.engine = direct_engine(crew);
+    } else {
+        open_driver(stage);
+    }
+    target_claim_database(&stage->line, stage->database, run_id);
+    seed(stage);
+}
+
+/* After -------------------------------------------------------------------------------------- */
+
+static bool read_file_final(const char *folder, const struct key *key, const char *field,
+                            struct final *final)
+{
+    char *path = x_format("%s/%s.%" PRId64 ".json", folder, key->collection, key->id);
+    bson_error_t error;
+    bson_json_reader_t *reader = bson_json_reader_new_from_file(path, &error);
+    bool missing = reader == NULL && access(path, F_OK) != 0;
+    bson_t document = BSON_INITIALIZER;
+    memset(final, 0, sizeof(*final));
+    if (reader != NULL && bson_json_reader_read(reader, &document, &error) == 1) {
+        final->present = true;
+        final->value = edit_number(&document, field, 0);
+        final->version = edit_stamp(&document);
+    }
+    bson_destroy(&document);
+    if (reader != NULL)
+        bson_json_reader_destroy(reader);
+    free(path);
+    return final->present || missing;
+}
+
+/* Reads all documents as they are now; false when one could not be read. */
+static bool read_finals(struct stage *stage, struct final *finals, int64_t count)
+{
+    const struct scenario *scenario = stage->cell->scenario;
+    bool files = stage->cell->strategy[0]->home == HOME_FILES;
+    bool readable = true;
+    for (int64_t id = 0; id < count; id++) {
+        struct key key = {scenario->collection, id};
+        readable &= files ? read_file_final(stage->folder, &key, scenario->field, &finals[id])
+                          : target_read_final(&stage->line, stage->database, &key, scenario->field,
+                                              &finals[id]);
+    }
+    return readable;
+}
+
+/* Jain's index over the workers' rates of settled operations: (sum x)^2 / (n sum x^2). */
+static double fairness(const struct crew *crew)
+{
+    double sum = 0, squares = 0;
+    for (int32_t w = 0; w < crew->count; w++) {
+        const struct session *session = &crew->sessions[w];
+        int64_t span_ns = session->last_ns - session->first_ns;
+        double rate = (double)session->history.count / (double)(span_ns > 0 ? span_ns : 1);
+        sum += rate;
+        squares += rate * rate;
+    }
+    return squares > 0 ? sum * sum / ((double)crew->count * squares) : 0;
+}
+
+static void merge(struct stage *stage, struct cell_result *result)
+{
+    struct crew *crew = &stage->crew;
+    result->fairness = fairness(crew); /* before the histories move */
+    for (int32_t w = 0; w < crew->count; w++) {
+        struct session *session = &crew->sessions[w];
+        result->attempts += session->attempts;
+        result->commands += session->commands;
+        history_merge(&result->history, &session->history);
+        if (crew->latencies != NULL && w > 0)
+            continue; /* shared: once */
+        histogram_merge(&result->operation, &session->latencies->operation);
+        histogram_merge(&result->attempt, &session->latencies->attempt);
+        histogram_merge(&result->waiting, &session->latencies->waiting);
+    }
+    history_sort(&result->history);
+}
+
+/* Operators leave no version to read: what the engine saw of each operation is the evidence. */
+static void note_applied(const struct stage *stage, struct history *history)
+{
+    const struct cell *cell = stage->cell;
+    if (!stage->crew.gate_sees_commands)
+        return;
+    for (size_t i = 0; i < history->count; i++) {
+        struct event *event = &history->events[i];
+        if (cell->strategy[event->strategy]->blind && !event->reads_only)
+            event->applied = gate_applied_count(stage->gate, cell->scenario->collection,
+                                                event->worker, OPERATION_NUMBER(event->operation));
+    }
+}
+
+static void judge(struct stage *stage, bool interrupted, struct cell_result *result)
+{
+    const struct cell *cell = stage->cell;
+    const struct scenario *scenario = cell->scenario;
+    int64_t count = scenario->documents(cell);
+    struct final *finals = x_calloc((size_t)count, sizeof(*finals));
+    bool readable = read_finals(stage, finals, count);
+    struct record record = {.cell = cell,
+                            .events = result->history.events,
+                            .event_count = result->history.count,
+                            .finals = finals,
+                            .final_count = count,
+                            .interrupted = interrupted};
+    if (!cell->unseeded) {
+        bson_t first = BSON_INITIALIZER;
+        scenario->seed(cell, 0, &first);
+        record.initial_value = edit_number(&first, scenario->field, 0);
+        bson_destroy(&first);
+    }
+    memcpy(record.hits, result->hits, sizeof(record.hits));
+    scenario->judge(&record, &result->verdict);
+    if (!readable && result->verdict.status == HELD) {
+        result->verdict.status = UNDECIDED;
+        result->verdict.reason = REASON_FINAL_UNREADABLE;
+    }
+    free(finals);
+}
+
+void stage_conclude(struct stage *stage, bool interrupted, struct cell_result *result)
+{
+    const struct cell *cell = stage->cell;
+    result->cell = cell;
+    result->virtual_clock = cell->transport == TRANSPORT_DIRECT;
+    result->seconds = (double)(stage->ended_ns - stage->started_ns) / 1e9;
+    result->database = x_strdup(stage->database);
+    target_describe(&stage->line, cell->uri, &result->target);
+    result->retry_writes = strcmp(result->target.persona, "standalone") != 0;
+    histogram_init(&result->operation);
+    histogram_init(&result->attempt);
+    histogram_init(&result->waiting);
+    history_init(&result->history);
+    merge(stage, result);
+    note_applied(stage, &result->history);
+    result->hits[HAZARD_INDEX_instances] = cell->instances > 1 ? cell->instances : 0;
+    judge(stage, interrupted, result);
+    claims_apply(result);
+    result->throughput_ops_s =
+        result->seconds > 0 ? (double)result->verdict.counts.acked / result->seconds : 0;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+    (void)status, (void)type, (void)walk;
+    return remove(path);
+}
+
+void stage_close(struct stage *stage)
+{
+    if (!stage->cell->keep)
+        target_drop_database(&stage->line, stage->database, stage->run_id);
+    if (stage->cell->transport == TRANSPORT_DIRECT) {
+        direct_close(&stage->crew);
+    } else {
+        mongoc_client_pool_push(stage->pool, stage->line.client);
+        mongoc_client_pool_destroy(stage->pool);
+        if (stage->server != NULL)
+            engine_server_stop(stage->server);
+    }
+    crew_free(&stage->crew);
+    gate_free(stage->gate);
+    nftw(stage->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    free(stage->folder);
+    free(stage->database);
+}

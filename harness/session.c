@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * session: the verbs of session.h over the transport's tables. Each verb is: may we (session_step),
+ * leave the instance, do it, enter the instance again, hand the outcome back. What is the same for
+ * every transport is here and only here: which reply means what, whose the memory is, draws, files.
+ */
+#include "session.h"
+#include "strategy.h"
+#include "transport.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum outcome command_outcome(const struct command_reply *reply, bool writes)
+{
+    enum { DUPLICATE_KEY = 11000, WRITE_CONFLICT = 112 };
+    enum { MAX_TIME_EXPIRED = 50, INTERRUPTED_AT_SHUTDOWN = 11600, INTERRUPTED_BY_CHANGE = 11602 };
+    if (!reply->answered) {
+        if (!writes)
+            return BUSY;
+        return reply->sent ? UNKNOWN : FAILED;
+    }
+    switch (reply->code) {
+    case 0:
+        return reply->durable ? DONE : UNKNOWN;
+    case DUPLICATE_KEY:
+    case WRITE_CONFLICT:
+        return CONFLICT;
+    case MAX_TIME_EXPIRED: /* these may come after the write took effect */
+    case INTERRUPTED_AT_SHUTDOWN:
+    case INTERRUPTED_BY_CHANGE:
+        return writes ? UNKNOWN : BUSY;
+    default:
+        return FAILED;
+    }
+}
+
+bool session_step(struct session *session, enum step_kind kind, const char *target)
+{
+    if (session->in_change)
+        die(EXIT_INTERNAL, "an edit's change function called its session (%s); it must be pure",
+            step_kind_name(kind));
+    struct crew *crew = session->crew;
+    if (atomic_load_explicit(&crew->abandon, memory_order_relaxed))
+        return false;
+    if (kind > STEP_OTHER_COMMAND || !crew->gate_sees_commands) {
+        struct step step = {session->worker, session->operation_count - 1, kind, target};
+        gate_arrive(crew->gate, &step);
+    }
+    return true;
+}
+
+/* Memory of the attempt ---------------------------------------------------------------------- */
+
+static bson_t *keep(struct session *session, bson_t *document)
+{
+    if (document == NULL)
+        return NULL;
+    size_t i = array_grow((void **)&session->documents, &session->document_count,
+                          &session->document_capacity, sizeof(*session->documents));
+    session->documents[i] = document;
+    return document;
+}
+
+static char *keep_text(struct session *session, char *text)
+{
+    size_t i = array_grow((void **)&session->texts, &session->text_count, &session->text_capacity,
+                          sizeof(*session->texts));
+    session->texts[i] = text;
+    return text;
+}
+
+void session_forget(struct session *session)
+{
+    for (size_t i = 0; i < session->document_count; i++)
+        bson_destroy(session->documents[i]);
+    for (size_t i = 0; i < session->text_count; i++)
+        free(session->texts[i]);
+    session->document_count = session->text_count = 0;
+}
+
+bson_t *session_document(struct session *session)
+{
+    return keep(session, bson_new());
+}
+
+bson_t *session_key(struct session *session, const struct key *key)
+{
+    bson_t *filter = session_document(session);
+    BSON_APPEND_INT64(filter, "_id", key->id);
+    return filter;
+}
+
+const bson_t *session_parse(struct session *session, const char *text, size_t length)
+{
+    bson_error_t error;
+    return keep(session, bson_new_from_json((const uint8_t *)text, (ssize_t)length, &error));
+}
+
+const char *session_text(struct session *session, const bson_t *document, size_t *length)
+{
+    char *json = bson_as_relaxed_extended_json(document, length);
+    must(json != NULL);
+    char *text = x_strndup(json, *length);
+    bson_free(json);
+    return keep_text(session, text);
+}
+
+const char *session_file_name(struct session *session, const struct key *key)
+{
+    return keep_text(session, x_format("%s.%" PRId64 ".json", key->collection, key->id));
+}
+
+/* Commands ----------------------------------------------------------------------------------- */
+
+static enum outcome execute(struct session *session, const struct command_request *request,
+                            struct command_reply *reply)
+{
+    memset(reply, 0, sizeof(*reply));
+    reply->durable = true;
+    if (!session_step(session, request->kind, request->collection))
+        return FAILED;
+    const struct transport_table *transport = session->crew->transport;
+    session->commands++;
+    transport->waiting->leave(session);
+    transport->commands->execute(session, request, reply);
+    transport->waiting->enter(session);
+    keep(session, reply->document);
+    return command_outcome(reply, request->kind != STEP_FIND);
+}
+
+enum outcome session_find(struct session *session, const char *collection, const bson_t *filter,
+                          const bson_t **found)
+{
+    struct command_request request = {.kind = STEP_FIND,
+                                      .collection = collection,
+                                      .filter = filter};
+    struct command_reply reply;
+    enum outcome outcome = execute(session, &request, &reply);
+    *found = reply.document;
+    return outcome;
+}
+
+enum outcome session_insert_one(struct session *session, const char *collection,
+                                const bson_t *document)
+{
+    struct command_request request = {.kind = STEP_INSERT,
+                                      .collection = collection,
+                                      .document = document};
+    struct command_reply reply;
+    return execute(session, &request, &reply);
+}
+
+enum outcome session_update_one(struct session *session, const struct modify *modify,
+                                struct written *written)
+{
+    struct command_request request = {.kind = STEP_UPDATE,
+                                      .collection = modify->collection,
+                                      .filter = modify->filter,
+                                      .modify = *modify};
+    struct command_reply reply;
+    enum outcome outcome = execute(session, &request, &reply);
+    *written = reply.written;
+    return outcome;
+}
+
+enum outcome session_delete_one(struct session *session, const char *collection,
+                                const bson_t *filter, int64_t *deleted)
+{
+    struct command_request request = {.kind = STEP_DELETE,
+                                      .collection = collection,
+                                      .filter = filter};
+    struct command_reply reply;
+    enum outcome outcome = execute(session, &request, &reply);
+    *deleted = reply.deleted;
+    return outcome;
+}
+
+enum outcome session_find_and_modify(struct session *session, const struct modify *modify,
+                                     const bson_t **image)
+{
+    struct command_request request = {.kind = STEP_FIND_AND_MODIFY,
+                                      .collection = modify->collection,
+                                      .filter = modify->filter,
+                                      .modify = *modify};
+    struct command_reply reply;
+    enum outcome outcome = execute(session, &request, &reply);
+    *image = reply.document;
+    return outcome;
+}
+
+enum outcome session_begin(struct session *session)
+{
+    must(!session->in_transaction);
+    struct command_request request = {.kind = STEP_BEGIN, .collection = ""};
+    struct command_reply reply;
+    enum outcome outcome = execute(session, &request, &reply);
+    session->in_transaction = outcome == DONE;
+    return outcome;
+}
+
+enum outcome session_commit(struct session *session)
+{
+    must(session->in_transaction);
+    struct command_request request = {.kind = STEP_COMMIT, .collection = ""};
+    struct command_reply reply;
+    session->in_transaction = false;
+    return execute(session, &request, &reply);
+}
+
+void session_abort(struct session *session)
+{
+    must(session->in_transaction);
+    struct command_request request = {.kind = STEP_ABORT, .collection = ""};
+    struct command_reply reply;
+    session->in_transaction = false;
+    execute(session, &request, &reply);
+}
+
+enum outcome session_effect(struct session *session, const struct edit *edit)
+{
+    bson_t *effect = session_document(session);
+    BSON_APPEND_INT64(effect, "_id", session_token(session));
+    BSON_APPEND_INT64(effect, "once", edit->once);
+    BSON_APPEND_INT64(effect, "by", session_operation(session));
+    return session_insert_one(session, "effects", effect);
+}
+
+/* Clock and choice --------------------------------------------------------------------------- */
+
+int64_t session_now_ms(struct session *session)
+{
+    session_step(session, STEP_NOW, "");
+    return session->crew->transport->clock->wall_ms(session);
+}
+
+enum outcome session_sleep_until(struct session *session, int64_t wall_ms)
+{
+    if (!session_step(session, STEP_SLEEP, ""))
+        return FAILED;
+    const struct transport_table *transport = session->crew->transport;
+    int64_t left_ms = wall_ms - transport->clock->wall_ms(session);
+    if (left_ms <= 0)
+        return DONE;
+    transport->waiting->leave(session);
+    bool slept = transport->clock->sleep_us(session, left_ms * 1000);
+    transport->waiting->enter(session);
+    return slept ? DONE : FAILED;
+}
+
+int64_t session_random(struct session *session, int64_t bound)
+{
+    session_step(session, STEP_RANDOM, "");
+    return (int64_t)random_below(&session->random, (uint64_t)bound);
+}
+
+int64_t session_token(struct session *session)
+{
+    session_step(session, STEP_TOKEN, "");
+    return OPERATION_ID(session->worker, ++session->token_count);
+}
+
+/* Waiting ------------------------------------------------------------------------------------ */
+
+enum outcome session_wait(struct session *session, const void *condition)
+{
+    if (!session_step(session, STEP_WAIT, ""))
+        return FAILED;
+    return session->crew->transport->waiting->wait(session, condition) ? DONE : FAILED;
+}
+
+void session_wake(struct session *session, const void *condition)
+{
+    session_step(session, STEP_WAKE, "");
+    session->crew->transport->waiting->wake(session, condition);
+}
+
+/* Who and where ------------------------------------------------------------------------------- */
+
+int64_t session_operation(const struct session *session)
+{
+    return OPERATION_ID(session->worker, session->operation_count - 1);
+}
+
+int32_t session_worker(const struct session *session)
+{
+    return session->worker;
+}
+
+int64_t session_lease_ms(const struct session *session)
+{
+    return session->crew->cell->lease_ms;
+}

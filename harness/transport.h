@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * transport: what lies under a session. Small tables of functions by kind (commands, clock, files'
+ * locks, waiting), one set for threads with libmongoc (`driver`), one for fibers beside the engine
+ * (`direct`). session.c turns each verb into one of these calls, and worker.c runs the worker; both
+ * are the same for all transports, and so are strategies and scenarios.
+ *
+ * Not for strategies and scenarios: they see session.h only.
+ */
+#ifndef RACEBENCH_TRANSPORT_H
+#define RACEBENCH_TRANSPORT_H
+
+#include "cell.h"
+#include "gate.h"
+#include "histogram.h"
+#include "history.h"
+#include "session.h"
+
+#include <stdatomic.h>
+#include <uv.h>
+
+/* A command, the same for all transports. Documents are borrowed for the call. */
+struct command_request {
+    enum step_kind kind; /* STEP_FIND .. STEP_ABORT */
+    const char *collection;
+    const bson_t *filter;
+    const bson_t *document; /* insert */
+    struct modify modify;   /* update, findAndModify */
+};
+
+/* What came back. */
+struct command_reply {
+    bool sent;     /* false: it never left; surely without effect */
+    bool answered; /* false: no reply; if sent, nobody knows */
+    int32_t code;  /* MongoDB's error code of a reply that refuses, or 0 */
+    bool durable;  /* false: a writeConcernError came with it: may be rolled back */
+    char message[160];
+    struct written written;
+    int64_t deleted;
+    bson_t *document; /* find, findAndModify: a copy, owned by the receiver; or NULL */
+};
+
+/* What a reply means: the one place where FAILED, CONFLICT, BUSY and UNKNOWN are told apart. */
+enum outcome command_outcome(const struct command_reply *, bool writes);
+
+struct session;
+
+struct command_table {
+    void (*execute)(struct session *, const struct command_request *, struct command_reply *);
+};
+struct clock_table {
+    int64_t (*run_ns)(struct session *);            /* since the cell's start: histories */
+    int64_t (*wall_ms)(struct session *);           /* what the application's clock reads */
+    bool (*sleep_us)(struct session *, int64_t us); /* false: interrupted */
+};
+struct file_table {
+    bool (*lock)(struct session *, int descriptor, enum lock_mode mode); /* false: interrupted */
+};
+struct waiting_table {
+    void (*enter)(struct session *); /* from here on alone in the instance */
+    void (*leave)(struct session *); /* others may run before this returns, and until enter() */
+    bool (*wait)(struct session *, const void *condition); /* false: interrupted */
+    void (*wake)(struct session *, const void *condition);
+};
+struct transport_table {
+    const char *name;
+    const struct command_table *commands;
+    const struct clock_table *clock;
+    const struct file_table *files;
+    const struct waiting_table *waiting;
+};
+
+/* A worker that waits inside its instance; on the list in the order of arrival. */
+struct waiter {
+    const void *condition;
+    struct session *session;
+    struct waiter *next;
+    bool woken;
+};
+
+/* One running copy of the application: the RAM that its workers share. */
+struct instance {
+    int32_t number;
+    void *shared[CELL_STRATEGIES_MAX]; /* what each strategy's setup returned, or NULL */
+    bool guarded;                      /* some setup returned RAM: one worker at a time */
+    atomic_int working;                /* workers that have not finished yet */
+    struct waiter *waiters;            /* oldest first */
+    uv_mutex_t mutex;                  /* driver only */
+};
+
+/* Latencies, ns. Under `driver` every worker has its own, merged after the join; fibers share the
+ * crew's, since they share a thread. */
+struct latencies {
+    struct histogram operation, attempt, waiting;
+};
+void latencies_init(struct latencies *);
+void latencies_free(struct latencies *);
+
+/* Settings that all sessions of a run share, and the flag that ends it. */
+struct crew {
+    const struct cell *cell;
+    const struct transport_table *transport;
+    struct gate *gate;
+    bool gate_sees_commands; /* the embedded engine passes commands through `gate` itself */
+    const char *database;
+    const char *folder; /* for files; private to the run */
+    struct instance *instances;
+    struct session *sessions; /* one per worker */
+    int32_t count;
+    struct latencies *latencies; /* shared by all workers, or NULL: each has its own */
+    atomic_bool stop;            /* an interrupt or the end of --duration: no further operations */
+    atomic_bool abandon;         /* every session call fails at once */
+    void *world;                 /* the transport's own: driver's pool, direct's scheduler */
+};
+
+/* One worker: its session, its share of the work, its history. Nobody else touches it until the
+ * join, but for `progress`. */
+struct session {
+    struct crew *crew;
+    struct instance *instance;
+    int32_t worker;
+    const struct strategy *strategy;
+    int strategy_index;
+    void *line; /* the transport's own: a libmongoc client, a fiber */
+    struct random random;
+    int64_t token_count;
+
+    int64_t operations_left; /* of its share; INT64_MAX with --duration alone */
+    int64_t operation_count; /* begun so far: numbers the present one */
+    bool in_operation;
+    char comment[32]; /* "w3.17" */
+
+    const struct edit *edit; /* of the present attempt */
+    int64_t read[EDIT_DOCUMENTS_MAX];
+    const bson_t *was[EDIT_DOCUMENTS_MAX];
+    int64_t value_read, value_written;
+    bool in_change; /* inside edit->change: no session call may be made */
+    bool doubled;   /* an attempt read the operation's own stamp */
+    uint8_t wrote;
+    bool worked; /* this attempt's --work has been slept */
+    bool in_transaction;
+
+    bson_t **documents; /* owned by the present attempt */
+    size_t document_count, document_capacity;
+    char **texts;
+    size_t text_count, text_capacity;
+    int lock_descriptor; /* of session_lock_file, or -1 */
+
+    struct history history;
+    struct latencies *latencies; /* its own, or the crew's */
+    int64_t attempts, commands;  /* of all its operations */
+    int64_t first_ns, last_ns;   /* of its first invocation and last return */
+    atomic_llong progress;       /* operations settled so far, read by the loop */
+};
+
+extern const struct transport_table transport_driver, transport_direct;
+
+/* A request as the command document that a driver would send (with $db and the comment), appended to
+ * `command`; and what a command's reply says, into `reply` (NULL: no reply came). */
+void command_build(const struct session *, const struct command_request *, bson_t *command);
+void command_parse(const struct command_request *, const bson_t *answer, struct command_reply *);
+
+/* Prepares a crew's sessions and instances: shares out operations, seeds, strategies, instances. */
+void crew_init(struct crew *, const struct cell *, const struct transport_table *);
+void crew_free(struct crew *);
+/* Runs setup for the instance whose first worker this is; before any work. */
+void crew_setup(struct session *);
+/* The whole of one worker's work after the start: the scenario, then, by the last worker of an
+ * instance, the strategies' teardown. */
+void crew_work(struct session *);
+
+/* Frees what belongs to the present attempt. */
+void session_forget(struct session *);
+
+/* Every session call begins here: ends the program if edit->change made it; false when the run is
+ * abandoned and the verb must return FAILED. A step that reaches no server passes the gate here. */
+bool session_step(struct session *, enum step_kind kind, const char *target);
+
+#endif

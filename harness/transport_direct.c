@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * transport_direct: every worker is a fiber, the engine is called in this process, and time is
+ * virtual: each step costs DIRECT_STEP_NS, and when all fibers sleep the clock jumps to the first
+ * that wakes. A step lets somebody else go first: who, is drawn from the cell's seed, since fibers
+ * that took turns would run in lockstep and test one schedule only. The same seed therefore gives
+ * the same history, times included.
+ *
+ * One thread; nothing here is locked.
+ */
+#include "transport_direct.h"
+#include "fiber.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* 2026-01-01T00:00:00Z: where every virtual wall clock starts. */
+#define DIRECT_EPOCH_MS INT64_C(1767225600000)
+
+/* A worker's place in the scheduler. */
+struct line {
+    struct session *session;
+    struct fiber *fiber;
+    int64_t wake_ns;  /* while on the heap of sleepers */
+    int64_t sequence; /* breaks ties between sleepers: first come, first woken */
+};
+
+struct direct {
+    struct crew *crew;
+    struct engine *engine;
+    struct random random;
+    int64_t now_ns, start_ns;
+    int64_t sequence;
+    struct line *lines;
+    struct line **ready; /* in no order: the next one is drawn */
+    int32_t ready_count;
+    struct line **sleeping; /* binary heap by (wake_ns, sequence) */
+    int32_t sleeping_count;
+    int32_t at_start; /* fibers that stand at the start line */
+    int32_t alive;
+    bool started, stuck;
+};
+
+static struct direct *world(const struct session *session)
+{
+    return session->crew->world;
+}
+
+static struct line *line(const struct session *session)
+{
+    return session->line;
+}
+
+/* Scheduling --------------------------------------------------------------------------------- */
+
+static void make_ready(struct direct *direct, struct line *one)
+{
+    direct->ready[direct->ready_count++] = one;
+}
+
+static bool earlier(const struct line *a, const struct line *b)
+{
+    return a->wake_ns != b->wake_ns ? a->wake_ns < b->wake_ns : a->sequence < b->sequence;
+}
+
+static void heap_push(struct direct *direct, struct line *one)
+{
+    int32_t i = direct->sleeping_count++;
+    for (; i > 0 && earlier(one, direct->sleeping[(i - 1) / 2]); i = (i - 1) / 2)
+        direct->sleeping[i] = direct->sleeping[(i - 1) / 2];
+    direct->sleeping[i] = one;
+}
+
+static struct line *heap_pop(struct direct *direct)
+{
+    struct line **heap = direct->sleeping;
+    struct line *first = heap[0], *last = heap[--direct->sleeping_count];
+    int32_t count = direct->sleeping_count, i = 0;
+    for (;;) {
+        int32_t child = 2 * i + 1;
+        if (child >= count)
+            break;
+        if (child + 1 < count && earlier(heap[child + 1], heap[child]))
+            child++;
+        if (!earlier(heap[child], last))
+            break;
+        heap[i] = heap[child];
+        i = child;
+    }
+    heap[i] = last;
+    return first;
+}
+
+/* Another fiber may go first; a step's worth of time passes. */
+static void let_others(struct session *session)
+{
+    make_ready(world(session), line(session));
+    fiber_yield(line(session)->fiber);
+}
+
+static bool sleep_us(struct session *session, int64_t us)
+{
+    struct direct *direct = world(session);
+    struct line *self = line(session);
+    if (atomic_load(&direct->crew->abandon))
+        return false;
+    self->wake_ns = direct->now_ns + us * 1000;
+    self->sequence = direct->sequence++;
+    heap_push(direct, self);
+    fiber_yield(self->fiber);
+    return !atomic_load(&direct->crew->abandon);
+}
+
+/* Nobody can go on: everyone left waits for somebody who waits as well. */
+static void give_up(struct direct *direct)
+{
+    direct->stuck = true;
+    direct_abandon(direct->crew);
+}
+
+bool direct_turn(struct crew *crew, int steps)
+{
+    struct direct *direct = crew->world;
+    for (int i = 0; i < steps && direct->alive > 0; i++) {
+        while (direct->sleeping_count > 0 &&
+               (direct->sleeping[0]->wake_ns <= direct->now_ns || direct->ready_count == 0)) {
+            struct line *sleeper = heap_pop(direct);
+            if (sleeper->wake_ns > direct->now_ns)
+                direct->now_ns = sleeper->wake_ns;
+            make_ready(direct, sleeper);
+        }
+        if (direct->ready_count == 0) {
+            give_up(direct);
+            continue;
+        }
+        uint64_t drawn = random_below(&direct->random, (uint64_t)direct->ready_count);
+        struct line *next = direct->ready[drawn];
+        direct->ready[drawn] = direct->ready[--direct->ready_count];
+        direct->now_ns += DIRECT_STEP_NS;
+        fiber_resume(next->fiber);
+        if (fiber_ended(next->fiber))
+            direct->alive--;
+    }
+    return direct->alive > 0;
+}
+
+static void body(void *argument)
+{
+    struct line *self = argument;
+    struct session *session = self->session;
+    struct direct *direct = world(session);
+    crew_setup(session);
+    if (++direct->at_start == direct->crew->count) {
+        direct->started = true;
+        direct->start_ns = direct->now_ns;
+        for (int32_t w = 0; w < direct->crew->count; w++)
+            make_ready(direct, &direct->lines[w]);
+    }
+    fiber_yield(self->fiber);
+    crew_work(session);
+}
+
+/* Tables ------------------------------------------------------------------------------------- */
+
+/* A command on its way through the engine: answered before engine_submit() returns, or parked. */
+struct call {
+    const struct command_request *request;
+    struct command_reply *reply;
+    struct line *line;
+    bool done, parked;
+};
+
+static void call_done(const bson_t *answer, void *context)
+{
+    struct call *call = context;
+    command_parse(call->request, answer, call->reply);
+    call->done = true;
+    if (call->parked)
+        make_ready(world(call->line->session), call->line);
+}
+
+static void execute(struct session *session, const struct command_request *request,
+                    struct command_reply *reply)
+{
+    struct direct *direct = world(session);
+    struct call call = {request, reply, line(session), false, false};
+    bson_t command = BSON_INITIALIZER;
+    command_build(session, request, &command);
+    engine_submit(direct->engine, &command, call_done, &call);
+    if (!call.done) {
+        call.parked = true;
+        fiber_yield(call.line->fiber);
+    }
+    bson_destroy(&command);
+}
+
+static int64_t run_ns(struct session *session)
+{
+    return world(session)->now_ns - world(session)->start_ns;
+}
+
+static int64_t wall_ms(struct session *session)
+{
+    return DIRECT_EPOCH_MS + world(session)->now_ns / 1000000;
+}
+
+static bool lock(struct session *session, int descriptor, enum lock_mode mode)
+{
+    struct flock region = {.l_type = mode == LOCK_SHARED ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
+    while (fcntl(descriptor, F_OFD_SETLK, &region) != 0) {
+        if ((errno != EAGAIN && errno != EACCES) || atomic_load(&session->crew->abandon))
+            return false;
+        let_others(session);
+    }
+    return true;
+}
+
+static void enter(struct session *session)
+{
+    (void)session; /* fibers run alone by nature */
+}
+
+static bool wait(struct session *session, const void *condition)
+{
+    struct waiter waiter = {condition, session, NULL, false};
+    struct waiter **end = &session->instance->waiters;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = &waiter;
+    fiber_yield(line(session)->fiber);
+    return !atomic_load(&session->crew->abandon);
+}
+
+static void wake(struct session *session, const void *condition)
+{
+    for (struct waiter **place = &session->instance->waiters; *place != NULL;) {
+        struct waiter *waiter = *place;
+        if (waiter->condition != condition) {
+            place = &waiter->next;
+            continue;
+        }
+        *place = waiter->next;
+        make_ready(world(session), line(waiter->session));
+    }
+}
+
+static const struct command_table commands = {execute};
+static const struct clock_table clocks = {run_ns, wall_ms, sleep_us};
+static const struct file_table files = {lock};
+static const struct waiting_table waitings = {enter, let_others, wait, wake};
+const struct transport_table transport_direct = {"direct", &commands, &clocks, &files, &waitings};
+
+/* Life --------------------------------------------------------------------------------------- */
+
+static int64_t engine_now_ms(void *context)
+{
+    const struct direct *direct = context;
+    return DIRECT_EPOCH_MS + direct->now_ns / 1000000;
+}
+
+void direct_open(struct crew *crew)
+{
+    struct direct *direct = x_calloc(1, sizeof(*direct));
+    crew->world = direct;
+    direct->crew = crew;
+    random_seed(&direct->random, random_mix(crew->cell->seed, 0));
+    direct->engine = engine_new(&(struct engine_settings){.gate = crew->gate,
+                                                          .now_ms = engine_now_ms,
+                                                          .now_context = direct,
+                                                          .seed = crew->cell->seed | 1});
+    size_t count = (size_t)crew->count;
+    direct->lines = x_calloc(count, sizeof(*direct->lines));
+    direct->ready = x_calloc(count, sizeof(*direct->ready));
+    direct->sleeping = x_calloc(count, sizeof(*direct->sleeping));
+}
+
+void direct_start(struct crew *crew)
+{
+    struct direct *direct = crew->world;
+    for (int32_t w = 0; w < crew->count; w++) {
+        struct line *one = &direct->lines[w];
+        one->session = &crew->sessions[w];
+        crew->sessions[w].line = one;
+        one->fiber = fiber_new(body, one, fiber_default_stack_bytes());
+        make_ready(direct, one);
+    }
+    direct->alive = crew->count;
+}
+
+void direct_abandon(struct crew *crew)
+{
+    struct direct *direct = crew->world;
+    atomic_store(&crew->abandon, true);
+    for (int32_t i = 0; i < crew->cell->instances; i++) {
+        struct instance *instance = &crew->instances[i];
+        for (; instance->waiters != NULL; instance->waiters = instance->waiters->next)
+            make_ready(direct, instance->waiters->session->line);
+    }
+    while (direct->sleeping_count > 0)
+        make_ready(direct, heap_pop(direct));
+}
+
+bool direct_stuck(const struct crew *crew)
+{
+    const struct direct *direct = crew->world;
+    return direct->stuck;
+}
+
+struct engine *direct_engine(const struct crew *crew)
+{
+    const struct direct *direct = crew->world;
+    return direct->engine;
+}
+
+void direct_close(struct crew *crew)
+{
+    struct direct *direct = crew->world;
+    for (int32_t w = 0; w < crew->count; w++)
+        fiber_free(direct->lines[w].fiber);
+    engine_free(direct->engine);
+    free(direct->lines);
+    free(direct->ready);
+    free(direct->sleeping);
+    free(direct);
+    crew->world = NULL;
+}

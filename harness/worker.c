@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * worker: see worker.h. One operation is: a number, attempts until the edit is settled, one event.
+ * Everything that strategies must not do for themselves is here: trying again, backing off, counting,
+ * timing, recording.
+ */
+#include "worker.h"
+#include "scenario.h"
+#include "transport.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+bool worker_next(struct session *session)
+{
+    if (atomic_load_explicit(&session->crew->stop, memory_order_relaxed) ||
+        session->operations_left == 0)
+        return false;
+    session->operations_left--;
+    return true;
+}
+
+static int64_t now_ns(struct session *session)
+{
+    return session->crew->transport->clock->run_ns(session);
+}
+
+/* One call of the strategy, alone in its instance, and its duration. */
+static enum outcome attempt(struct session *session, const struct edit *edit)
+{
+    session_forget(session);
+    session->wrote = 0;
+    session->worked = false;
+    for (int i = 0; i < EDIT_DOCUMENTS_MAX; i++) {
+        session->read[i] = 0;
+        session->was[i] = NULL;
+    }
+    const struct waiting_table *waiting = session->crew->transport->waiting;
+    int64_t started_ns = now_ns(session);
+    session->attempts++;
+    waiting->enter(session);
+    enum outcome outcome =
+        session->strategy->apply(session, session->instance->shared[session->strategy_index], edit);
+    waiting->leave(session);
+    must(session->lock_descriptor < 0);
+    if (session->in_transaction)
+        session_abort(session);
+    histogram_record(&session->latencies->attempt, now_ns(session) - started_ns);
+    return outcome;
+}
+
+/* May this outcome be followed by another attempt? */
+static bool again(const struct session *session, const struct edit *edit, enum outcome outcome)
+{
+    switch (outcome) {
+    case BUSY:
+    case CONFLICT:
+        return edit->wait;
+    default:
+        (void)session;
+        return false;
+    }
+}
+
+static int64_t backoff_us(struct session *session, int tries)
+{
+    const struct backoff *backoff = &session->crew->cell->backoff;
+    int64_t limit_us = backoff->base_us;
+    if (backoff->kind == BACKOFF_NONE)
+        return 0;
+    if (backoff->kind == BACKOFF_FIXED)
+        return limit_us;
+    for (int i = 1; i < tries && limit_us < backoff->cap_us; i++)
+        limit_us *= 2;
+    if (limit_us > backoff->cap_us)
+        limit_us = backoff->cap_us;
+    if (backoff->kind == BACKOFF_EXPONENTIAL || limit_us == 0)
+        return limit_us;
+    return session_random(session, limit_us);
+}
+
+static void back_off(struct session *session, int tries)
+{
+    int64_t us = backoff_us(session, tries);
+    if (us > 0 && session_step(session, STEP_SLEEP, ""))
+        session->crew->transport->clock->sleep_us(session, us);
+}
+
+/* Appends the operation's event to the worker's own history. */
+static void record(struct session *session, const struct edit *edit, const struct event *noted)
+{
+    struct event *event = history_append(&session->history);
+    *event = *noted;
+    event->operation = session_operation(session);
+    event->worker = session->worker;
+    event->instance = session->instance->number;
+    event->strategy = (uint8_t)session->strategy_index;
+    event->amount = edit->amount;
+    event->once = edit->once;
+    event->applied = -1;
+    event->wrote = session->wrote;
+    event->doubled = session->doubled;
+    event->reads_only = edit->change == NULL && edit->operators == NULL;
+    event->value_read = session->value_read;
+    event->value_written = session->value_written;
+    for (int i = 0; i < EDIT_DOCUMENTS_MAX; i++) {
+        event->key[i] = i < edit->count ? edit->key[i].id : -1;
+        event->read[i] = session->read[i];
+    }
+    if (session->first_ns < 0)
+        session->first_ns = event->invoke_ns;
+    session->last_ns = event->return_ns;
+}
+
+static void begin(struct session *session, const struct edit *edit)
+{
+    session->edit = edit;
+    session->operation_count++;
+    session->doubled = false;
+    session->value_read = session->value_written = 0;
+    snprintf(session->comment, sizeof(session->comment), "w%" PRId32 ".%" PRId64, session->worker,
+             session->operation_count - 1);
+}
+
+enum outcome worker_apply(struct session *session, const struct edit *edit, struct result *result)
+{
+    struct crew *crew = session->crew;
+    begin(session, edit);
+    struct event event = {.invoke_ns = now_ns(session)};
+    int64_t commands_before = session->commands, waited_ns = 0;
+    for (;;) {
+        event.attempts++;
+        event.outcome = attempt(session, edit);
+        if (!again(session, edit, event.outcome) || event.attempts >= crew->cell->max_tries ||
+            atomic_load_explicit(&crew->stop, memory_order_relaxed))
+            break;
+        int64_t before_ns = now_ns(session);
+        back_off(session, event.attempts);
+        waited_ns += now_ns(session) - before_ns;
+    }
+    event.return_ns = now_ns(session);
+    event.commands = (int32_t)(session->commands - commands_before);
+    histogram_record(&session->latencies->operation, event.return_ns - event.invoke_ns);
+    histogram_record(&session->latencies->waiting, waited_ns);
+    record(session, edit, &event);
+    if (result != NULL) {
+        for (int i = 0; i < EDIT_DOCUMENTS_MAX; i++)
+            result->was[i] = session->was[i];
+        result->attempts = event.attempts;
+    }
+    session->edit = NULL;
+    atomic_fetch_add_explicit(&session->progress, 1, memory_order_relaxed);
+    return event.outcome;
+}
