@@ -167,11 +167,12 @@ static uint64_t power_of_ten(int exponent)
 static void number_write(FILE *out, double number, int width, int digits)
 {
     char text[40];
-    int precision = 0;
-    do
-        snprintf(text, sizeof(text), "%.*e", precision, number);
-    while (strtod(text, NULL) < number || strtod(text, NULL) > number ? precision++ < SHORTEST_MAX
-                                                                      : false);
+    int precision = -1;
+    double back;
+    do {
+        snprintf(text, sizeof(text), "%.*e", ++precision, number);
+        back = strtod(text, NULL);
+    } while ((back < number || back > number) && precision < SHORTEST_MAX);
     /* "d.ddde+xx": all digits as one whole number, and the power of ten that goes with it. */
     uint64_t whole = 0;
     char *mark = text;

@@ -7,7 +7,9 @@
 #ifndef RACEBENCH_REPORT_H
 #define RACEBENCH_REPORT_H
 
+#include "human.h"
 #include "result.h"
+
 #include <stdio.h>
 
 /* How the terminal wants to be treated. Only report_text looks at it. */
@@ -28,5 +30,49 @@ struct report {
 extern const struct report *const reports[];
 /* By name, or NULL. */
 const struct report *report_find(const char *name);
+
+/* Writes a report to a file (an old one is replaced) or, with path "-", to stdout, all the way: ends
+ * with EXIT_RESULTS and one line when anything of it could not be written. */
+void report_save(const struct report *, const struct run_result *, const struct style *,
+                 const char *path);
+
+/* What the cells of a command line may differ in; a number or a word. */
+struct report_setting {
+    const char *title;      /* of a column */
+    const char *noun;       /* "worker": what a number counts, or NULL */
+    int64_t (*number)(const struct cell *);
+    const char *(*word)(const struct cell *);
+    int64_t usual;          /* a number not worth saying; 0: there is none */
+    const char *usual_word; /* likewise a word, or NULL */
+};
+/* The settings in the order in which they are told, then NULL. */
+const struct report_setting *report_setting(size_t index);
+/* Do the cells differ in it? */
+bool report_varies(const struct run_result *, const struct report_setting *);
+/* Is the cell's value the one that goes without saying? */
+bool report_usual(const struct report_setting *, const struct cell *);
+/* Its value in a cell, as in a column: "100"; and as in a sentence: "100 workers". */
+struct human report_setting_value(const struct report_setting *, const struct cell *);
+struct human report_setting_phrase(const struct report_setting *, const struct cell *);
+
+/* A name for a cell among the others of its command line: the strategy, and what varies: "occ, 100
+ * workers". The caller frees it. */
+char *report_label(const struct run_result *, const struct cell *);
+
+/* What a broken cell does: "loses updates". */
+const char *report_broken_words(enum reason);
+/* The verdict in a few words: "held", "BROKEN: loses updates", "loses updates (expected)", "unknown:
+ * no-overlap". Capitals only for what fails a build. */
+struct human report_verdict(const struct cell_result *);
+/* One sentence, without a full stop, that says why the verdict is what it is: the first witness, the
+ * reason and its help, or the 95 % bound. The caller frees it. */
+char *report_explanation(const struct cell_result *);
+/* One witness as a sentence: who read what, who wrote over whom, when. The caller frees it. */
+char *report_witness(const struct cell_result *, const struct witness *);
+/* What answered, and how much it promises: "embedded engine, one thread, not MongoDB; persona ...".
+ * The caller frees it. */
+char *report_target(const struct cell_result *);
+/* The event of an operation, or NULL: not in the history. */
+const struct event *report_event(const struct cell_result *, int64_t operation);
 
 #endif

@@ -219,10 +219,27 @@ static void end_transaction(struct session *session)
     line(session)->transaction = NULL;
 }
 
+/* libmongoc 1.23.1 starts transactions on a standalone server too, which then refuses each of their
+ * commands: said here at once. */
+static bool has_transactions(mongoc_client_t *client, bson_error_t *error)
+{
+    mongoc_server_description_t *server = mongoc_client_select_server(client, true, NULL, error);
+    bool has = server != NULL && strcmp(mongoc_server_description_type(server), "Standalone") != 0;
+    if (server != NULL && !has)
+        bson_set_error(error, MONGOC_ERROR_SERVER, 20, "a standalone server has no transactions");
+    if (server != NULL)
+        mongoc_server_description_destroy(server);
+    return has;
+}
+
 static void begin(struct session *session, struct command_reply *reply)
 {
     bson_error_t error;
     struct line *self = line(session);
+    if (!has_transactions(self->client, &error)) {
+        parse_error(&error, reply);
+        return;
+    }
     self->transaction = mongoc_client_start_session(self->client, NULL, &error);
     if (self->transaction == NULL) {
         parse_error(&error, reply);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cell: names of what a cell's settings can be, as the command line and results spell them.
+ */
+#include "cell.h"
+
+const char *transport_name(enum transport transport)
+{
+    static const char *const names[] = {"driver", "direct"};
+    return names[transport];
+}
+
+const char *durability_name(enum durability durability)
+{
+    static const char *const names[] = {"off", "write", "sync"};
+    return names[durability];
+}
+
+const char *expect_name(enum expect expect)
+{
+    static const char *const names[] = {"exact", "claims", "none"};
+    return names[expect];
+}

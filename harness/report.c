@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * report: see report.h. The table of reports is generated from the names of the files in
+ * harness/report/. report_save() is the one way in which a report reaches a file or stdout: a write
+ * error (a full disk, a closed pipe) shows up only at fflush or fclose, and a result that is cut off
+ * must never look like success.
+ */
+#include "report.h"
+
+#include "base.h"
+#include "scenario.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define X(name) extern const struct report report_##name;
+#include "reports.list"
+#undef X
+
+const struct report *const reports[] = {
+#define X(name) &report_##name,
+#include "reports.list"
+#undef X
+    NULL,
+};
+
+const struct report *report_find(const char *name)
+{
+    for (size_t i = 0; reports[i] != NULL; i++)
+        if (strcmp(reports[i]->name, name) == 0)
+            return reports[i];
+    return NULL;
+}
+
+static _Noreturn void cannot_write(const char *name, const char *path, int error)
+{
+    bool is_stdout = strcmp(path, "-") == 0;
+    die(EXIT_RESULTS, "cannot write report '%s' to %s: %s; %s", name, is_stdout ? "stdout" : path,
+        strerror(error), is_stdout ? "what was printed is incomplete"
+                                   : "choose another file with --out, or make room");
+}
+
+void report_save(const struct report *report, const struct run_result *result,
+                 const struct style *style, const char *path)
+{
+    bool is_stdout = strcmp(path, "-") == 0;
+    FILE *out = is_stdout ? stdout : fopen(path, "we");
+    if (out == NULL)
+        cannot_write(report->name, path, errno);
+    errno = 0;
+    report->write(result, style, out);
+    int error = errno; /* of a write in between: ferror() only says that there was one */
+    if (fflush(out) != 0)
+        cannot_write(report->name, path, errno);
+    if (ferror(out))
+        cannot_write(report->name, path, error != 0 ? error : EIO);
+    if (!is_stdout && fclose(out) != 0)
+        cannot_write(report->name, path, errno);
+}
+
+static const char *scenario_word(const struct cell *cell)
+{
+    return cell->scenario->name;
+}
+
+static const char *transport_word(const struct cell *cell)
+{
+    return transport_name(cell->transport);
+}
+
+static int64_t workers(const struct cell *cell)
+{
+    return cell->workers;
+}
+
+static int64_t instances(const struct cell *cell)
+{
+    return cell->instances;
+}
+
+static int64_t processes(const struct cell *cell)
+{
+    return cell->processes;
+}
+
+static int64_t ops(const struct cell *cell)
+{
+    return cell->ops;
+}
+
+static int64_t docs(const struct cell *cell)
+{
+    return cell->docs;
+}
+
+static int64_t seed(const struct cell *cell)
+{
+    return (int64_t)cell->seed;
+}
+
+static const struct report_setting settings[] = {
+    {.title = "scenario", .word = scenario_word},
+    {.title = "transport", .word = transport_word, .usual_word = "driver"},
+    {.title = "workers", .noun = "worker", .number = workers},
+    {.title = "instances", .noun = "instance", .number = instances, .usual = 1},
+    {.title = "processes", .noun = "process", .number = processes, .usual = 1},
+    {.title = "ops", .noun = "operation", .number = ops},
+    {.title = "docs", .noun = "document", .number = docs, .usual = 1},
+    {.title = "seed", .number = seed, .usual = -1},
+};
+
+const struct report_setting *report_setting(size_t index)
+{
+    return index < COUNT_OF(settings) ? &settings[index] : NULL;
+}
+
+static bool differs(const struct report_setting *setting, const struct cell *a,
+                    const struct cell *b)
+{
+    return setting->word != NULL ? strcmp(setting->word(a), setting->word(b)) != 0
+                                 : setting->number(a) != setting->number(b);
+}
+
+bool report_varies(const struct run_result *result, const struct report_setting *setting)
+{
+    for (size_t i = 1; i < result->cell_count; i++)
+        if (differs(setting, result->cells[0].cell, result->cells[i].cell))
+            return true;
+    return false;
+}
+
+bool report_usual(const struct report_setting *setting, const struct cell *cell)
+{
+    if (setting->word != NULL)
+        return setting->usual_word != NULL &&
+               strcmp(setting->word(cell), setting->usual_word) == 0;
+    return setting->usual != 0 && setting->number(cell) == setting->usual;
+}
+
+struct human report_setting_value(const struct report_setting *setting, const struct cell *cell)
+{
+    struct human human;
+    if (setting->word != NULL)
+        snprintf(human.text, sizeof(human.text), "%s", setting->word(cell));
+    else if (setting->number == seed)
+        snprintf(human.text, sizeof(human.text), "%" PRIu64, cell->seed);
+    else
+        human = human_count(setting->number(cell));
+    return human;
+}
+
+struct human report_setting_phrase(const struct report_setting *setting, const struct cell *cell)
+{
+    struct human human;
+    if (setting->noun != NULL)
+        return human_counted(setting->number(cell), setting->noun);
+    snprintf(human.text, sizeof(human.text), "%s%s%.40s", setting->usual ? setting->title : "",
+             setting->usual ? " " : "", report_setting_value(setting, cell).text);
+    return human;
+}
+
+char *report_label(const struct run_result *result, const struct cell *cell)
+{
+    char *label = x_strdup(cell->strategy_name);
+    for (size_t i = 0; report_setting(i) != NULL; i++) {
+        if (!report_varies(result, report_setting(i)))
+            continue;
+        char *longer =
+            x_format("%s, %s", label, report_setting_phrase(report_setting(i), cell).text);
+        free(label);
+        label = longer;
+    }
+    return label;
+}
+
+const char *report_broken_words(enum reason reason)
+{
+    switch (reason) {
+    case REASON_LOST_UPDATE:
+        return "loses updates";
+    case REASON_DOUBLED_UPDATE:
+        return "doubles updates";
+    case REASON_NOT_LINEARIZABLE:
+        return "not linearizable";
+    case REASON_PHANTOM_VERSION:
+        return "phantom versions";
+    default:
+        return reason_name(reason);
+    }
+}
+
+struct human report_verdict(const struct cell_result *cell)
+{
+    struct human human;
+    const struct verdict *verdict = &cell->verdict;
+    const char *words = report_broken_words(verdict->reason);
+    if (verdict->status == UNDECIDED)
+        snprintf(human.text, sizeof(human.text), "unknown: %s", reason_name(verdict->reason));
+    else if (verdict->status == HELD)
+        snprintf(human.text, sizeof(human.text), "held%s",
+                 cell->expected == BROKEN ? " (not expected)" : "");
+    else if (cell->expected == HELD)
+        snprintf(human.text, sizeof(human.text), "BROKEN: %s", words);
+    else
+        snprintf(human.text, sizeof(human.text), "%s%s", words,
+                 cell->expected == BROKEN ? " (expected)" : "");
+    return human;
+}
+
+const struct event *report_event(const struct cell_result *cell, int64_t operation)
+{
+    for (size_t i = 0; i < cell->history.count; i++)
+        if (cell->history.events[i].operation == operation)
+            return &cell->history.events[i];
+    return NULL;
+}
+
+/* "w3.17 wrote 42 by 0.118210 s": a write took effect at some time before it was acknowledged. */
+static void say_write(FILE *out, const struct event *event, int64_t operation, int64_t return_ns)
+{
+    fprintf(out, "%s wrote", human_operation(operation).text);
+    if (event != NULL)
+        fprintf(out, " %s", human_count(event->value_written).text);
+    if (return_ns != RETURN_NEVER)
+        fprintf(out, " by %s", human_moment(return_ns).text);
+}
+
+static void say_lost(FILE *out, const struct cell_result *cell, const struct witness *witness)
+{
+    const struct event *victim = report_event(cell, witness->victim);
+    const struct event *culprit = report_event(cell, witness->culprit);
+    struct human name = human_operation(witness->victim);
+    if (witness->culprit == 0 || witness->culprit == witness->victim) {
+        say_write(out, victim, witness->victim, witness->victim_return_ns);
+        fprintf(out, ": its update is gone; who overwrote it is not known");
+        return;
+    }
+    fprintf(out, "%s read %s", human_operation(witness->culprit).text,
+            human_count(witness->value_read).text);
+    if (culprit != NULL)
+        fprintf(out, " after %s", human_moment(culprit->invoke_ns).text);
+    fprintf(out, ", ");
+    say_write(out, victim, witness->victim, witness->victim_return_ns);
+    fprintf(out, ", ");
+    say_write(out, culprit, witness->culprit, witness->culprit_return_ns);
+    fprintf(out, ": the update of %s is gone", name.text);
+}
+
+static void say_other(FILE *out, const struct cell_result *cell, const struct witness *witness)
+{
+    say_write(out, report_event(cell, witness->victim), witness->victim,
+              witness->victim_return_ns);
+    if (witness->culprit != 0 && witness->culprit != witness->victim) {
+        fprintf(out, ", ");
+        say_write(out, report_event(cell, witness->culprit), witness->culprit,
+                  witness->culprit_return_ns);
+    }
+    fprintf(out, ": %s", property_name(witness->property));
+}
+
+char *report_witness(const struct cell_result *cell, const struct witness *witness)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    must(out != NULL);
+    if (witness->property == LOST)
+        say_lost(out, cell, witness);
+    else if (witness->property == DOUBLED)
+        fprintf(out, "%s was asked for once and applied twice",
+                human_operation(witness->victim).text);
+    else
+        say_other(out, cell, witness);
+    if (cell->cell->docs != 1)
+        fprintf(out, " (document %" PRId64 ")", witness->key);
+    must(fclose(out) == 0);
+    return text;
+}
+
+char *report_explanation(const struct cell_result *cell)
+{
+    const struct verdict *verdict = &cell->verdict;
+    struct human acked = human_counted(verdict->counts.acked, "operation");
+    if (verdict->status == UNDECIDED)
+        return x_format("%s: %s", reason_name(verdict->reason), reason_help(verdict->reason));
+    if (verdict->status == BROKEN && verdict->witness_count > 0)
+        return report_witness(cell, &verdict->witnesses[0]);
+    if (verdict->status == BROKEN)
+        return x_strdup(reason_help(verdict->reason));
+    if (verdict->lost_bound > 0 && verdict->lost_bound < 1)
+        return x_format("0 lost of %s: with 95 %% confidence fewer than 1 in %s", acked.text,
+                        human_count((int64_t)(1 / verdict->lost_bound)).text);
+    return x_format("0 lost of %s", acked.text);
+}
+
+char *report_target(const struct cell_result *result)
+{
+    const struct target *target = &result->target;
+    const char *durability = durability_name(result->cell->durability);
+    if (target->persona != NULL && strcmp(target->persona, "files") == 0)
+        return x_format("files, no database; durability %s", durability);
+    char *name = target->name == NULL || strcmp(target->name, "embedded") != 0
+                     ? x_format("MongoDB %s", target->version)
+                     : x_strdup("embedded engine, one thread, not MongoDB");
+    char *place = result->cell->uri != NULL ? x_format(", at %s", target->uri) : x_strdup("");
+    char *text = x_format("%s%s; persona %s, store %s, durability %s, write concern %s", name,
+                          place, target->persona, target->store, durability,
+                          target->write_concern);
+    free(name);
+    free(place);
+    return text;
+}
