@@ -20,7 +20,6 @@ static const struct cell usual = {
     .transport = TRANSPORT_DRIVER,
     .expect = EXPECT_EXACT,
     .instances = 1,
-    .processes = 1,
     .docs = 1,
     .lease_ms = 30000,
     .timeout_ms = 10000,
@@ -135,7 +134,8 @@ char *cell_result_repro(const struct cell_result *result)
     say_word(out, "strategy", cell->strategy_name);
     fprintf(out, " --workers %" PRId32, cell->workers);
     say_number(out, "instances", cell->instances, usual.instances);
-    say_number(out, "processes", cell->processes, usual.processes);
+    if (cell->processes > 1)
+        say_number(out, "processes", cell->processes, 1);
     say_number(out, "ops", cell->ops, 0);
     say_time(out, "duration", cell->duration_ms * 1000, 0);
     say_number(out, "docs", cell->docs, usual.docs);

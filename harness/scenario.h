@@ -35,5 +35,7 @@ struct scenario {
 extern const struct scenario *const scenarios[];
 /* By name, or NULL. */
 const struct scenario *scenario_find(const char *name);
+/* What is wrong with a scenario that the file `file`.c holds, or NULL: static text. */
+const char *scenario_fault(const struct scenario *, const char *file);
 
 #endif

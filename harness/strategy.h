@@ -68,5 +68,9 @@ struct strategy {
 extern const struct strategy *const strategies[];
 /* By name, or NULL. */
 const struct strategy *strategy_find(const char *name);
+/* What is wrong with a strategy that the file `file`.c holds, or NULL: static text. */
+const char *strategy_fault(const struct strategy *, const char *file);
+/* Ends the program when any strategy or scenario has a fault; main's first act. */
+void registry_check(void);
 
 #endif

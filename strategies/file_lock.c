@@ -62,8 +62,8 @@ static bool may_go_in(const struct queue *queue, const struct turn *turn)
     return before == turn;
 }
 
-/* Calls the next in the queue if its turn has come. One wakes one: who goes in as a reader calls the
- * reader behind it. */
+/* Calls the next in the queue if its turn has come. One wakes one: who goes in as a reader calls
+ * the reader behind it. */
 static void call(struct session *session, const struct queue *queue, const struct turn *next)
 {
     if (next && may_go_in(queue, next))

@@ -3,9 +3,9 @@
  * lock_document: a collection "locks" holds one document per thing to be protected; whoever is its
  * owner may read, think and write the thing itself as naively as it likes.
  *
- * Obtaining is one command. Its filter is the _id alone and all is decided inside the update, by the
- * server and by the server's clock: if the lease is over (or never was) the caller becomes owner
- * under a token made for this one acquisition, the lease starts anew and the fence counts up;
+ * Obtaining is one command. Its filter is the _id alone and all is decided inside the update, by
+ * the server and by the server's clock: if the lease is over (or never was) the caller becomes
+ * owner under a token made for this one acquisition, the lease starts anew and the fence counts up;
  * otherwise nothing changes. The image that comes back says who owns it. Releasing names the token,
  * so a late release cannot free the lock of somebody else; the fence stays, so it never runs
  * backwards. Two documents are locked in the order of their keys and released the other way round,
@@ -13,14 +13,15 @@
  *
  * When a command fails: obtaining without an answer: the lock may be ours, so it is released by
  * token and the attempt is BUSY, nothing was written. A write without an answer: UNKNOWN, and the
- * lock is released all the same, as `finally` does in the seed: holding on would only turn each lost
- * reply into a pause of one lease. A release without an answer: the edit stands, the lease runs out.
+ * lock is released all the same, as `finally` does in the seed: holding on would only turn each
+ * lost reply into a pause of one lease. A release without an answer: the edit stands, the lease
+ * runs out.
  *
  * Claim: no update is lost, doubled or torn, and no rule over two documents is violated, with any
  * number of workers and instances, as long as work is shorter than the lease.
- * Weakness: the protected document does not know about the lock. A holder that pauses past its lease,
- * or a write that arrives after its time-out, overwrites the next holder's work; only a resource that
- * refuses old fences can stop that. Nobody queues: who finds it held must ask again.
+ * Weakness: the protected document does not know about the lock. A holder that pauses past its
+ * lease, or a write that arrives after its time-out, overwrites the next holder's work; only a
+ * resource that refuses old fences can stop that. Nobody queues: who finds it held must ask again.
  * Seed: MongoDB Lock Demo (seeds/002), here without its second step, its Infinity, its client clock
  * and its start-up that frees everybody's locks.
  */
@@ -62,8 +63,8 @@ static const bson_t *wanted(struct session *session, int64_t token)
     return fields;
 }
 
-/* {$lt: ["$expires", "$$NOW"]}: true for a missing `expires` too, which sorts before every date; that
- * is what a new and a released lock look like. */
+/* {$lt: ["$expires", "$$NOW"]}: true for a missing `expires` too, which sorts before every date;
+ * that is what a new and a released lock look like. */
 static const bson_t *lease_over(struct session *session)
 {
     bson_t *test = session_document(session), operands;
@@ -133,7 +134,7 @@ static enum outcome obtain(struct session *session, const struct key *key, struc
     if (outcome == DONE)
         return edit_number(lock, "owner", 0) == hold->token ? DONE : BUSY;
     if (outcome == UNKNOWN)
-        release(session, hold); /* it may be ours */
+        release(session, hold);               /* it may be ours */
     return outcome == FAILED ? FAILED : BUSY; /* CONFLICT: another's first upsert was faster */
 }
 
@@ -149,7 +150,8 @@ static enum outcome write_back(struct session *session, const struct key *key, c
     };
     struct written written;
     enum outcome outcome = session_update_one(session, &modify, &written);
-    return outcome == DONE && written.matched == 0 ? CONFLICT : outcome; /* deleted without a lock */
+    return outcome == DONE && written.matched == 0 ? CONFLICT
+                                                   : outcome; /* deleted without a lock */
 }
 
 /* What the lock is for: read, change, write, post-process. */

@@ -27,6 +27,9 @@ bool value_identical(const bson_value_t *a, const bson_value_t *b);
 /* Is it int32, int64 or double? (Decimal128 is not: its arithmetic is refused.) */
 bool value_is_number(const bson_value_t *value);
 
+/* Iterates over the inside of a document or array value; false when its bytes are malformed. */
+bool value_open(const bson_value_t *value, bson_iter_t *iter);
+
 /* Finds a top-level field; returns false when it is absent. `*value` is borrowed from document. */
 bool value_field(const bson_t *document, const char *name, bson_value_t *value);
 

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * catalog: which databases, collections and indexes there are. A database exists while it has a
+ * collection. A collection's rows are one table of the store; each unique index has a table of
+ * entries; a plain index is only remembered, because collections here are small and a scan is
+ * honest. The catalog owns the store. Creating and dropping are immediate and in no transaction.
+ */
+#ifndef RACEBENCH_ENGINE_CATALOG_H
+#define RACEBENCH_ENGINE_CATALOG_H
+
+#include "failure.h"
+#include "store.h"
+#include <bson/bson.h>
+#include <stdbool.h>
+#include <uthash.h>
+
+struct catalog; /* opaque: catalog.c */
+
+struct index {
+    char *name;
+    bson_t *key; /* {field: 1 or -1, ...} */
+    bool unique;
+    struct store_table *entries; /* of a unique index, else NULL */
+};
+
+struct collection {
+    UT_hash_handle hh;
+    struct catalog *catalog;
+    char *namespace;  /* "database.name" */
+    const char *name; /* inside namespace */
+    struct store_table *rows;
+    struct index *indexes; /* beside the one on _id */
+    size_t index_count, index_capacity;
+    size_t unique_count; /* how many of them are unique */
+};
+
+/* A catalog over an open store, which it owns. Free with catalog_free(). */
+struct catalog *catalog_new(struct store *);
+void catalog_free(struct catalog *);
+struct store *catalog_store(const struct catalog *);
+
+/* A collection, or NULL when there is none; catalog_open() makes it instead. The names have been
+ * checked. Lives until it is dropped. */
+struct collection *catalog_find(const struct catalog *, const char *database, const char *name);
+struct collection *catalog_open(struct catalog *, const char *database, const char *name);
+
+/* Drops a collection with its indexes. Refused (112) while a transaction has written to it. */
+bool catalog_drop(struct collection *, struct failure *);
+
+/* Called for each collection; return false to stop. The one visited may be dropped. */
+typedef bool catalog_visitor(struct collection *, void *context);
+/* Visits the collections of a database in the order of their creation. */
+bool catalog_visit(struct catalog *, const char *database, catalog_visitor *, void *context);
+
+/* The collection's index of that name or of that key pattern, or NULL. The one on _id is not among
+ * them. */
+struct index *collection_index_named(const struct collection *, const char *name);
+struct index *collection_index_on(const struct collection *, const bson_t *key);
+
+/* Adds an index. A unique one is built from the rows that are there; 11000 when they are not unique,
+ * and then it is not added. `key` is copied. */
+bool collection_index_add(struct collection *, const char *name, const bson_t *key, bool unique,
+                          struct failure *);
+
+#endif

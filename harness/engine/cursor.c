@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cursor: see cursor.h. Ids are random 63-bit numbers, as MongoDB's are, so that nobody guesses
+ * another's; the engine's seed makes them the same in the same run.
+ */
+#include "cursor.h"
+
+#include "base.h"
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#define CURSOR_IDLE_NS (INT64_C(600) * 1000000000)
+
+struct cursor {
+    UT_hash_handle hh;
+    int64_t id;
+    char *namespace;
+    struct documents documents;
+    size_t next;
+    int64_t used_ns;
+};
+
+struct cursors {
+    struct cursor *open; /* by id */
+    struct random random;
+};
+
+void documents_add(struct documents *documents, const bson_t *document)
+{
+    size_t place = array_grow((void **)&documents->items, &documents->count, &documents->capacity,
+                              sizeof(bson_t *));
+    documents->items[place] = bson_copy(document);
+}
+
+void documents_release(struct documents *documents)
+{
+    for (size_t i = 0; i < documents->count; i++)
+        bson_destroy(documents->items[i]);
+    free(documents->items);
+    *documents = (struct documents){0};
+}
+
+struct cursors *cursors_new(uint64_t seed)
+{
+    struct cursors *cursors = x_calloc(1, sizeof *cursors);
+    random_seed(&cursors->random, seed);
+    return cursors;
+}
+
+static void cursor_free(struct cursors *cursors, struct cursor *cursor)
+{
+    HASH_DELETE(hh, cursors->open, cursor);
+    documents_release(&cursor->documents);
+    free(cursor->namespace);
+    free(cursor);
+}
+
+void cursors_free(struct cursors *cursors)
+{
+    struct cursor *cursor, *next;
+    if (cursors == NULL)
+        return;
+    HASH_ITER(hh, cursors->open, cursor, next)
+    {
+        cursor_free(cursors, cursor);
+    }
+    free(cursors);
+}
+
+static struct cursor *cursor_find(struct cursors *cursors, int64_t id, const char *namespace)
+{
+    struct cursor *cursor = NULL;
+    HASH_FIND(hh, cursors->open, &id, sizeof id, cursor);
+    return cursor != NULL && strcmp(cursor->namespace, namespace) == 0 ? cursor : NULL;
+}
+
+static void forget_idle(struct cursors *cursors, int64_t now_ns)
+{
+    struct cursor *cursor, *next;
+    HASH_ITER(hh, cursors->open, cursor, next)
+    {
+        if (now_ns - cursor->used_ns > CURSOR_IDLE_NS)
+            cursor_free(cursors, cursor);
+    }
+}
+
+int64_t cursor_open(struct cursors *cursors, const char *namespace, struct documents *rest)
+{
+    struct cursor *cursor = x_calloc(1, sizeof *cursor), *taken = NULL;
+    cursor->used_ns = clock_monotonic_ns();
+    forget_idle(cursors, cursor->used_ns);
+    do {
+        cursor->id = (int64_t)(random_next(&cursors->random) >> 1);
+        HASH_FIND(hh, cursors->open, &cursor->id, sizeof cursor->id, taken);
+    } while (cursor->id == 0 || taken != NULL);
+    cursor->namespace = x_strdup(namespace);
+    cursor->documents = *rest;
+    *rest = (struct documents){0};
+    HASH_ADD(hh, cursors->open, id, sizeof cursor->id, cursor);
+    return cursor->id;
+}
+
+bool cursor_close(struct cursors *cursors, int64_t id, const char *namespace)
+{
+    struct cursor *cursor = cursor_find(cursors, id, namespace);
+    if (cursor == NULL)
+        return false;
+    cursor_free(cursors, cursor);
+    return true;
+}
+
+static void batch_append(bson_t *batch, int64_t place, const bson_t *document)
+{
+    char text[16];
+    const char *key;
+    size_t length = bson_uint32_to_string((uint32_t)place, &key, text, sizeof text);
+    bson_append_document(batch, key, (int)length, document);
+}
+
+bool cursor_next(struct cursors *cursors, int64_t id, const char *namespace,
+                 struct cursor_batch *batch)
+{
+    struct cursor *cursor = cursor_find(cursors, id, namespace);
+    if (cursor == NULL)
+        return false;
+    struct documents *documents = &cursor->documents;
+    size_t bytes = 0;
+    cursor->used_ns = clock_monotonic_ns();
+    for (int64_t place = 0; cursor->next < documents->count; place++, cursor->next++) {
+        const bson_t *document = documents->items[cursor->next];
+        bytes += document->len;
+        if ((batch->count > 0 && place >= batch->count) ||
+            (place > 0 && bytes > CURSOR_BATCH_BYTES_MAX))
+            break;
+        batch_append(batch->array, place, document);
+    }
+    batch->finished = cursor->next == documents->count;
+    if (batch->finished)
+        cursor_free(cursors, cursor);
+    return true;
+}
+
+void cursor_reply_begin(struct cursor_reply *reply, bson_t *into)
+{
+    bson_append_document_begin(into, "cursor", 6, &reply->cursor);
+    bson_append_array_begin(&reply->cursor, "firstBatch", 10, &reply->batch);
+    reply->count = 0;
+    reply->bytes = 0;
+    reply->rest = (struct documents){0};
+}
+
+bool cursor_reply_add(struct cursor_reply *reply, const bson_t *document)
+{
+    bool fits = reply->rest.count == 0 && reply->count < reply->batch_size &&
+                (reply->count == 0 || reply->bytes + document->len <= CURSOR_BATCH_BYTES_MAX);
+    if (fits) {
+        batch_append(&reply->batch, reply->count++, document);
+        reply->bytes += document->len;
+        return true;
+    }
+    if (reply->single)
+        return false;
+    documents_add(&reply->rest, document);
+    return true;
+}
+
+void cursor_reply_end(struct cursor_reply *reply, bson_t *into, struct cursors *cursors,
+                      const char *namespace)
+{
+    int64_t id = 0;
+    if (reply->rest.count > 0)
+        id = cursor_open(cursors, namespace, &reply->rest);
+    bson_append_array_end(&reply->cursor, &reply->batch);
+    bson_append_int64(&reply->cursor, "id", 2, id);
+    bson_append_utf8(&reply->cursor, "ns", 2, namespace, -1);
+    bson_append_document_end(into, &reply->cursor);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * cursor: what a find or aggregate has not handed out yet. A cursor holds finished documents, as
+ * they were when it was opened; nothing is read again by getMore. Unused for ten minutes it goes,
+ * as in MongoDB (looked at whenever another one is opened).
+ */
+#ifndef RACEBENCH_ENGINE_CURSOR_H
+#define RACEBENCH_ENGINE_CURSOR_H
+
+#include <bson/bson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { CURSOR_FIRST_BATCH = 101, CURSOR_BATCH_BYTES_MAX = 16 * 1024 * 1024 };
+
+struct cursors; /* opaque: cursor.c */
+
+struct documents {
+    bson_t **items; /* owned */
+    size_t count, capacity;
+};
+/* Appends a copy. */
+void documents_add(struct documents *, const bson_t *document);
+void documents_release(struct documents *);
+
+struct cursors *cursors_new(uint64_t seed);
+void cursors_free(struct cursors *);
+
+/* Opens a cursor over `rest`, which it takes over (and leaves empty), and returns its id, never 0. */
+int64_t cursor_open(struct cursors *, const char *namespace, struct documents *rest);
+/* Closes it; false when there is none of that id on that namespace. */
+bool cursor_close(struct cursors *, int64_t id, const char *namespace);
+
+/* Appends the next documents to `batch` (an array being built): at most `count` of them (0: no
+ * limit) and 16 MiB. `*finished` when none is left: then the cursor is closed. False: no such
+ * cursor on that namespace. */
+struct cursor_batch {
+    bson_t *array;
+    int64_t count;
+    bool finished;
+};
+bool cursor_next(struct cursors *, int64_t id, const char *namespace, struct cursor_batch *);
+
+/* A reply {cursor: {firstBatch, id, ns}} while it is being built. Between begin and end, documents
+ * are handed to cursor_reply_add(): those that fit the first batch go into the reply, the rest into
+ * a cursor. */
+struct cursor_reply {
+    bson_t cursor, batch; /* under construction inside the reply */
+    int64_t batch_size;   /* at most so many in the first batch */
+    bool single;          /* no cursor: what does not fit is dropped */
+    int64_t count;        /* in the first batch so far */
+    size_t bytes;
+    struct documents rest;
+};
+void cursor_reply_begin(struct cursor_reply *, bson_t *reply);
+/* False: nothing more is wanted (single batch full). */
+bool cursor_reply_add(struct cursor_reply *, const bson_t *document);
+void cursor_reply_end(struct cursor_reply *, bson_t *reply, struct cursors *,
+                      const char *namespace);
+
+#endif

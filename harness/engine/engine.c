@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * engine: see engine.h and state.h. Here an engine is put together and taken apart; what a command
+ * does begins in dispatch.c. Generated ids look like MongoDB's (time, five bytes, counter) but come
+ * from the engine's own clock and seed, so that the same run generates the same ids.
+ */
+#include "engine.h"
+
+#include "catalog.h"
+#include "command.h"
+#include "cursor.h"
+#include "dispatch.h"
+#include "gate.h"
+#include "state.h"
+#include "store.h"
+#include <stdlib.h>
+#include <string.h>
+
+static int64_t wall_now_ms(void *context)
+{
+    (void)context;
+    return clock_wall_ms();
+}
+
+static void seed_ids(struct engine *engine, uint64_t seed)
+{
+    random_seed(&engine->random, seed != 0 ? seed : (uint64_t)clock_monotonic_ns());
+    uint64_t process = random_next(&engine->random);
+    memcpy(engine->id_process, &process, sizeof engine->id_process);
+    engine->id_counter = (uint32_t)random_below(&engine->random, UINT32_C(1) << 16);
+}
+
+struct engine *engine_new(const struct engine_settings *settings)
+{
+    const char *store_name = settings->store != NULL ? settings->store : "memory";
+    const char *persona = settings->persona != NULL ? settings->persona : "standalone";
+    struct store *store = store_open(store_name);
+    if (store == NULL)
+        die(EXIT_TARGET, "the embedded engine has no store '%s'", store_name);
+    if (strcmp(persona, "standalone") != 0)
+        die(EXIT_TARGET, "the embedded engine has no persona '%s'", persona);
+    struct engine *engine = x_calloc(1, sizeof *engine);
+    engine->gate_owned = settings->gate == NULL;
+    engine->gate = settings->gate != NULL ? settings->gate : gate_new(0, 0);
+    engine->now_ms = settings->now_ms != NULL ? settings->now_ms : wall_now_ms;
+    engine->now_context = settings->now_context;
+    engine->store = store->methods->name;
+    engine->persona = "standalone";
+    engine->commands = commands_new();
+    engine->catalog = catalog_new(store);
+    seed_ids(engine, settings->seed);
+    engine->cursors = cursors_new(random_next(&engine->random));
+    bson_init(&engine->reply);
+    bson_init(&engine->image);
+    return engine;
+}
+
+void engine_free(struct engine *engine)
+{
+    if (engine == NULL)
+        return;
+    cursors_free(engine->cursors);
+    catalog_free(engine->catalog);
+    commands_free(engine->commands);
+    if (engine->gate_owned)
+        gate_free(engine->gate);
+    buffer_release(&engine->key);
+    bson_destroy(&engine->reply);
+    bson_destroy(&engine->image);
+    free(engine);
+}
+
+const char *engine_name(const struct engine *engine)
+{
+    (void)engine;
+    return "embedded";
+}
+
+const char *engine_store(const struct engine *engine)
+{
+    return engine->store;
+}
+
+const char *engine_persona(const struct engine *engine)
+{
+    return engine->persona;
+}
+
+const char *engine_version(void)
+{
+    return "6.0.0";
+}
+
+void engine_submit(struct engine *engine, const bson_t *command, engine_done *done, void *context)
+{
+    static const struct origin in_process = {0, false};
+    engine_execute(engine, command, &in_process, done, context);
+}
+
+void engine_generate_id(struct engine *engine, int64_t now_ms, bson_oid_t *id)
+{
+    uint8_t bytes[12];
+    uint32_t seconds = (uint32_t)(now_ms / 1000);
+    uint32_t counter = engine->id_counter++;
+    for (int i = 0; i < 4; i++)
+        bytes[i] = (uint8_t)(seconds >> (24 - 8 * i));
+    memcpy(bytes + 4, engine->id_process, sizeof engine->id_process);
+    for (int i = 0; i < 3; i++)
+        bytes[9 + i] = (uint8_t)(counter >> (16 - 8 * i));
+    bson_oid_init_from_data(id, bytes);
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * envelope: see envelope.h. The persona is a standalone: transaction numbers are refused with the
+ * words a real standalone uses, and of write concerns one node can satisfy only 0, 1 and majority.
+ * One that it cannot satisfy is reported beside the reply, because the write stays done. Journaling
+ * (j) is accepted: the memory store has no journal that could be waited for, and says so in its
+ * name. Read concerns local, available and majority mean the same in an engine that has one copy.
+ */
+#include "envelope.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { FAILURE_NOT_A_REPLICA_SET = 123, FAILURE_SNAPSHOT_UNAVAILABLE = 246 };
+
+const struct field envelope_fields[] = {
+    {"$db", FIELD_TEXT, offsetof(struct envelope, database), false},
+    {"lsid", FIELD_IGNORED, 0, false},
+    {"comment", FIELD_IGNORED, 0, false}, /* the gate has read it */
+    {"writeConcern", FIELD_DOCUMENT, offsetof(struct envelope, write_concern), false},
+    {"readConcern", FIELD_DOCUMENT, offsetof(struct envelope, read_concern), false},
+    {"$readPreference", FIELD_IGNORED, 0, false},
+    {"$clusterTime", FIELD_IGNORED, 0, false},
+    {"maxTimeMS", FIELD_NUMBER, 0, false},
+    {"apiVersion", FIELD_TEXT, offsetof(struct envelope, api_version), false},
+    {"apiStrict", FIELD_IGNORED, 0, false},
+    {"apiDeprecationErrors", FIELD_IGNORED, 0, false},
+    {"client", FIELD_IGNORED, 0, false},
+    {"txnNumber", FIELD_VALUE, offsetof(struct envelope, transaction_number), false},
+    {"startTransaction", FIELD_VALUE, offsetof(struct envelope, start_transaction), false},
+    {"autocommit", FIELD_VALUE, offsetof(struct envelope, autocommit), false},
+    {NULL, FIELD_END, 0, false},
+};
+
+struct write_concern_fields {
+    bson_value_t w;
+    bool journal;
+};
+
+static const struct field write_concern_table[] = {
+    {"w", FIELD_VALUE, offsetof(struct write_concern_fields, w), false},
+    {"j", FIELD_BOOL, offsetof(struct write_concern_fields, journal), false},
+    {"wtimeout", FIELD_NUMBER, 0, false},
+    {"fsync", FIELD_IGNORED, 0, false},
+    {"provenance", FIELD_IGNORED, 0, false},
+    {NULL, FIELD_END, 0, false},
+};
+
+static bool check_write_concern(struct request *request, const bson_t *concern)
+{
+    enum { W_MAX = 50 };
+    struct write_concern_fields arguments = {.journal = false};
+    struct fields_reader reader = {write_concern_table, "writeConcern", &arguments, 0};
+    int64_t nodes = 0;
+    if (!fields_parse(&reader, concern, &request->failure))
+        return false;
+    if (arguments.w.value_type == BSON_TYPE_EOD)
+        return true;
+    if (arguments.w.value_type == BSON_TYPE_UTF8) {
+        if (strcmp(arguments.w.value.v_utf8.str, "majority") != 0) {
+            request->concern.code = FAILURE_UNKNOWN_WRITE_CONCERN;
+            snprintf(request->concern.message, sizeof request->concern.message,
+                     "No write concern mode named '%.40s' found in replica set configuration",
+                     arguments.w.value.v_utf8.str);
+        }
+        return true;
+    }
+    if (!fields_integer(&arguments.w, &nodes))
+        return failure_set(&request->failure, FAILURE_FAILED_TO_PARSE,
+                           "w has to be a number, string, or object; found: %s",
+                           fields_type_name(arguments.w.value_type));
+    if (nodes < 0 || nodes > W_MAX)
+        return failure_set(&request->failure, FAILURE_FAILED_TO_PARSE,
+                           "w has to be a non-negative number and not greater than %d", W_MAX);
+    if (nodes > 1) {
+        request->concern.code = FAILURE_UNSATISFIABLE_WRITE_CONCERN;
+        snprintf(request->concern.message, sizeof request->concern.message,
+                 "Not enough data-bearing nodes");
+    }
+    return true;
+}
+
+struct read_concern_fields {
+    const char *level;
+};
+
+static const struct field read_concern_table[] = {
+    {"level", FIELD_TEXT, offsetof(struct read_concern_fields, level), false},
+    {"provenance", FIELD_IGNORED, 0, false},
+    {"afterClusterTime", FIELD_REFUSED, 0, false},
+    {"afterOpTime", FIELD_REFUSED, 0, false},
+    {"atClusterTime", FIELD_REFUSED, 0, false},
+    {NULL, FIELD_END, 0, false},
+};
+
+static bool check_read_concern(struct request *request, const bson_t *concern)
+{
+    struct read_concern_fields arguments = {.level = "local"};
+    struct fields_reader reader = {read_concern_table, "readConcern", &arguments, 0};
+    const char *level;
+    if (!fields_parse(&reader, concern, &request->failure))
+        return false;
+    level = arguments.level;
+    if (strcmp(level, "local") == 0 || strcmp(level, "available") == 0 ||
+        strcmp(level, "majority") == 0)
+        return true;
+    if (strcmp(level, "linearizable") == 0)
+        return failure_set(&request->failure, (enum failure_code)FAILURE_NOT_A_REPLICA_SET,
+                           "node needs to be a replica set member to use read concern");
+    if (strcmp(level, "snapshot") == 0)
+        return failure_set(&request->failure, (enum failure_code)FAILURE_SNAPSHOT_UNAVAILABLE,
+                           "read concern 'snapshot' is not supported outside transactions");
+    return failure_set(&request->failure, FAILURE_BAD_VALUE,
+                       "Enumeration value '%.40s' for field 'readConcern.level' is not a valid "
+                       "value.",
+                       level);
+}
+
+bool envelope_check(struct request *request, const struct envelope *envelope)
+{
+    struct failure *failure = &request->failure;
+    if (envelope->api_version != NULL && strcmp(envelope->api_version, "1") != 0)
+        return failure_set(failure, FAILURE_API_VERSION, "API version must be \"1\"");
+    if (envelope->transaction_number.value_type != BSON_TYPE_EOD ||
+        envelope->start_transaction.value_type != BSON_TYPE_EOD ||
+        envelope->autocommit.value_type != BSON_TYPE_EOD)
+        return failure_set(failure, FAILURE_ILLEGAL_OPERATION,
+                           "Transaction numbers are only allowed on a replica set member or "
+                           "mongos");
+    if (!bson_empty(&envelope->write_concern)) {
+        if (!(request->command->flags & COMMAND_WRITES))
+            return failure_set(failure, FAILURE_INVALID_OPTIONS,
+                               "Command %s does not support { writeConcern: ... }",
+                               request->command->name);
+        if (!check_write_concern(request, &envelope->write_concern))
+            return false;
+    }
+    if (!bson_empty(&envelope->read_concern)) {
+        if (!(request->command->flags & COMMAND_READS))
+            return failure_set(failure, FAILURE_INVALID_OPTIONS,
+                               "Command %s does not support { readConcern: ... }",
+                               request->command->name);
+        return check_read_concern(request, &envelope->read_concern);
+    }
+    return true;
+}

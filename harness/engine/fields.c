@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * fields: see fields.h. Tables are short, so that a linear search with the first letter compared
+ * first beats any hash; the messages are those of MongoDB's IDL parser.
+ */
+#include "fields.h"
+
+#include "base.h"
+#include "value.h"
+#include <math.h>
+#include <string.h>
+
+const char *fields_type_name(bson_type_t type)
+{
+    static const struct {
+        int type;
+        const char *name;
+    } names[] = {
+        {BSON_TYPE_DOUBLE, "double"},       {BSON_TYPE_UTF8, "string"},
+        {BSON_TYPE_DOCUMENT, "object"},     {BSON_TYPE_ARRAY, "array"},
+        {BSON_TYPE_BINARY, "binData"},      {BSON_TYPE_UNDEFINED, "undefined"},
+        {BSON_TYPE_OID, "objectId"},        {BSON_TYPE_BOOL, "bool"},
+        {BSON_TYPE_DATE_TIME, "date"},      {BSON_TYPE_NULL, "null"},
+        {BSON_TYPE_REGEX, "regex"},         {BSON_TYPE_DBPOINTER, "dbPointer"},
+        {BSON_TYPE_CODE, "javascript"},     {BSON_TYPE_SYMBOL, "symbol"},
+        {BSON_TYPE_INT32, "int"},           {BSON_TYPE_TIMESTAMP, "timestamp"},
+        {BSON_TYPE_INT64, "long"},          {BSON_TYPE_DECIMAL128, "decimal"},
+        {BSON_TYPE_MINKEY, "minKey"},       {BSON_TYPE_MAXKEY, "maxKey"},
+        {BSON_TYPE_CODEWSCOPE, "javascriptWithScope"},
+    };
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (names[i].type == (int)type)
+            return names[i].name;
+    return "missing";
+}
+
+bool fields_integer(const bson_value_t *value, int64_t *number)
+{
+    switch ((int)value->value_type) {
+    case BSON_TYPE_INT32:
+        *number = value->value.v_int32;
+        return true;
+    case BSON_TYPE_INT64:
+        *number = value->value.v_int64;
+        return true;
+    case BSON_TYPE_DOUBLE:
+        if (!(fabs(value->value.v_double) < 0x1p63) ||
+            value->value.v_double != floor(value->value.v_double))
+            return false;
+        *number = (int64_t)value->value.v_double;
+        return true;
+    default:
+        return false;
+    }
+}
+
+void fields_prepare(const struct field *fields, void *arguments)
+{
+    for (; fields->kind != FIELD_END; fields++)
+        if (fields->kind == FIELD_DOCUMENT || fields->kind == FIELD_ARRAY)
+            bson_init((bson_t *)((char *)arguments + fields->offset));
+}
+
+static bool wrong_type(const struct fields_reader *reader, const struct field *field,
+                       bson_type_t type, struct failure *failure)
+{
+    static const char *const expected[] = {
+        [FIELD_BOOL] = "bool",      [FIELD_INTEGER] = "long",   [FIELD_COUNT] = "long",
+        [FIELD_DOCUMENT] = "object", [FIELD_ARRAY] = "array",   [FIELD_TEXT] = "string",
+        [FIELD_NUMBER] = "number",
+    };
+    return failure_set(failure, FAILURE_TYPE_MISMATCH,
+                       "BSON field '%s.%s' is the wrong type '%s', expected type '%s'",
+                       reader->context, field->name, fields_type_name(type), expected[field->kind]);
+}
+
+static bool store_integer(const struct fields_reader *reader, const struct field *field,
+                          const bson_value_t *value, struct failure *failure)
+{
+    int64_t number = 0;
+    if (!value_is_number(value))
+        return wrong_type(reader, field, value->value_type, failure);
+    if (!fields_integer(value, &number))
+        return failure_set(failure, FAILURE_FAILED_TO_PARSE,
+                           "BSON field '%s.%s' must be a number without fraction", reader->context,
+                           field->name);
+    if (field->kind == FIELD_COUNT && number < 0)
+        return failure_set(failure, (enum failure_code)FAILURE_BAD_LIMIT,
+                           "BSON field '%s' value must be >= 0, actual value '%lld'", field->name,
+                           (long long)number);
+    memcpy((char *)reader->arguments + field->offset, &number, sizeof number);
+    return true;
+}
+
+static bool store_bool(const struct fields_reader *reader, const struct field *field,
+                       const bson_value_t *value, struct failure *failure)
+{
+    int64_t number = 0;
+    bool yes = value->value.v_bool;
+    if (value->value_type != BSON_TYPE_BOOL) {
+        if (!value_is_number(value))
+            return wrong_type(reader, field, value->value_type, failure);
+        yes = !fields_integer(value, &number) || number != 0;
+    }
+    memcpy((char *)reader->arguments + field->offset, &yes, sizeof yes);
+    return true;
+}
+
+static bool store_document(const struct fields_reader *reader, const struct field *field,
+                           const bson_value_t *value, struct failure *failure)
+{
+    bson_type_t wanted = field->kind == FIELD_ARRAY ? BSON_TYPE_ARRAY : BSON_TYPE_DOCUMENT;
+    bson_t *document = (bson_t *)((char *)reader->arguments + field->offset);
+    if (value->value_type != wanted)
+        return wrong_type(reader, field, value->value_type, failure);
+    if (!bson_init_static(document, value->value.v_doc.data, value->value.v_doc.data_len))
+        return failure_set(failure, FAILURE_INVALID_BSON, "BSON field '%s.%s' is malformed",
+                           reader->context, field->name);
+    return true;
+}
+
+static bool store_value(const struct fields_reader *reader, const struct field *field,
+                        const bson_value_t *value, struct failure *failure)
+{
+    char *place = (char *)reader->arguments + field->offset;
+    switch (field->kind) {
+    case FIELD_BOOL:
+        return store_bool(reader, field, value, failure);
+    case FIELD_INTEGER:
+    case FIELD_COUNT:
+        return store_integer(reader, field, value, failure);
+    case FIELD_DOCUMENT:
+    case FIELD_ARRAY:
+        return store_document(reader, field, value, failure);
+    case FIELD_TEXT:
+        if (value->value_type != BSON_TYPE_UTF8)
+            return wrong_type(reader, field, value->value_type, failure);
+        memcpy(place, &value->value.v_utf8.str, sizeof value->value.v_utf8.str);
+        return true;
+    case FIELD_VALUE:
+        memcpy(place, value, sizeof *value);
+        return true;
+    case FIELD_NUMBER:
+        return value_is_number(value) || wrong_type(reader, field, value->value_type, failure);
+    case FIELD_REFUSED:
+        return failure_set(failure, FAILURE_NOT_IMPLEMENTED,
+                           "'%s.%s' is not supported by the embedded engine", reader->context,
+                           field->name);
+    default:
+        return true;
+    }
+}
+
+bool fields_read(struct fields_reader *reader, bson_iter_t *element, bool *known,
+                 struct failure *failure)
+{
+    const char *name = bson_iter_key(element);
+    const struct field *field = reader->fields;
+    while (field->kind != FIELD_END &&
+           (field->name[0] != name[0] || strcmp(field->name, name) != 0))
+        field++;
+    *known = field->kind != FIELD_END;
+    if (!*known)
+        return true;
+    uint64_t bit = UINT64_C(1) << (field - reader->fields);
+    if (reader->seen & bit)
+        return failure_set(failure, (enum failure_code)FAILURE_DUPLICATE_FIELD,
+                           "BSON field '%s.%s' is a duplicate field", reader->context, name);
+    reader->seen |= bit;
+    return store_value(reader, field, bson_iter_value(element), failure);
+}
+
+bool fields_complete(const struct fields_reader *reader, struct failure *failure)
+{
+    const struct field *field = reader->fields;
+    for (uint64_t bit = 1; field->kind != FIELD_END; field++, bit <<= 1)
+        if (field->required && !(reader->seen & bit))
+            return failure_set(failure, (enum failure_code)FAILURE_MISSING_FIELD,
+                               "BSON field '%s.%s' is missing but a required field",
+                               reader->context, field->name);
+    return true;
+}
+
+bool fields_parse(struct fields_reader *reader, const bson_t *document, struct failure *failure)
+{
+    bson_iter_t iter;
+    bool known;
+    reader->seen = 0;
+    fields_prepare(reader->fields, reader->arguments);
+    if (!bson_iter_init(&iter, document))
+        return failure_set(failure, FAILURE_INVALID_BSON, "'%s' is malformed", reader->context);
+    while (bson_iter_next(&iter)) {
+        if (!fields_read(reader, &iter, &known, failure))
+            return false;
+        if (!known)
+            return failure_set(failure, FAILURE_UNKNOWN_FIELD,
+                               "BSON field '%s.%s' is an unknown field.", reader->context,
+                               bson_iter_key(&iter));
+    }
+    return fields_complete(reader, failure);
+}

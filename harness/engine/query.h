@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * query: the documents of a collection that satisfy a filter. The plan is by _id when the filter
+ * demands one, else by a unique index on one field that it demands, else a scan in insertion order;
+ * whatever the plan finds is matched with the whole filter.
+ */
+#ifndef RACEBENCH_ENGINE_QUERY_H
+#define RACEBENCH_ENGINE_QUERY_H
+
+#include "catalog.h"
+#include "command.h"
+
+/* Called for each document that matches; return false to stop. Key and document are borrowed until
+ * the row is written or the transaction ends. Must not write. */
+typedef bool query_visitor(struct slice key, const bson_t *document, void *context);
+
+/* Visits the matching documents inside the caller's transaction. The filter has passed
+ * match_check(). False: matching failed on a document, request->failure says how. */
+struct query {
+    struct collection *collection;
+    struct store_transaction *transaction;
+    const bson_t *filter;
+};
+bool query_visit(struct request *, const struct query *, query_visitor *, void *context);
+
+/* Checks that a hint (a name or a key pattern; EOD: none) names an index that exists (else 2).
+ * `collection` may be NULL. */
+bool query_check_hint(const struct collection *, const bson_value_t *hint, struct failure *);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * state: what an engine consists of. It owns the catalog (which owns the store), the cursors, the
+ * table of commands and the scratch memory that is reused from command to command; the server and
+ * its connections know the engine, never the other way round. One thread only.
+ */
+#ifndef RACEBENCH_ENGINE_STATE_H
+#define RACEBENCH_ENGINE_STATE_H
+
+#include "base.h"
+#include "buffer.h"
+#include "engine.h"
+
+struct catalog;
+struct commands;
+struct cursors;
+struct origin;
+
+struct engine {
+    struct gate *gate;
+    bool gate_owned;
+    int64_t (*now_ms)(void *);
+    void *now_context;
+    const char *store, *persona; /* static text */
+
+    struct commands *commands;
+    struct catalog *catalog;
+    struct cursors *cursors;
+
+    struct random random;
+    uint8_t id_process[5]; /* of generated ObjectIds */
+    uint32_t id_counter;
+
+    bson_t reply;       /* of the command in hand */
+    bool reply_taken;   /* done() is reading it: a command inside done() needs its own */
+    bson_t image;       /* new image of the document in hand */
+    struct buffer key;  /* encoded _id of the document in hand */
+};
+
+/* engine_submit() for a command that came from a socket; origin is copied. */
+void engine_execute(struct engine *, const bson_t *command, const struct origin *, engine_done *,
+                    void *context);
+
+/* A new ObjectId: the engine's clock, five bytes and a counter from its seed. */
+void engine_generate_id(struct engine *, int64_t now_ms, bson_oid_t *id);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * store: the names of the stores, and the calls that reach through a store's methods. See store.h;
+ * a further store (WiredTiger) is one more file and one more line in store_open().
+ */
+#include "store.h"
+
+#include <string.h>
+
+struct store *store_open(const char *name)
+{
+    if (strcmp(name, "memory") == 0)
+        return store_memory_open();
+    return NULL;
+}
+
+void store_close(struct store *store)
+{
+    if (store != NULL)
+        store->methods->close(store);
+}
+
+struct store_table *store_table_open(struct store *store, const char *name)
+{
+    return store->methods->table_open(store, name);
+}
+
+enum store_result store_table_drop(struct store *store, struct store_table *table)
+{
+    return store->methods->table_drop(table);
+}
+
+struct store_transaction *store_begin(struct store *store)
+{
+    return store->methods->begin(store);
+}
+
+enum store_result store_commit(struct store_transaction *transaction)
+{
+    return transaction->store->methods->commit(transaction);
+}
+
+void store_rollback(struct store_transaction *transaction)
+{
+    transaction->store->methods->rollback(transaction);
+}
+
+enum store_result store_get(struct store_transaction *transaction, struct store_table *table,
+                            struct slice key, struct slice *value)
+{
+    return transaction->store->methods->get(transaction, table, key, value);
+}
+
+enum store_result store_put(struct store_transaction *transaction, struct store_table *table,
+                            struct slice key, struct slice value)
+{
+    return transaction->store->methods->put(transaction, table, key, value);
+}
+
+enum store_result store_delete(struct store_transaction *transaction, struct store_table *table,
+                               struct slice key)
+{
+    return transaction->store->methods->delete(transaction, table, key);
+}
+
+void store_scan(struct store_transaction *transaction, struct store_table *table,
+                store_visitor *visit, void *context)
+{
+    transaction->store->methods->scan(transaction, table, visit, context);
+}

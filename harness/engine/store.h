@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * store: the small contract behind which rows are kept. A store has tables, a table has rows (key
+ * and value are bytes), and everything is read and written inside a transaction with snapshot
+ * isolation: it sees what was committed when it began and its own writes, and the second of two
+ * open transactions that write one row gets STORE_CONFLICT at once, at the write (the first updater
+ * wins, as in WiredTiger). After a conflict the caller rolls back; nothing waits in here.
+ *
+ * The catalog knows what tables mean: rows of a collection have the encoded _id as key and the
+ * document as value; entries of a unique index have the encoded fields as key and the encoded _id
+ * as value, so that two claims to one value collide here by themselves.
+ *
+ * One thread only. Values are borrowed until the transaction writes that row or ends.
+ */
+#ifndef RACEBENCH_ENGINE_STORE_H
+#define RACEBENCH_ENGINE_STORE_H
+
+#include "buffer.h"
+#include <stdbool.h>
+
+enum store_result {
+    STORE_DONE,
+    STORE_ABSENT,   /* no such row in this transaction's view */
+    STORE_CONFLICT, /* another transaction wrote the row: roll back */
+};
+
+struct store_table; /* each store's own */
+struct store;
+
+/* An open transaction; each store's own struct begins with this. */
+struct store_transaction {
+    struct store *store;
+};
+
+/* Called for each row of a scan; return false to stop. Must not write to the table. */
+typedef bool store_visitor(struct slice key, struct slice value, void *context);
+
+struct store_methods {
+    const char *name; /* "memory" */
+    void (*close)(struct store *);
+    struct store_table *(*table_open)(struct store *, const char *name);
+    enum store_result (*table_drop)(struct store_table *);
+    struct store_transaction *(*begin)(struct store *);
+    enum store_result (*commit)(struct store_transaction *);
+    void (*rollback)(struct store_transaction *);
+    enum store_result (*get)(struct store_transaction *, struct store_table *, struct slice key,
+                             struct slice *value);
+    enum store_result (*put)(struct store_transaction *, struct store_table *, struct slice key,
+                             struct slice value);
+    enum store_result (*delete)(struct store_transaction *, struct store_table *, struct slice key);
+    void (*scan)(struct store_transaction *, struct store_table *, store_visitor *, void *context);
+};
+
+/* Each store's own struct begins with this. */
+struct store {
+    const struct store_methods *methods;
+};
+
+/* Opens the store of that name, or returns NULL when there is none. Free with store_close(), after
+ * the last transaction ended. */
+struct store *store_open(const char *name);
+void store_close(struct store *);
+
+/* A table of that name, made when it is not there; lives until it is dropped or the store closed. */
+struct store_table *store_table_open(struct store *, const char *name);
+/* Forgets the table and its rows. STORE_CONFLICT: an open transaction has written to it. */
+enum store_result store_table_drop(struct store *, struct store_table *);
+
+/* Begins, commits (STORE_CONFLICT: it was rolled back instead), rolls back. */
+struct store_transaction *store_begin(struct store *);
+enum store_result store_commit(struct store_transaction *);
+void store_rollback(struct store_transaction *);
+
+/* Reads one row: STORE_DONE or STORE_ABSENT. */
+enum store_result store_get(struct store_transaction *, struct store_table *, struct slice key,
+                            struct slice *value);
+/* Writes one row, new or not; key and value are copied: STORE_DONE or STORE_CONFLICT. */
+enum store_result store_put(struct store_transaction *, struct store_table *, struct slice key,
+                            struct slice value);
+/* Deletes one row: STORE_DONE, STORE_ABSENT or STORE_CONFLICT. */
+enum store_result store_delete(struct store_transaction *, struct store_table *, struct slice key);
+/* Visits all rows of the view, in the order in which they were inserted. */
+void store_scan(struct store_transaction *, struct store_table *, store_visitor *, void *context);
+
+/* The stores that there are: one methods table per file. */
+struct store *store_memory_open(void);
+
+#endif

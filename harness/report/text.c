@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * report text: what a person reads on the terminal, or at night in the log of a build. From top to
+ * bottom: what was run and on what; one line per cell, with as many columns as fit; why each verdict
+ * is what it is; and one sentence to take away, with the command that repeats the run. A single cell,
+ * or --verbose, adds where the time went. Plain ASCII; colour only in the verdict, and never the only
+ * carrier of a meaning.
+ *
+ * Cells are told grouped by scenario and strategy, each group in the order of the command line, so
+ * that a sweep reads as one block per strategy.
+ */
+#include "base.h"
+#include "report.h"
+#include "scenario.h"
+#include "table.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One report being written. */
+struct page {
+    const struct run_result *result;
+    const struct style *style;
+    FILE *out;
+    const struct cell_result **cells; /* in the order in which they are told */
+};
+
+enum { INDENT = 2 };
+
+static bool same(const struct cell_result *a, const struct cell_result *b, bool strategy_too)
+{
+    return strcmp(a->cell->scenario->name, b->cell->scenario->name) == 0 &&
+           (!strategy_too || strcmp(a->cell->strategy_name, b->cell->strategy_name) == 0);
+}
+
+/* Cells by scenario, then strategy, each in the order of first appearance; stable. */
+static void arrange(struct page *page)
+{
+    size_t count = page->result->cell_count, told = 0;
+    const struct cell_result *cells = page->result->cells;
+    bool *done = x_calloc(count, sizeof(*done));
+    page->cells = x_calloc(count, sizeof(const struct cell_result *));
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = i; j < count; j++) {
+            if (done[j] || !same(&cells[i], &cells[j], false))
+                continue;
+            for (size_t k = j; k < count; k++)
+                if (!done[k] && same(&cells[j], &cells[k], true)) {
+                    page->cells[told++] = &cells[k];
+                    done[k] = true;
+                }
+        }
+    must(told == count);
+    free(done);
+}
+
+static const char *paint(const struct page *page, const struct cell_result *cell)
+{
+    if (!page->style->color)
+        return NULL;
+    switch (cell_result_exit(cell)) {
+    case EXIT_OK:
+        return cell->verdict.status == HELD ? "\033[32m" : "\033[36m";
+    case EXIT_BROKEN:
+        return "\033[1;31m";
+    default:
+        return "\033[33m";
+    }
+}
+
+/* Head ---------------------------------------------------------------------------------------- */
+
+static void say_settings(const struct page *page)
+{
+    const struct cell *cell = page->cells[0]->cell;
+    char *line = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&line, &size);
+    must(out != NULL);
+    const char *comma = "";
+    for (size_t i = 0; report_setting(i) != NULL; i++) {
+        const struct report_setting *setting = report_setting(i);
+        bool endless = strcmp(setting->title, "ops") == 0 && cell->ops == 0;
+        if (report_varies(page->result, setting) || report_usual(setting, cell) || endless)
+            continue;
+        fprintf(out, "%s%s", comma, report_setting_phrase(setting, cell).text);
+        comma = ", ";
+    }
+    if (cell->duration_ms > 0)
+        fprintf(out, "%sfor at most %s", comma, human_duration(cell->duration_ms * 1000000).text);
+    must(fclose(out) == 0);
+    human_wrap(page->out, line, page->style->columns, 0, INDENT);
+    free(line);
+}
+
+static void say_targets(const struct page *page)
+{
+    size_t count = page->result->cell_count;
+    char **told = x_calloc(count, sizeof(*told));
+    for (size_t i = 0; i < count; i++) {
+        told[i] = report_target(page->cells[i]);
+        bool again = false;
+        for (size_t j = 0; j < i && !again; j++)
+            again = strcmp(told[i], told[j]) == 0;
+        if (!again)
+            human_wrap(page->out, told[i], page->style->columns, 0, INDENT);
+    }
+    for (size_t i = 0; i < count; i++)
+        free(told[i]);
+    free(told);
+    for (size_t i = 0; i < count; i++)
+        if (page->cells[i]->virtual_clock) {
+            fprintf(page->out, "times are virtual: a fixed cost per step\n");
+            return;
+        }
+}
+
+/* Table --------------------------------------------------------------------------------------- */
+
+static bool any_doubled(const struct page *page)
+{
+    for (size_t i = 0; i < page->result->cell_count; i++)
+        if (page->cells[i]->verdict.counts.doubled > 0)
+            return true;
+    return page->style->verbose;
+}
+
+static void make_columns(const struct page *page, struct table *table)
+{
+    table_column(table, "strategy", false, 0);
+    for (size_t i = 0; report_setting(i) != NULL; i++)
+        if (report_varies(page->result, report_setting(i)))
+            table_column(table, report_setting(i)->title, report_setting(i)->number != NULL, 0);
+    table_column(table, "final/expected", true, 0);
+    table_column(table, "lost", true, 0);
+    if (any_doubled(page))
+        table_column(table, "doubled", true, 0);
+    table_column(table, "ops/s", true, 0);
+    table_column(table, "p50", true, 3);
+    table_column(table, "p99", true, 1);
+    table_column(table, "p99.9", true, 6);
+    table_column(table, "max", true, 7);
+    table_column(table, "attempts\n/op", true, 4);
+    table_column(table, "commands\n/op", true, 5);
+    table_column(table, "fairness", true, 8);
+    table_column(table, "verdict", false, 0);
+}
+
+static char *final_text(const struct verdict *verdict)
+{
+    const struct counts *counts = &verdict->counts;
+    char *final = verdict->reason == REASON_FINAL_UNREADABLE
+                      ? x_strdup("?")
+                      : x_strdup(human_count(counts->final).text);
+    char *text = counts->expected_min == counts->expected_max
+                     ? x_format("%s/%s", final, human_count(counts->expected_min).text)
+                     : x_format("%s/%s..%s", final, human_count(counts->expected_min).text,
+                                human_count(counts->expected_max).text);
+    free(final);
+    return text;
+}
+
+/* Something per operation; "-" when there was none. */
+static struct human per_operation(const struct cell_result *cell, int64_t number)
+{
+    const struct counts *counts = &cell->verdict.counts;
+    int64_t operations =
+        counts->acked + counts->nothing + counts->busy + counts->failed + counts->unknown;
+    struct human none = {"-"};
+    return operations > 0 ? human_number((double)number / (double)operations) : none;
+}
+
+static struct human percentile(const struct histogram *histogram, double percent)
+{
+    struct human none = {"-"};
+    return histogram->count > 0 ? human_duration(histogram_percentile(histogram, percent)) : none;
+}
+
+static void put_row(const struct page *page, struct table *table, const struct cell_result *cell)
+{
+    static const double percents[] = {50, 99, 99.9, 100};
+    char *final = final_text(&cell->verdict);
+    table_row(table, paint(page, cell));
+    table_put(table, cell->cell->strategy_name);
+    for (size_t i = 0; report_setting(i) != NULL; i++)
+        if (report_varies(page->result, report_setting(i)))
+            table_put(table, report_setting_value(report_setting(i), cell->cell).text);
+    table_put(table, final);
+    table_put(table, human_count(cell->verdict.counts.lost).text);
+    if (any_doubled(page))
+        table_put(table, human_count(cell->verdict.counts.doubled).text);
+    table_put(table, human_number(cell->throughput_ops_s).text);
+    for (size_t i = 0; i < COUNT_OF(percents); i++)
+        table_put(table, percentile(&cell->operation, percents[i]).text);
+    table_put(table, per_operation(cell, cell->attempts).text);
+    table_put(table, per_operation(cell, cell->commands).text);
+    table_put(table, human_number(cell->fairness).text);
+    table_put(table, report_verdict(cell).text);
+    free(final);
+}
+
+/* Has any strategy more than one cell? Then a blank line divides the strategies. */
+static bool is_sweep(const struct page *page)
+{
+    for (size_t i = 1; i < page->result->cell_count; i++)
+        if (same(page->cells[i - 1], page->cells[i], true))
+            return true;
+    return false;
+}
+
+static void say_table(const struct page *page)
+{
+    struct table table = {0};
+    bool sweep = is_sweep(page);
+    make_columns(page, &table);
+    for (size_t i = 0; i < page->result->cell_count; i++) {
+        if (i > 0 && !same(page->cells[i - 1], page->cells[i], sweep))
+            table_gap(&table);
+        put_row(page, &table, page->cells[i]);
+    }
+    fputc('\n', page->out);
+    table_print(&table, page->style->columns, page->out);
+    table_free(&table);
+}
+
+/* Reasons ------------------------------------------------------------------------------------- */
+
+/* Prints "labels: explanation." once for all cells that it fits. */
+static void say_reason(const struct page *page, size_t first, bool *told)
+{
+    char *explanation = report_explanation(page->cells[first]);
+    char *text = report_label(page->result, page->cells[first]->cell);
+    bool broken = cell_result_exit(page->cells[first]) == EXIT_BROKEN;
+    told[first] = true;
+    for (size_t i = first + 1; i < page->result->cell_count; i++) {
+        char *other = report_explanation(page->cells[i]);
+        if (!told[i] && strcmp(other, explanation) == 0) {
+            char *label = report_label(page->result, page->cells[i]->cell);
+            char *longer = x_format("%s; %s", text, label);
+            free(label);
+            free(text);
+            text = longer;
+            told[i] = true;
+        }
+        free(other);
+    }
+    size_t length = strlen(explanation);
+    const char *stop = length > 0 && explanation[length - 1] == '.' ? "" : ".";
+    char *line = x_format("%s%s: %s%s", text, broken ? " BROKEN" : "", explanation, stop);
+    human_wrap(page->out, line, page->style->columns, 0, INDENT);
+    if (broken && page->result->cell_count > 1) {
+        char *repro = cell_result_repro(page->cells[first]);
+        fprintf(page->out, "%*srepeat: %s\n", INDENT, "", repro);
+        free(repro);
+    }
+    free(line);
+    free(text);
+    free(explanation);
+}
+
+static void say_reasons(const struct page *page)
+{
+    static const enum status order[] = {BROKEN, UNDECIDED, HELD};
+    bool *told = x_calloc(page->result->cell_count, sizeof(*told));
+    fputc('\n', page->out);
+    for (size_t rank = 0; rank < COUNT_OF(order); rank++)
+        for (size_t i = 0; i < page->result->cell_count; i++)
+            if (!told[i] && page->cells[i]->verdict.status == order[rank])
+                say_reason(page, i, told);
+    free(told);
+}
+
+/* Details ------------------------------------------------------------------------------------- */
+
+static void say_latencies(const struct page *page, const struct cell_result *cell)
+{
+    static const double percents[] = {50, 90, 99, 99.9, 100};
+    static const char *const titles[] = {"p50", "p90", "p99", "p99.9", "max"};
+    const struct {
+        const char *name;
+        const struct histogram *histogram;
+    } rows[] = {{"operation", &cell->operation},
+                {"attempt", &cell->attempt},
+                {"waiting", &cell->waiting}};
+    struct table table = {0};
+    table_column(&table, "  latency", false, 0);
+    table_column(&table, "count", true, 0);
+    table_column(&table, "mean", true, 0);
+    for (size_t i = 0; i < COUNT_OF(percents); i++)
+        table_column(&table, titles[i], true, 0);
+    for (size_t row = 0; row < COUNT_OF(rows); row++) {
+        char *name = x_format("  %s", rows[row].name);
+        const struct histogram *histogram = rows[row].histogram;
+        table_row(&table, NULL);
+        table_put(&table, name);
+        table_put(&table, human_count((int64_t)histogram->count).text);
+        table_put(&table, histogram->count > 0
+                              ? human_duration((int64_t)histogram_mean_ns(histogram)).text
+                              : "-");
+        for (size_t i = 0; i < COUNT_OF(percents); i++)
+            table_put(&table, percentile(histogram, percents[i]).text);
+        free(name);
+    }
+    table_print(&table, page->style->columns, page->out);
+    table_free(&table);
+}
+
+static void say_counts(const struct page *page, const struct cell_result *cell)
+{
+    const struct verdict *verdict = &cell->verdict;
+    const struct counts *counts = &verdict->counts;
+    FILE *out = page->out;
+    fprintf(out, "  outcomes   %s done, ", human_count(counts->acked).text);
+    fprintf(out, "%s nothing to do, ", human_count(counts->nothing).text);
+    fprintf(out, "%s busy, ", human_count(counts->busy).text);
+    fprintf(out, "%s failed, ", human_count(counts->failed).text);
+    fprintf(out, "%s unknown\n", human_count(counts->unknown).text);
+    fprintf(out, "  overlaps   %s operations met another worker's on the same document",
+            human_count(verdict->overlaps).text);
+    fprintf(out, " (%s needed)\n", human_count(verdict->overlaps_needed).text);
+    if (counts->lost > 0)
+        fprintf(out, "  lost       %s of the acknowledged operations, counted %s\n",
+                human_share((double)counts->lost / (double)(counts->acked > 0 ? counts->acked : 1))
+                    .text,
+                verdict->lost_by_identity ? "one by one" : "from the final value");
+    for (int i = 0; i < HAZARD_COUNT; i++)
+        if (i != HAZARD_INDEX_none && ((cell->cell->hazards >> i & 1) != 0 || cell->hits[i] > 0))
+            fprintf(out, "  hazard     %s struck %s\n", human_hazard((enum hazard_index)i),
+                    human_counted(cell->hits[i], "time").text);
+}
+
+static void say_witnesses(const struct page *page, const struct cell_result *cell)
+{
+    for (int i = 1; i < cell->verdict.witness_count; i++) {
+        char *witness = report_witness(cell, &cell->verdict.witnesses[i]);
+        char *line = x_format("  witness    %s", witness);
+        fprintf(page->out, "  witness    ");
+        human_wrap(page->out, witness, page->style->columns, 13, 13);
+        free(line);
+        free(witness);
+    }
+}
+
+static void say_details(const struct page *page)
+{
+    for (size_t i = 0; i < page->result->cell_count; i++) {
+        const struct cell_result *cell = page->cells[i];
+        char *label = report_label(page->result, cell->cell);
+        fprintf(page->out, "\n%s, %s long\n", label,
+                human_duration((int64_t)(cell->seconds * 1e9)).text);
+        free(label);
+        say_latencies(page, cell);
+        say_counts(page, cell);
+        if (page->style->verbose) {
+            say_witnesses(page, cell);
+            char *repro = cell_result_repro(cell);
+            fprintf(page->out, "  repeat     %s\n", repro);
+            free(repro);
+        }
+    }
+}
+
+static void say_environment(const struct page *page)
+{
+    const struct environment *environment = &page->result->environment;
+    fprintf(page->out, "\nracebench %s, libmongoc %s, libuv %s, %s\n", environment->racebench,
+            environment->libmongoc, environment->libuv, environment->compiler);
+    fprintf(page->out, "%s, %s, %s\n", environment->os, environment->cpu,
+            human_counted(environment->cpus, "CPU").text);
+    fprintf(page->out, "started %s, run %s\n", environment->started_at, page->result->run_id);
+}
+
+/* The sentence to take away ------------------------------------------------------------------- */
+
+/* What the closing sentence says of a cell. */
+enum class { CLASS_BROKEN, CLASS_UNKNOWN, CLASS_EXPECTED, CLASS_HELD, CLASS_COUNT };
+
+static enum class class(const struct cell_result *cell)
+{
+    if (cell->verdict.status == UNDECIDED)
+        return CLASS_UNKNOWN;
+    if (cell->verdict.status == HELD)
+        return CLASS_HELD;
+    return cell_result_exit(cell) == EXIT_BROKEN ? CLASS_BROKEN : CLASS_EXPECTED;
+}
+
+/* Do all cells of this one's strategy come out alike? Then the strategy's name says it all. */
+static bool alike(const struct page *page, size_t index)
+{
+    const struct cell *cell = page->cells[index]->cell;
+    for (size_t i = 0; i < page->result->cell_count; i++)
+        if (strcmp(page->cells[i]->cell->strategy_name, cell->strategy_name) == 0 &&
+            class(page->cells[i]) != class(page->cells[index]))
+            return false;
+    return true;
+}
+
+/* Is there an earlier cell of the same strategy? */
+static bool repeated(const struct page *page, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(page->cells[i]->cell->strategy_name, page->cells[index]->cell->strategy_name) ==
+            0)
+            return true;
+    return false;
+}
+
+static void say_class(const struct page *page, FILE *out, enum class wanted, const char *title)
+{
+    const char *between = title;
+    for (size_t i = 0; i < page->result->cell_count; i++) {
+        if (class(page->cells[i]) != wanted || (alike(page, i) && repeated(page, i)))
+            continue;
+        char *label = alike(page, i) ? x_strdup(page->cells[i]->cell->strategy_name)
+                                     : report_label(page->result, page->cells[i]->cell);
+        bool plain = strchr(label, ',') == NULL;
+        fprintf(out, plain ? "%s%s" : "%s(%s)", between, label);
+        free(label);
+        between = ", ";
+    }
+    if (between != title)
+        fprintf(out, "; ");
+}
+
+/* Mean time per operation over the held cells of a strategy, ns; 0: it did not hold. The closed loop
+ * makes throughput the measure of cost: all workers were busy all the time. */
+static double cost_ns(const struct page *page, const char *strategy)
+{
+    double sum_ns = 0;
+    int held = 0;
+    for (size_t i = 0; i < page->result->cell_count; i++) {
+        const struct cell_result *cell = page->cells[i];
+        if (strcmp(cell->cell->strategy_name, strategy) != 0)
+            continue;
+        if (cell->verdict.status == BROKEN)
+            return 0;
+        if (cell->verdict.status == HELD && cell->throughput_ops_s > 0) {
+            sum_ns += 1e9 / cell->throughput_ops_s;
+            held++;
+        }
+    }
+    return held > 0 ? sum_ns / held : 0;
+}
+
+static void say_cheapest(const struct page *page, FILE *out)
+{
+    const char *cheapest = NULL;
+    double least_ns = 0;
+    int held = 0;
+    for (size_t i = 0; i < page->result->cell_count; i++) {
+        const char *strategy = page->cells[i]->cell->strategy_name;
+        double ns = repeated(page, i) ? 0 : cost_ns(page, strategy);
+        held += ns > 0;
+        if (ns > 0 && (cheapest == NULL || ns < least_ns)) {
+            least_ns = ns;
+            cheapest = strategy;
+        }
+    }
+    if (held > 1)
+        fprintf(out, "the cheapest that held is %s (%s ops/s%s); ", cheapest,
+                human_number(1e9 / least_ns).text, is_sweep(page) ? " over its cells" : "");
+}
+
+/* The command line again; its seed is added when it was drawn by chance. */
+static char *command(const struct page *page)
+{
+    const struct run_result *result = page->result;
+    const char *typed = result->environment.command;
+    if (result->cell_count == 1 || typed == NULL)
+        return cell_result_repro(page->cells[0]);
+    for (size_t i = 1; i < result->cell_count; i++)
+        if (page->cells[i]->cell->seed != page->cells[0]->cell->seed)
+            return x_strdup(typed);
+    if (strstr(typed, "--seed") != NULL)
+        return x_strdup(typed);
+    return x_format("%s --seed %" PRIu64, typed, page->cells[0]->cell->seed);
+}
+
+static void say_summary(const struct page *page)
+{
+    char *text = NULL, *repeat = command(page);
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    must(out != NULL);
+    if (page->result->interrupted)
+        fprintf(out, "interrupted, these results are partial; ");
+    say_class(page, out, CLASS_BROKEN, "BROKEN: ");
+    say_class(page, out, CLASS_UNKNOWN, "unknown: ");
+    say_class(page, out, CLASS_EXPECTED, "broken as expected: ");
+    say_class(page, out, CLASS_HELD, "held: ");
+    say_cheapest(page, out);
+    fprintf(out, "to repeat it:");
+    must(fclose(out) == 0);
+    text[0] = (char)(text[0] >= 'a' && text[0] <= 'z' ? text[0] - 'a' + 'A' : text[0]);
+    fputc('\n', page->out);
+    human_wrap(page->out, text, page->style->columns, 0, INDENT);
+    fprintf(page->out, "%*s%s\n", INDENT, "", repeat);
+    free(text);
+    free(repeat);
+}
+
+static void say_quiet(const struct page *page)
+{
+    for (size_t i = 0; i < page->result->cell_count; i++) {
+        const struct cell_result *cell = page->cells[i];
+        char *label = report_label(page->result, cell->cell);
+        fprintf(page->out, "%s: %s, %s lost of ", label, report_verdict(cell).text,
+                human_count(cell->verdict.counts.lost).text);
+        fprintf(page->out, "%s\n", human_count(cell->verdict.counts.acked).text);
+        free(label);
+    }
+}
+
+static void write_text(const struct run_result *result, const struct style *style, FILE *out)
+{
+    struct page page = {.result = result, .style = style, .out = out};
+    if (result->cell_count == 0) {
+        fprintf(out, "No cell was run%s.\n", result->interrupted ? ": interrupted" : "");
+        return;
+    }
+    arrange(&page);
+    if (style->quiet) {
+        say_quiet(&page);
+    } else {
+        say_settings(&page);
+        say_targets(&page);
+        say_table(&page);
+        say_reasons(&page);
+        if (result->cell_count == 1 || style->verbose)
+            say_details(&page);
+        if (style->verbose)
+            say_environment(&page);
+        say_summary(&page);
+    }
+    free(page.cells);
+}
+
+const struct report report_text = {
+    .name = "text",
+    .help = "tables and sentences for people: what stdout shows by default",
+    .write = write_text,
+};
