@@ -211,15 +211,20 @@ static void mark_doubled(struct chain *chain)
     }
 }
 
+/* Could two versions bear this node's stamp? An earlier attempt may have been applied unseen. */
+static bool is_ambiguous(const struct chain *chain, uint32_t node)
+{
+    const struct event *event = chain_event(chain, node);
+    return (chain->marks[node] & MARK_DOUBLED) != 0 || (event->attempts > 1 && event->applied != 1);
+}
+
 /* Where the heir of a node's parent is kept, or NULL when children of it prove nothing. */
 static uint32_t *heir_of_parent(const struct chain *chain, uint32_t node)
 {
     uint32_t parent = chain->parent[node];
     if (parent == SEEDED)
         return &chain_document(chain, node)->heir;
-    if (parent == NOWHERE || (chain->marks[parent] & MARK_DOUBLED) != 0)
-        return NULL;
-    return &chain->heir[parent];
+    return parent == NOWHERE || is_ambiguous(chain, parent) ? NULL : &chain->heir[parent];
 }
 
 /* Is it certain that this node's write, on the parent that it names, took place? */
@@ -311,23 +316,23 @@ uint32_t chain_culprit(const struct chain *chain, uint32_t victim, int64_t *vers
     /* Of a branch that was cut off, the first to differ from the chain was overwritten, and the
      * rest with it. Bounded, since a branch may be a circle. */
     uint32_t node = victim;
-    *version = chain_event(chain, victim)->read[chain_slot(victim)];
     for (uint32_t steps = 0; steps < node_count(chain); steps++) {
         uint32_t parent = chain->parent[node];
         if (parent == NOWHERE)
-            return NOWHERE;
+            break;
         uint32_t heir = parent == SEEDED ? chain_document(chain, node)->heir : chain->heir[parent];
         *version = parent == SEEDED ? 0 : chain_event(chain, parent)->operation;
         if (heir != NOWHERE && heir != node)
             return heir;
         if (parent == SEEDED)
-            return NOWHERE;
+            break;
         if ((chain->marks[parent] & MARK_DOUBLED) != 0)
             return parent; /* it came again and put its old document over the victim's */
         if (chain->place[parent] != NOWHERE)
-            return NOWHERE;
+            break;
         node = parent;
     }
+    *version = chain_event(chain, victim)->read[chain_slot(victim)];
     return NOWHERE;
 }
 

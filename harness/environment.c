@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -62,18 +61,19 @@ static char *describe_cpu(void)
     return x_strdup(uname(&name) == 0 ? name.machine : "unknown");
 }
 
-static void utc(char *text, size_t size, const char *format)
+static char *describe_moment(void)
 {
     time_t now = time(NULL);
-    struct tm parts;
-    must(gmtime_r(&now, &parts) != NULL && strftime(text, size, format, &parts) > 0);
+    struct tm utc;
+    char text[32];
+    must(gmtime_r(&now, &utc) != NULL);
+    must(strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc) > 0);
+    return x_strdup(text);
 }
 
 void environment_describe(struct environment *environment, const char *command)
 {
-    char started[32];
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    utc(started, sizeof(started), "%Y-%m-%dT%H:%M:%SZ");
     *environment = (struct environment){.racebench = x_strdup(RACEBENCH_VERSION),
                                         .libmongoc = x_strdup(mongoc_get_version()),
                                         .libuv = x_strdup(uv_version_string()),
@@ -81,16 +81,6 @@ void environment_describe(struct environment *environment, const char *command)
                                         .os = describe_os(),
                                         .cpu = describe_cpu(),
                                         .cpus = cpus > 0 ? (int)cpus : 1,
-                                        .started_at = x_strdup(started),
+                                        .started_at = describe_moment(),
                                         .command = x_strdup(command)};
-}
-
-char *environment_run_id(void)
-{
-    char moment[32];
-    uint32_t random = 0;
-    utc(moment, sizeof(moment), "%Y%m%dT%H%M%SZ");
-    if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
-        random = (uint32_t)clock_monotonic_ns();
-    return x_format("%s-%06x", moment, random & 0xffffffu);
 }

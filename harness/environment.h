@@ -11,7 +11,4 @@
 /* Fills in every member; `command` is the redacted command line, copied. run_result_free() frees. */
 void environment_describe(struct environment *, const char *command);
 
-/* A new run's id, "20261121T101500Z-3f9a1c": UTC and six random digits; the caller frees it. */
-char *environment_run_id(void);
-
 #endif

@@ -148,13 +148,30 @@ struct human human_backoff(const struct backoff *backoff)
     return human;
 }
 
+/* Length of the next word; a number and its unit ("0.12 s:", "95 %") are one word. */
+static int word_length(const char *text)
+{
+    static const char *const units[] = {"ns", "us", "ms", "s", "%"};
+    size_t length = strcspn(text, " \n");
+    if (length == 0 || text[length] != ' ' || text[length - 1] < '0' || text[length - 1] > '9')
+        return (int)length;
+    const char *next = text + length + 1;
+    for (size_t i = 0; i < COUNT_OF(units); i++) {
+        size_t unit = strlen(units[i]), rest = strcspn(next, " \n");
+        if (strncmp(next, units[i], unit) == 0 && rest <= unit + 1 &&
+            (rest == unit || strchr(",;:.", next[unit]) != NULL))
+            return (int)(length + 1 + rest);
+    }
+    return (int)length;
+}
+
 void human_wrap(FILE *out, const char *text, int columns, int first, int indent)
 {
     int at = first;
     bool fresh = true; /* nothing but indentation on this line yet */
     for (;;) {
         text += strspn(text, " \n");
-        int length = (int)strcspn(text, " \n");
+        int length = word_length(text);
         if (length == 0)
             break;
         if (!fresh && at + 1 + length > columns) {

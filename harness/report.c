@@ -161,20 +161,6 @@ struct human report_setting_phrase(const struct report_setting *setting, const s
     return human;
 }
 
-char *report_label(const struct run_result *result, const struct cell *cell)
-{
-    char *label = x_strdup(cell->strategy_name);
-    for (size_t i = 0; report_setting(i) != NULL; i++) {
-        if (!report_varies(result, report_setting(i)))
-            continue;
-        char *longer =
-            x_format("%s, %s", label, report_setting_phrase(report_setting(i), cell).text);
-        free(label);
-        label = longer;
-    }
-    return label;
-}
-
 const char *report_broken_words(enum reason reason)
 {
     switch (reason) {
@@ -283,11 +269,9 @@ char *report_explanation(const struct cell_result *cell)
 {
     const struct verdict *verdict = &cell->verdict;
     struct human acked = human_counted(verdict->counts.acked, "operation");
-    if (verdict->status == UNDECIDED)
-        return x_format("%s: %s", reason_name(verdict->reason), reason_help(verdict->reason));
     if (verdict->status == BROKEN && verdict->witness_count > 0)
         return report_witness(cell, &verdict->witnesses[0]);
-    if (verdict->status == BROKEN)
+    if (verdict->status != HELD)
         return x_strdup(reason_help(verdict->reason));
     if (verdict->lost_bound > 0 && verdict->lost_bound < 1)
         return x_format("0 lost of %s: with 95 %% confidence fewer than 1 in %s", acked.text,
@@ -295,19 +279,26 @@ char *report_explanation(const struct cell_result *cell)
     return x_format("0 lost of %s", acked.text);
 }
 
+/* For text that a broken run may not have filled in. */
+static const char *known(const char *text)
+{
+    return text != NULL ? text : "unknown";
+}
+
 char *report_target(const struct cell_result *result)
 {
     const struct target *target = &result->target;
-    const char *durability = durability_name(result->cell->durability);
-    if (target->persona != NULL && strcmp(target->persona, "files") == 0)
-        return x_format("files, no database; durability %s", durability);
-    char *name = target->name == NULL || strcmp(target->name, "embedded") != 0
-                     ? x_format("MongoDB %s", target->version)
-                     : x_strdup("embedded engine, one thread, not MongoDB");
-    char *place = result->cell->uri != NULL ? x_format(", at %s", target->uri) : x_strdup("");
-    char *text = x_format("%s%s; persona %s, store %s, durability %s, write concern %s", name,
-                          place, target->persona, target->store, durability,
-                          target->write_concern);
+    if (strcmp(known(target->persona), "files") == 0)
+        return x_format("files, no database; durability %s",
+                        durability_name(result->cell->durability));
+    char *name = strcmp(known(target->name), "embedded") == 0
+                     ? x_strdup("embedded engine, one thread, not MongoDB")
+                     : x_format("MongoDB %s", known(target->version));
+    char *place =
+        result->cell->uri != NULL ? x_format(", at %s", known(target->uri)) : x_strdup("");
+    char *text = x_format("%s%s; persona %s, store %s, write concern %s", name, place,
+                          known(target->persona), known(target->store),
+                          known(target->write_concern));
     free(name);
     free(place);
     return text;

@@ -55,9 +55,20 @@ bool report_usual(const struct report_setting *, const struct cell *);
 struct human report_setting_value(const struct report_setting *, const struct cell *);
 struct human report_setting_phrase(const struct report_setting *, const struct cell *);
 
-/* A name for a cell among the others of its command line: the strategy, and what varies: "occ, 100
- * workers". The caller frees it. */
+/* Names for cells among the others of their command line: the strategy alone when that says it, and
+ * what varies: "occ", "occ (100 workers)"; "inc, occ (10, 100 workers)". The caller frees them. */
 char *report_label(const struct run_result *, const struct cell *);
+/* Of the cells whose `member` is set, in the order of the command line. */
+char *report_names(const struct run_result *, const bool *member);
+/* Has any strategy several cells in one scenario? */
+bool report_is_sweep(const struct run_result *);
+/* What held, what did not, and the cheapest strategy that held, as one sentence without a full stop.
+ * Cheapest is the one with the least time per operation (all workers are busy all the time), on the
+ * average over its held cells, of those of which no cell is broken. The caller frees it. */
+char *report_summary(const struct run_result *);
+/* The command line that repeats the run, with its seed also when that was drawn by chance. The caller
+ * frees it. */
+char *report_repeat(const struct run_result *);
 
 /* What a broken cell does: "loses updates". */
 const char *report_broken_words(enum reason);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * rehearsal: strategies one step at a time. Workers are fibers in virtual time (`direct`), and every
+ * rehearsal: strategies one step at a time. Workers are fibers in virtual time (`direct`), and each
  * command of theirs passes a tap before it reaches the engine. The tap counts, can make commands
  * slow, lets a test do something just before a given command (a rival who writes between read and
  * write, exactly there), and decides its fate: passed, lost on the way, answered into the void, or
@@ -16,11 +16,10 @@
 /* What becomes of a command. */
 enum fate { PASS, LOSE_REQUEST, LOSE_REPLY, REFUSE, DUPLICATE };
 
-/* Asked before every command that is not a rival's: the kind's how many-th it is, from 1. */
-typedef enum fate tap_hook(struct session *, const struct command_request *, int nth);
-
 struct tap {
-    tap_hook *hook;              /* NULL: all pass */
+    /* Asked before every command that passes tapped: the how many-th of its kind it is, from 1.
+     * NULL: all pass. */
+    enum fate (*hook)(struct session *, const struct command_request *, int nth);
     int64_t latency_us;          /* of every command, virtual */
     int counts[STEP_KIND_COUNT]; /* commands so far, rivals' not counted */
     int saving, saving_max;      /* updates on their way at the same time */
@@ -98,13 +97,12 @@ static inline void rehearsal_judge(const struct record *record, struct verdict *
     checker_count(record, verdict);
 }
 
-typedef void rehearsal_work(struct session *, const struct cell *);
-
 struct rehearsal {
     const char *strategy;
-    rehearsal_work *work; /* of every worker; session_worker() tells them apart */
-    tap_hook *hook;
-    int64_t latency_us;
+    void (*work)(struct session *,
+                 const struct cell *); /* of every worker; session_worker() tells them apart */
+    enum fate (*hook)(struct session *, const struct command_request *, int nth); /* or NULL */
+    int64_t latency_us, work_us;
     int64_t lease_ms;               /* 0: 30000 */
     int32_t workers, instances;     /* 0: 1 */
     const struct file_table *files; /* NULL: those of direct */
@@ -128,6 +126,7 @@ static inline void rehearse(const struct rehearsal *rehearsal)
     cell.instances = rehearsal->instances > 0 ? rehearsal->instances : 1;
     cell.ops = cell.workers;
     cell.lease_ms = rehearsal->lease_ms > 0 ? rehearsal->lease_ms : 30000;
+    cell.work_us = rehearsal->work_us;
     tap = (struct tap){.hook = rehearsal->hook, .latency_us = rehearsal->latency_us};
     struct stage stage;
     stage_open(&stage, &cell, "rehearsal", 0);
@@ -148,7 +147,8 @@ static inline void rehearse(const struct rehearsal *rehearsal)
 }
 
 /* The frequent case: one worker, hook or NULL. */
-static inline void play(const char *strategy, rehearsal_work *work, tap_hook *hook)
+static inline void play(const char *strategy, void (*work)(struct session *, const struct cell *),
+                        enum fate (*hook)(struct session *, const struct command_request *, int))
 {
     rehearse(&(struct rehearsal){.strategy = strategy, .work = work, .hook = hook});
 }

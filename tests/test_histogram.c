@@ -20,7 +20,7 @@
 #include "base.h"
 #include "histogram.h"
 
-#define JAR "/usr/share/java/hdrhistogram.jar"
+#define JAR       "/usr/share/java/hdrhistogram.jar"
 #define JAR_OTHER "/usr/share/java/HdrHistogram.jar"
 
 enum { VALUES = 100000 };
@@ -40,7 +40,7 @@ static int64_t draw(struct random *random, int kind)
         return (int64_t)(1e4 * pow(unit, -1.5)) % INT64_C(4000000000000);
     case 4: /* two humps */
         return (int64_t)random_below(random, 2) == 0 ? 250000 + (int64_t)random_below(random, 9000)
-                                                    : INT64_C(90000000) - (int64_t)(unit * 1e6);
+                                                     : INT64_C(90000000) - (int64_t)(unit * 1e6);
     case 5: /* powers of two and their neighbours: the edges of the rows */
         return ((INT64_C(1) << random_below(random, 32)) + (int64_t)random_below(random, 3) - 1) *
                1000;
@@ -277,8 +277,8 @@ static void test_hgrm_against_java(void **state)
     }
     char folder[] = "/tmp/test_histogram-XXXXXX";
     assert_non_null(mkdtemp(folder));
-    char *command = x_format("java -cp %s %s/tests/HdrReference.java", library,
-                             source != NULL ? source : ".");
+    char *command =
+        x_format("java -cp %s %s/tests/HdrReference.java", library, source != NULL ? source : ".");
     struct random random;
     random_seed(&random, 20240229);
     struct histogram histograms[KINDS][COUNT_OF(sizes)];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * strategies: what each one that keeps no RAM promises, step by step: naive, inc, occ, lock_document
- * and lock_release. Rivals act exactly between two commands (rehearsal.h). The acceptance lists are
- * those of facts/seed-systems.md, section 6, upstream's own tests among them.
+ * strategies: what each one that keeps no RAM promises, step by step: naive, inc, occ,
+ * lock_document and lock_release. Rivals act exactly between two commands (rehearsal.h). The
+ * acceptance lists are those of facts/seed-systems.md, section 6, upstream's own tests among them.
  * labels: unit stress
  */
 #include "rehearsal.h"
@@ -399,8 +399,8 @@ static int64_t locked_ms(struct session *session)
                : -1;
 }
 
-/* While the holder works: `locked` lies in the future, a second one gets nothing, an ordinary writer
- * is not stopped. */
+/* While the holder works: `locked` lies in the future, a second one gets nothing, an ordinary
+ * writer is not stopped. */
 static enum fate look_while_locked(struct session *session, const struct command_request *request,
                                    int nth)
 {

@@ -6,6 +6,7 @@
  */
 #include "dispatch.h"
 
+#include "catalog.h"
 #include "command.h"
 #include "envelope.h"
 #include <stdlib.h>
@@ -80,6 +81,23 @@ void request_applied(struct request *request, int64_t documents)
 {
     if (documents > 0 && request->step.worker != STEP_NOBODY)
         gate_applied(request->engine->gate, &request->step, documents);
+}
+
+struct collection *request_collection(const struct request *request)
+{
+    return catalog_find(request->engine->catalog, request->database, request->collection);
+}
+
+char *request_namespace(const struct request *request)
+{
+    return x_format("%s.%s", request->database, request->collection);
+}
+
+void request_first(const struct request *request, bson_value_t *value)
+{
+    bson_iter_t iter;
+    must(bson_iter_init(&iter, request->body) && bson_iter_next(&iter));
+    *value = *bson_iter_value(&iter);
 }
 
 /* Reads all fields of the body: the command's own, else the envelope's. */

@@ -14,6 +14,7 @@
 struct commands;
 struct request;
 struct failure;
+struct collection;
 
 /* The table of all commands and aliases, sorted by name; free with commands_free(). */
 struct commands *commands_new(void);
@@ -26,5 +27,14 @@ void dispatch_refuse(bson_t *reply, const struct failure *);
 
 /* A write changed `documents` documents of the request's collection: told to the gate. */
 void request_applied(struct request *, int64_t documents);
+
+/* The request's collection, or NULL when there is none. */
+struct collection *request_collection(const struct request *);
+
+/* "database.collection" for the reply: a new string. */
+char *request_namespace(const struct request *);
+
+/* The value of the body's first field, the one that names the command. Borrowed. */
+void request_first(const struct request *, bson_value_t *value);
 
 #endif

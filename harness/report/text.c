@@ -200,19 +200,10 @@ static void put_row(const struct page *page, struct table *table, const struct c
     free(final);
 }
 
-/* Has any strategy more than one cell? Then a blank line divides the strategies. */
-static bool is_sweep(const struct page *page)
-{
-    for (size_t i = 1; i < page->result->cell_count; i++)
-        if (same(page->cells[i - 1], page->cells[i], true))
-            return true;
-    return false;
-}
-
 static void say_table(const struct page *page)
 {
     struct table table = {0};
-    bool sweep = is_sweep(page);
+    bool sweep = report_is_sweep(page->result); /* then strategies are divided too */
     make_columns(page, &table);
     for (size_t i = 0; i < page->result->cell_count; i++) {
         if (i > 0 && !same(page->cells[i - 1], page->cells[i], sweep))
@@ -226,37 +217,46 @@ static void say_table(const struct page *page)
 
 /* Reasons ------------------------------------------------------------------------------------- */
 
-/* Prints "labels: explanation." once for all cells that it fits. */
+/* "BROKEN" where it fails a build, "unknown (no-overlap)", or nothing. */
+static struct human remark(const struct cell_result *cell)
+{
+    struct human human = {""};
+    if (cell->verdict.status == UNDECIDED)
+        snprintf(human.text, sizeof(human.text), ", unknown (%s)",
+                 reason_name(cell->verdict.reason));
+    else if (cell_result_exit(cell) == EXIT_BROKEN)
+        snprintf(human.text, sizeof(human.text), " BROKEN");
+    return human;
+}
+
+/* Prints "names: explanation." once for all cells that it fits; a witness belongs to one cell. */
 static void say_reason(const struct page *page, size_t first, bool *told)
 {
-    char *explanation = report_explanation(page->cells[first]);
-    char *text = report_label(page->result, page->cells[first]->cell);
-    bool broken = cell_result_exit(page->cells[first]) == EXIT_BROKEN;
-    told[first] = true;
+    const struct cell_result *cells = page->result->cells, *cell = &cells[first];
+    bool *member = x_calloc(page->result->cell_count, sizeof(*member));
+    char *explanation = report_explanation(cell);
+    member[first] = told[first] = true;
     for (size_t i = first + 1; i < page->result->cell_count; i++) {
-        char *other = report_explanation(page->cells[i]);
-        if (!told[i] && strcmp(other, explanation) == 0) {
-            char *label = report_label(page->result, page->cells[i]->cell);
-            char *longer = x_format("%s; %s", text, label);
-            free(label);
-            free(text);
-            text = longer;
-            told[i] = true;
-        }
+        char *other = report_explanation(&cells[i]);
+        if (!told[i] && cell->verdict.witness_count == 0 && strcmp(other, explanation) == 0 &&
+            strcmp(remark(&cells[i]).text, remark(cell).text) == 0)
+            member[i] = told[i] = true;
         free(other);
     }
+    char *names = report_names(page->result, member);
     size_t length = strlen(explanation);
     const char *stop = length > 0 && explanation[length - 1] == '.' ? "" : ".";
-    char *line = x_format("%s%s: %s%s", text, broken ? " BROKEN" : "", explanation, stop);
+    char *line = x_format("%s%s: %s%s", names, remark(cell).text, explanation, stop);
     human_wrap(page->out, line, page->style->columns, 0, INDENT);
-    if (broken && page->result->cell_count > 1) {
-        char *repro = cell_result_repro(page->cells[first]);
+    if (cell_result_exit(cell) == EXIT_BROKEN && page->result->cell_count > 1) {
+        char *repro = cell_result_repro(cell);
         fprintf(page->out, "%*srepeat: %s\n", INDENT, "", repro);
         free(repro);
     }
     free(line);
-    free(text);
+    free(names);
     free(explanation);
+    free(member);
 }
 
 static void say_reasons(const struct page *page)
@@ -266,7 +266,7 @@ static void say_reasons(const struct page *page)
     fputc('\n', page->out);
     for (size_t rank = 0; rank < COUNT_OF(order); rank++)
         for (size_t i = 0; i < page->result->cell_count; i++)
-            if (!told[i] && page->cells[i]->verdict.status == order[rank])
+            if (!told[i] && page->result->cells[i].verdict.status == order[rank])
                 say_reason(page, i, told);
     free(told);
 }
@@ -334,10 +334,8 @@ static void say_witnesses(const struct page *page, const struct cell_result *cel
 {
     for (int i = 1; i < cell->verdict.witness_count; i++) {
         char *witness = report_witness(cell, &cell->verdict.witnesses[i]);
-        char *line = x_format("  witness    %s", witness);
         fprintf(page->out, "  witness    ");
         human_wrap(page->out, witness, page->style->columns, 13, 13);
-        free(line);
         free(witness);
     }
 }
@@ -373,130 +371,15 @@ static void say_environment(const struct page *page)
 
 /* The sentence to take away ------------------------------------------------------------------- */
 
-/* What the closing sentence says of a cell. */
-enum class { CLASS_BROKEN, CLASS_UNKNOWN, CLASS_EXPECTED, CLASS_HELD, CLASS_COUNT };
-
-static enum class class(const struct cell_result *cell)
-{
-    if (cell->verdict.status == UNDECIDED)
-        return CLASS_UNKNOWN;
-    if (cell->verdict.status == HELD)
-        return CLASS_HELD;
-    return cell_result_exit(cell) == EXIT_BROKEN ? CLASS_BROKEN : CLASS_EXPECTED;
-}
-
-/* Do all cells of this one's strategy come out alike? Then the strategy's name says it all. */
-static bool alike(const struct page *page, size_t index)
-{
-    const struct cell *cell = page->cells[index]->cell;
-    for (size_t i = 0; i < page->result->cell_count; i++)
-        if (strcmp(page->cells[i]->cell->strategy_name, cell->strategy_name) == 0 &&
-            class(page->cells[i]) != class(page->cells[index]))
-            return false;
-    return true;
-}
-
-/* Is there an earlier cell of the same strategy? */
-static bool repeated(const struct page *page, size_t index)
-{
-    for (size_t i = 0; i < index; i++)
-        if (strcmp(page->cells[i]->cell->strategy_name, page->cells[index]->cell->strategy_name) ==
-            0)
-            return true;
-    return false;
-}
-
-static void say_class(const struct page *page, FILE *out, enum class wanted, const char *title)
-{
-    const char *between = title;
-    for (size_t i = 0; i < page->result->cell_count; i++) {
-        if (class(page->cells[i]) != wanted || (alike(page, i) && repeated(page, i)))
-            continue;
-        char *label = alike(page, i) ? x_strdup(page->cells[i]->cell->strategy_name)
-                                     : report_label(page->result, page->cells[i]->cell);
-        bool plain = strchr(label, ',') == NULL;
-        fprintf(out, plain ? "%s%s" : "%s(%s)", between, label);
-        free(label);
-        between = ", ";
-    }
-    if (between != title)
-        fprintf(out, "; ");
-}
-
-/* Mean time per operation over the held cells of a strategy, ns; 0: it did not hold. The closed loop
- * makes throughput the measure of cost: all workers were busy all the time. */
-static double cost_ns(const struct page *page, const char *strategy)
-{
-    double sum_ns = 0;
-    int held = 0;
-    for (size_t i = 0; i < page->result->cell_count; i++) {
-        const struct cell_result *cell = page->cells[i];
-        if (strcmp(cell->cell->strategy_name, strategy) != 0)
-            continue;
-        if (cell->verdict.status == BROKEN)
-            return 0;
-        if (cell->verdict.status == HELD && cell->throughput_ops_s > 0) {
-            sum_ns += 1e9 / cell->throughput_ops_s;
-            held++;
-        }
-    }
-    return held > 0 ? sum_ns / held : 0;
-}
-
-static void say_cheapest(const struct page *page, FILE *out)
-{
-    const char *cheapest = NULL;
-    double least_ns = 0;
-    int held = 0;
-    for (size_t i = 0; i < page->result->cell_count; i++) {
-        const char *strategy = page->cells[i]->cell->strategy_name;
-        double ns = repeated(page, i) ? 0 : cost_ns(page, strategy);
-        held += ns > 0;
-        if (ns > 0 && (cheapest == NULL || ns < least_ns)) {
-            least_ns = ns;
-            cheapest = strategy;
-        }
-    }
-    if (held > 1)
-        fprintf(out, "the cheapest that held is %s (%s ops/s%s); ", cheapest,
-                human_number(1e9 / least_ns).text, is_sweep(page) ? " over its cells" : "");
-}
-
-/* The command line again; its seed is added when it was drawn by chance. */
-static char *command(const struct page *page)
-{
-    const struct run_result *result = page->result;
-    const char *typed = result->environment.command;
-    if (result->cell_count == 1 || typed == NULL)
-        return cell_result_repro(page->cells[0]);
-    for (size_t i = 1; i < result->cell_count; i++)
-        if (page->cells[i]->cell->seed != page->cells[0]->cell->seed)
-            return x_strdup(typed);
-    if (strstr(typed, "--seed") != NULL)
-        return x_strdup(typed);
-    return x_format("%s --seed %" PRIu64, typed, page->cells[0]->cell->seed);
-}
-
 static void say_summary(const struct page *page)
 {
-    char *text = NULL, *repeat = command(page);
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    must(out != NULL);
-    if (page->result->interrupted)
-        fprintf(out, "interrupted, these results are partial; ");
-    say_class(page, out, CLASS_BROKEN, "BROKEN: ");
-    say_class(page, out, CLASS_UNKNOWN, "unknown: ");
-    say_class(page, out, CLASS_EXPECTED, "broken as expected: ");
-    say_class(page, out, CLASS_HELD, "held: ");
-    say_cheapest(page, out);
-    fprintf(out, "to repeat it:");
-    must(fclose(out) == 0);
-    text[0] = (char)(text[0] >= 'a' && text[0] <= 'z' ? text[0] - 'a' + 'A' : text[0]);
+    char *summary = report_summary(page->result), *repeat = report_repeat(page->result);
+    char *text = x_format("%s; to repeat it:", summary);
     fputc('\n', page->out);
     human_wrap(page->out, text, page->style->columns, 0, INDENT);
     fprintf(page->out, "%*s%s\n", INDENT, "", repeat);
     free(text);
+    free(summary);
     free(repeat);
 }
 

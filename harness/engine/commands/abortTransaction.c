@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * abortTransaction: takes the writes of a transaction back. A standalone has no transactions:
+ * drivers start them all the same (libmongoc does not look at the server's type), so the first
+ * statement is refused by the envelope with code 20, and this command, which needs a transaction
+ * number to mean anything, is refused in the same words.
+ */
+#include "command.h"
+
+static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
+
+static bool run(struct request *request)
+{
+    return failure_set(&request->failure, FAILURE_ILLEGAL_OPERATION,
+                       "Transaction numbers are only allowed on a replica set member or mongos");
+}
+
+const struct command command_abortTransaction = {.name = "abortTransaction",
+                                                 .flags = COMMAND_WRITES | COMMAND_ADMIN,
+                                                 .fields = fields,
+                                                 .run = run};

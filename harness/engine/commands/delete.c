@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * delete: statements one after the other; each removes the first document that q matches (limit
+ * 1) or all of them (limit 0). n counts the documents that went. A collection that is not there
+ * has none. Ordered stops at the first failure, as in the other write commands.
+ */
+#include "command.h"
+
+#include "catalog.h"
+#include "dispatch.h"
+#include "match.h"
+#include "query.h"
+#include "write.h"
+
+struct arguments {
+    bson_t deletes;
+    bool ordered;
+};
+
+static const struct arguments defaults = {.ordered = true};
+
+static const struct field fields[] = {
+    {"deletes", FIELD_ARRAY, offsetof(struct arguments, deletes), true},
+    {"ordered", FIELD_BOOL, offsetof(struct arguments, ordered), false},
+    {"let", FIELD_REFUSED, 0, false},
+    {NULL, FIELD_END, 0, false},
+};
+
+struct statement {
+    bson_t filter;
+    int64_t limit;
+    bson_value_t hint;
+};
+
+static const struct field statement_fields[] = {
+    {"q", FIELD_DOCUMENT, offsetof(struct statement, filter), true},
+    {"limit", FIELD_INTEGER, offsetof(struct statement, limit), true},
+    {"hint", FIELD_VALUE, offsetof(struct statement, hint), false},
+    {"collation", FIELD_REFUSED, 0, false},
+    {NULL, FIELD_END, 0, false},
+};
+
+static bool delete_one(struct request *request, struct collection *collection, bson_iter_t *item,
+                       struct write_outcome *outcome)
+{
+    struct statement statement = {.limit = 0};
+    struct fields_reader reader = {statement_fields, "delete.deletes", &statement, 0};
+    uint32_t length = 0;
+    const uint8_t *data = NULL;
+    bson_t document;
+    *outcome = (struct write_outcome){0};
+    if (BSON_ITER_HOLDS_DOCUMENT(item))
+        bson_iter_document(item, &length, &data);
+    if (data == NULL || !bson_init_static(&document, data, length))
+        return failure_set(&request->failure, FAILURE_TYPE_MISMATCH,
+                           "BSON field 'delete.deletes' is the wrong type '%s', expected type "
+                           "'object'",
+                           fields_type_name(bson_iter_type(item)));
+    if (!fields_parse(&reader, &document, &request->failure))
+        return false;
+    if (statement.limit != 0 && statement.limit != 1)
+        return failure_set(&request->failure, FAILURE_FAILED_TO_PARSE,
+                           "The limit field in delete objects must be 0 or 1. Got %lld",
+                           (long long)statement.limit);
+    if (!match_check(&statement.filter, &request->failure) ||
+        !query_check_hint(collection, &statement.hint, &request->failure))
+        return false;
+    struct write write = {.filter = &statement.filter, .multi = statement.limit == 0};
+    return write_modify(request, &collection, &write, outcome);
+}
+
+static bool run(struct request *request)
+{
+    const struct arguments *arguments = request->arguments;
+    struct write_report report = {0};
+    struct write_outcome outcome;
+    bson_iter_t iter;
+    if (!write_check_batch(&arguments->deletes, &request->failure))
+        return false;
+    struct collection *collection = request_collection(request);
+    must(bson_iter_init(&iter, &arguments->deletes));
+    for (int32_t index = 0; bson_iter_next(&iter); index++) {
+        bool fine = delete_one(request, collection, &iter, &outcome);
+        report.n += outcome.matched;
+        if (!fine) {
+            write_report_error(&report, request, index);
+            if (arguments->ordered)
+                break;
+        }
+    }
+    request_applied(request, report.n);
+    write_report_finish(&report, request, false);
+    return true;
+}
+
+const struct command command_delete = {.name = "delete",
+                                       .flags = COMMAND_COLLECTION | COMMAND_WRITES,
+                                       .fields = fields,
+                                       .arguments_bytes = sizeof(struct arguments),
+                                       .defaults = &defaults,
+                                       .run = run};

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * find: documents that match, in insertion order or sorted, projected, in batches. Without a
+ * sort each document goes from the store into the reply as it is found; with one they are
+ * gathered first, and those with equal keys keep insertion order. What does not fit the first
+ * batch is kept in a cursor. Options that would change which documents come, or how they look,
+ * and are not implemented are refused; those that only promise speed are ignored.
+ */
+#include "command.h"
+
+#include "catalog.h"
+#include "cursor.h"
+#include "dispatch.h"
+#include "match.h"
+#include "project.h"
+#include "query.h"
+#include <stdlib.h>
+
+struct arguments {
+    bson_t filter, projection, sort;
+    bson_value_t hint;
+    int64_t skip, limit, batch_size;
+    bool single;
+};
+
+static const struct arguments defaults = {.batch_size = CURSOR_FIRST_BATCH};
+
+static const struct field fields[] = {
+    {"filter", FIELD_DOCUMENT, offsetof(struct arguments, filter), false},
+    {"limit", FIELD_COUNT, offsetof(struct arguments, limit), false},
+    {"singleBatch", FIELD_BOOL, offsetof(struct arguments, single), false},
+    {"projection", FIELD_DOCUMENT, offsetof(struct arguments, projection), false},
+    {"sort", FIELD_DOCUMENT, offsetof(struct arguments, sort), false},
+    {"skip", FIELD_COUNT, offsetof(struct arguments, skip), false},
+    {"batchSize", FIELD_COUNT, offsetof(struct arguments, batch_size), false},
+    {"hint", FIELD_VALUE, offsetof(struct arguments, hint), false},
+    {"allowDiskUse", FIELD_IGNORED, 0, false},
+    {"noCursorTimeout", FIELD_IGNORED, 0, false},
+    {"allowPartialResults", FIELD_IGNORED, 0, false},
+    {"oplogReplay", FIELD_IGNORED, 0, false},
+    {"collation", FIELD_REFUSED, 0, false},
+    {"let", FIELD_REFUSED, 0, false},
+    {"tailable", FIELD_REFUSED, 0, false},
+    {"awaitData", FIELD_REFUSED, 0, false},
+    {"min", FIELD_REFUSED, 0, false},
+    {"max", FIELD_REFUSED, 0, false},
+    {"returnKey", FIELD_REFUSED, 0, false},
+    {"showRecordId", FIELD_REFUSED, 0, false},
+    {NULL, FIELD_END, 0, false},
+};
+
+struct found {
+    const struct arguments *arguments;
+    int64_t skip, left; /* still to be skipped; still to be given, -1: no limit */
+    struct cursor_reply reply;
+    struct documents sorted; /* gathered for the sort */
+};
+
+/* Gives one document to the reply; false when no more is wanted. */
+static bool give(struct found *found, const bson_t *document)
+{
+    bson_t projected;
+    bool more;
+    if (found->skip > 0) {
+        found->skip--;
+        return true;
+    }
+    if (bson_empty(&found->arguments->projection)) {
+        more = cursor_reply_add(&found->reply, document);
+    } else {
+        bson_init(&projected);
+        project(&found->arguments->projection, document, &projected);
+        more = cursor_reply_add(&found->reply, &projected);
+        bson_destroy(&projected);
+    }
+    return more && (found->left < 0 || --found->left > 0);
+}
+
+static bool give_found(struct slice key, const bson_t *document, void *context)
+{
+    (void)key;
+    return give(context, document);
+}
+
+static bool gather(struct slice key, const bson_t *document, void *context)
+{
+    struct found *found = context;
+    (void)key;
+    documents_add(&found->sorted, document);
+    return true;
+}
+
+/* A merge sort would be stable by itself; here pairs are ordered by place when keys are equal. */
+struct placed {
+    const bson_t *document;
+    size_t place;
+};
+
+static int placed_compare(const void *a, const void *b, void *sort)
+{
+    const struct placed *left = a, *right = b;
+    int order = sort_compare(sort, left->document, right->document);
+    return order != 0 ? order : (left->place > right->place) - (left->place < right->place);
+}
+
+static void give_sorted(struct found *found)
+{
+    size_t count = found->sorted.count;
+    struct placed *placed = x_calloc(count, sizeof *placed);
+    for (size_t i = 0; i < count; i++)
+        placed[i] = (struct placed){found->sorted.items[i], i};
+    qsort_r(placed, count, sizeof *placed, placed_compare, (void *)&found->arguments->sort);
+    for (size_t i = 0; i < count && give(found, placed[i].document); i++)
+        ;
+    free(placed);
+}
+
+static bool run(struct request *request)
+{
+    const struct arguments *arguments = request->arguments;
+    struct collection *collection = request_collection(request);
+    struct found found = {.arguments = arguments,
+                          .skip = arguments->skip,
+                          .left = arguments->limit > 0 ? arguments->limit : -1};
+    bool sorted = !bson_empty(&arguments->sort), fine = true;
+    if (!match_check(&arguments->filter, &request->failure) ||
+        !project_check(&arguments->projection, &request->failure) ||
+        !sort_check(&arguments->sort, &request->failure) ||
+        !query_check_hint(collection, &arguments->hint, &request->failure))
+        return false;
+    found.reply.batch_size = arguments->batch_size;
+    found.reply.single = arguments->single;
+    cursor_reply_begin(&found.reply, request->reply);
+    if (collection != NULL) {
+        struct store_transaction *transaction = store_begin(catalog_store(collection->catalog));
+        struct query query = {collection, transaction, &arguments->filter};
+        fine = query_visit(request, &query, sorted ? gather : give_found, &found);
+        if (fine && sorted)
+            give_sorted(&found);
+        store_rollback(transaction);
+    }
+    if (fine && collection != NULL) {
+        cursor_reply_end(&found.reply, request->reply, request->engine->cursors,
+                         collection->namespace);
+    } else {
+        char *namespace = request_namespace(request);
+        cursor_reply_end(&found.reply, request->reply, request->engine->cursors, namespace);
+        free(namespace);
+    }
+    documents_release(&found.sorted);
+    documents_release(&found.reply.rest);
+    return fine;
+}
+
+const struct command command_find = {.name = "find",
+                                     .flags = COMMAND_COLLECTION | COMMAND_READS,
+                                     .fields = fields,
+                                     .arguments_bytes = sizeof(struct arguments),
+                                     .defaults = &defaults,
+                                     .run = run};

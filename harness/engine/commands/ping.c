@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ping: is somebody there? Drivers send it on a connection that was idle for a while
+ * (libmongoc after socketCheckIntervalMS), tools to measure a round trip. It touches nothing,
+ * takes no arguments beside the envelope's, and anybody may send it on any database.
+ */
+#include "command.h"
+
+static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
+
+static bool run(struct request *request)
+{
+    (void)request;
+    return true;
+}
+
+const struct command command_ping = {
+    .name = "ping", .flags = COMMAND_LENIENT, .fields = fields, .run = run};

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * update: statements one after the other; each picks by q the first document (or, with multi,
+ * all) and changes it by u, which is operators, a replacement or a pipeline; upsert inserts when
+ * nothing matches. n counts matched and upserted, nModified what became different. What a
+ * statement may carry is in the second table; sort, array filters and collation would change
+ * its meaning and are refused.
+ */
+#include "command.h"
+
+#include "catalog.h"
+#include "dispatch.h"
+#include "match.h"
+#include "query.h"
+#include "update.h"
+#include "write.h"
+
+struct arguments {
+    bson_t updates;
+    bool ordered;
+};
+
+static const struct arguments defaults = {.ordered = true};
+
+static const struct field fields[] = {
+    {"updates", FIELD_ARRAY, offsetof(struct arguments, updates), true},
+    {"ordered", FIELD_BOOL, offsetof(struct arguments, ordered), false},
+    {"bypassDocumentValidation", FIELD_IGNORED, 0, false},
+    {"let", FIELD_REFUSED, 0, false},
+    {NULL, FIELD_END, 0, false},
+};
+
+struct statement {
+    bson_t filter;
+    bson_value_t change, hint;
+    bool upsert, multi;
+};
+
+static const struct field statement_fields[] = {
+    {"q", FIELD_DOCUMENT, offsetof(struct statement, filter), true},
+    {"u", FIELD_VALUE, offsetof(struct statement, change), true},
+    {"upsert", FIELD_BOOL, offsetof(struct statement, upsert), false},
+    {"multi", FIELD_BOOL, offsetof(struct statement, multi), false},
+    {"hint", FIELD_VALUE, offsetof(struct statement, hint), false},
+    {"arrayFilters", FIELD_REFUSED, 0, false},
+    {"collation", FIELD_REFUSED, 0, false},
+    {"sort", FIELD_REFUSED, 0, false},
+    {"c", FIELD_REFUSED, 0, false},
+    {NULL, FIELD_END, 0, false},
+};
+
+static bool check_statement(struct request *request, const struct collection *collection,
+                            const struct statement *statement)
+{
+    struct failure *failure = &request->failure;
+    if (statement->change.value_type != BSON_TYPE_DOCUMENT &&
+        statement->change.value_type != BSON_TYPE_ARRAY)
+        return failure_set(failure, FAILURE_FAILED_TO_PARSE,
+                           "Update argument must be either an object or an array");
+    if (statement->multi && update_is_replacement(&statement->change))
+        return failure_set(failure, FAILURE_FAILED_TO_PARSE,
+                           "multi update is not supported for replacement-style update");
+    return update_check(&statement->change, failure) && match_check(&statement->filter, failure) &&
+           query_check_hint(collection, &statement->hint, failure);
+}
+
+static bool update_one(struct request *request, struct collection **collection, bson_iter_t *item,
+                       struct write_outcome *outcome)
+{
+    struct statement statement = {.upsert = false};
+    struct fields_reader reader = {statement_fields, "update.updates", &statement, 0};
+    uint32_t length = 0;
+    const uint8_t *data = NULL;
+    bson_t document;
+    *outcome = (struct write_outcome){0};
+    if (BSON_ITER_HOLDS_DOCUMENT(item))
+        bson_iter_document(item, &length, &data);
+    if (data == NULL || !bson_init_static(&document, data, length))
+        return failure_set(&request->failure, FAILURE_TYPE_MISMATCH,
+                           "BSON field 'update.updates' is the wrong type '%s', expected type "
+                           "'object'",
+                           fields_type_name(bson_iter_type(item)));
+    if (!fields_parse(&reader, &document, &request->failure) ||
+        !check_statement(request, *collection, &statement))
+        return false;
+    struct write write = {.filter = &statement.filter,
+                          .change = &statement.change,
+                          .upsert = statement.upsert,
+                          .multi = statement.multi};
+    return write_modify(request, collection, &write, outcome);
+}
+
+static bool run(struct request *request)
+{
+    const struct arguments *arguments = request->arguments;
+    struct write_report report = {0};
+    struct write_outcome outcome;
+    int64_t changed = 0;
+    bson_iter_t iter;
+    if (!write_check_batch(&arguments->updates, &request->failure))
+        return false;
+    struct collection *collection = request_collection(request);
+    must(bson_iter_init(&iter, &arguments->updates));
+    for (int32_t index = 0; bson_iter_next(&iter); index++) {
+        bool fine = update_one(request, &collection, &iter, &outcome);
+        report.n += outcome.matched + outcome.upserted;
+        report.modified += outcome.modified;
+        changed += outcome.modified + outcome.upserted;
+        if (outcome.upserted)
+            write_report_upserted(&report, request, index);
+        if (!fine) {
+            write_report_error(&report, request, index);
+            if (arguments->ordered)
+                break;
+        }
+    }
+    request_applied(request, changed);
+    write_report_finish(&report, request, true);
+    return true;
+}
+
+const struct command command_update = {.name = "update",
+                                       .flags = COMMAND_COLLECTION | COMMAND_WRITES,
+                                       .fields = fields,
+                                       .arguments_bytes = sizeof(struct arguments),
+                                       .defaults = &defaults,
+                                       .run = run};

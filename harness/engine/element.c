@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * element: see element.h. Documents have passed value_malformed() or were built by libbson, so that
+ * the checks here only keep a mistake elsewhere from reading past the end. One function knows the
+ * sizes of all types; the check of foreign bytes (value_check.c) rests on it too.
+ */
+#include "element.h"
+
+#include "base.h"
+#include <string.h>
+
+static int32_t read_int32(const uint8_t *data)
+{
+    uint32_t bits;
+    memcpy(&bits, data, sizeof bits);
+    return (int32_t)BSON_UINT32_FROM_LE(bits);
+}
+
+static int64_t read_int64(const uint8_t *data)
+{
+    uint64_t bits;
+    memcpy(&bits, data, sizeof bits);
+    return (int64_t)BSON_UINT64_FROM_LE(bits);
+}
+
+/* Of a value that begins with its length: `extra` is what the length does not count, `least` the
+ * smallest length. */
+static size_t prefixed_size(const uint8_t *data, size_t available, size_t extra, int32_t least)
+{
+    if (available < 4)
+        return SIZE_MAX;
+    int32_t length = read_int32(data);
+    return length < least ? SIZE_MAX : (size_t)length + extra;
+}
+
+/* Two texts, each ended by a zero byte. */
+static size_t regex_size(const uint8_t *data, size_t available)
+{
+    const uint8_t *first = memchr(data, 0, available);
+    if (first == NULL)
+        return SIZE_MAX;
+    const uint8_t *second = memchr(first + 1, 0, available - (size_t)(first + 1 - data));
+    return second == NULL ? SIZE_MAX : (size_t)(second + 1 - data);
+}
+
+static size_t size_of_type(uint8_t type, const uint8_t *data, size_t available)
+{
+    switch (type) {
+    case BSON_TYPE_UNDEFINED:
+    case BSON_TYPE_NULL:
+    case BSON_TYPE_MINKEY:
+    case BSON_TYPE_MAXKEY:
+        return 0;
+    case BSON_TYPE_BOOL:
+        return 1;
+    case BSON_TYPE_INT32:
+        return 4;
+    case BSON_TYPE_DOUBLE:
+    case BSON_TYPE_DATE_TIME:
+    case BSON_TYPE_TIMESTAMP:
+    case BSON_TYPE_INT64:
+        return 8;
+    case BSON_TYPE_OID:
+        return 12;
+    case BSON_TYPE_DECIMAL128:
+        return 16;
+    case BSON_TYPE_UTF8:
+    case BSON_TYPE_CODE:
+    case BSON_TYPE_SYMBOL:
+        return prefixed_size(data, available, 4, 1);
+    case BSON_TYPE_DOCUMENT:
+    case BSON_TYPE_ARRAY:
+        return prefixed_size(data, available, 0, 5);
+    case BSON_TYPE_BINARY:
+        return prefixed_size(data, available, 5, 0);
+    case BSON_TYPE_DBPOINTER:
+        return prefixed_size(data, available, 16, 1);
+    case BSON_TYPE_CODEWSCOPE:
+        return prefixed_size(data, available, 0, 14);
+    case BSON_TYPE_REGEX:
+        return regex_size(data, available);
+    default:
+        return SIZE_MAX;
+    }
+}
+
+size_t element_size(uint8_t type, const uint8_t *data, size_t available)
+{
+    size_t size = size_of_type(type, data, available);
+    return size > available ? SIZE_MAX : size;
+}
+
+static struct elements elements_of_bytes(const uint8_t *bytes, size_t length)
+{
+    if (length < 5)
+        return (struct elements){0};
+    return (struct elements){bytes + 4, bytes + length - 1};
+}
+
+struct elements elements_of(const bson_t *document)
+{
+    return elements_of_bytes(bson_get_data(document), document->len);
+}
+
+struct elements elements_of_value(const bson_value_t *value)
+{
+    if (value->value_type != BSON_TYPE_DOCUMENT && value->value_type != BSON_TYPE_ARRAY)
+        return (struct elements){0};
+    return elements_of_bytes(value->value.v_doc.data, value->value.v_doc.data_len);
+}
+
+struct elements elements_of_element(const struct element *element)
+{
+    if (!element_is_container(element))
+        return (struct elements){0};
+    return elements_of_bytes(element->data, element->size);
+}
+
+bool elements_next(struct elements *elements, struct element *element)
+{
+    const uint8_t *at = elements->at;
+    if (at == elements->end)
+        return false;
+    const uint8_t *name = at + 1;
+    const uint8_t *zero = memchr(name, 0, (size_t)(elements->end - name));
+    if (zero == NULL)
+        return false;
+    const uint8_t *data = zero + 1;
+    size_t size = element_size(*at, data, (size_t)(elements->end - data));
+    if (size == SIZE_MAX)
+        return false;
+    *element = (struct element){.start = at,
+                                .name = (const char *)name,
+                                .name_length = (size_t)(zero - name),
+                                .data = data,
+                                .size = size,
+                                .type = (bson_type_t)*at};
+    elements->at = data + size;
+    return true;
+}
+
+bool elements_find(struct elements elements, const char *name, size_t length,
+                   struct element *element)
+{
+    while (elements_next(&elements, element))
+        if (element_is_named(element, name, length))
+            return true;
+    return false;
+}
+
+bool element_is_container(const struct element *element)
+{
+    return element->type == BSON_TYPE_DOCUMENT || element->type == BSON_TYPE_ARRAY;
+}
+
+bool element_is_named(const struct element *element, const char *name, size_t length)
+{
+    return element->name_length == length && memcmp(element->name, name, length) == 0;
+}
+
+/* Types that are a text with its length before it. The length in `value` leaves out the zero. */
+static void text_value(const struct element *element, bson_value_t *value)
+{
+    char *text = (char *)(uintptr_t)(element->data + 4);
+    uint32_t length = (uint32_t)read_int32(element->data) - 1;
+    switch ((int)element->type) {
+    case BSON_TYPE_UTF8:
+        value->value.v_utf8.str = text;
+        value->value.v_utf8.len = length;
+        break;
+    case BSON_TYPE_CODE:
+        value->value.v_code.code = text;
+        value->value.v_code.code_len = length;
+        break;
+    case BSON_TYPE_SYMBOL:
+        value->value.v_symbol.symbol = text;
+        value->value.v_symbol.len = length;
+        break;
+    case BSON_TYPE_DBPOINTER:
+        value->value.v_dbpointer.collection = text;
+        value->value.v_dbpointer.collection_len = length;
+        memcpy(value->value.v_dbpointer.oid.bytes, element->data + element->size - 12, 12);
+        break;
+    default: /* code with scope: total length, text with its length, document */
+        length = (uint32_t)read_int32(element->data + 4) - 1;
+        value->value.v_codewscope.code = text + 4;
+        value->value.v_codewscope.code_len = length;
+        value->value.v_codewscope.scope_data = (uint8_t *)text + 4 + length + 1;
+        value->value.v_codewscope.scope_len = (uint32_t)(element->size - 8 - length - 1);
+    }
+}
+
+static void binary_value(const struct element *element, bson_value_t *value)
+{
+    /* Subtype 2 repeats its length inside; libbson's views leave that out. */
+    size_t inner = element->data[4] == BSON_SUBTYPE_BINARY_DEPRECATED ? 4 : 0;
+    value->value.v_binary.subtype = (bson_subtype_t)element->data[4];
+    value->value.v_binary.data = (uint8_t *)(uintptr_t)(element->data + 5 + inner);
+    value->value.v_binary.data_len = (uint32_t)(element->size - 5 - inner);
+}
+
+void element_value(const struct element *element, bson_value_t *value)
+{
+    const uint8_t *data = element->data;
+    value->value_type = element->type;
+    switch ((int)element->type) {
+    case BSON_TYPE_INT32:
+        value->value.v_int32 = read_int32(data);
+        break;
+    case BSON_TYPE_INT64:
+    case BSON_TYPE_DOUBLE: /* the same eight bytes */
+    case BSON_TYPE_DATE_TIME:
+        value->value.v_int64 = read_int64(data);
+        break;
+    case BSON_TYPE_TIMESTAMP:
+        value->value.v_timestamp.increment = (uint32_t)read_int32(data);
+        value->value.v_timestamp.timestamp = (uint32_t)read_int32(data + 4);
+        break;
+    case BSON_TYPE_BOOL:
+        value->value.v_bool = data[0] != 0;
+        break;
+    case BSON_TYPE_OID:
+        memcpy(value->value.v_oid.bytes, data, 12);
+        break;
+    case BSON_TYPE_DOCUMENT:
+    case BSON_TYPE_ARRAY:
+        value->value.v_doc.data = (uint8_t *)(uintptr_t)data;
+        value->value.v_doc.data_len = (uint32_t)element->size;
+        break;
+    case BSON_TYPE_BINARY:
+        binary_value(element, value);
+        break;
+    case BSON_TYPE_REGEX:
+        value->value.v_regex.regex = (char *)(uintptr_t)data;
+        value->value.v_regex.options = (char *)(uintptr_t)data + strlen((const char *)data) + 1;
+        break;
+    case BSON_TYPE_DECIMAL128:
+        value->value.v_decimal128.low = (uint64_t)read_int64(data);
+        value->value.v_decimal128.high = (uint64_t)read_int64(data + 8);
+        break;
+    case BSON_TYPE_UTF8:
+    case BSON_TYPE_CODE:
+    case BSON_TYPE_SYMBOL:
+    case BSON_TYPE_DBPOINTER:
+    case BSON_TYPE_CODEWSCOPE:
+        text_value(element, value);
+        break;
+    default: /* the type says it all */
+        break;
+    }
+}
+
+int64_t element_index(const char *name, size_t length)
+{
+    if (length == 0 || length > 9 || (length > 1 && name[0] == '0'))
+        return -1;
+    int64_t index = 0;
+    for (size_t i = 0; i < length; i++) {
+        if (name[i] < '0' || name[i] > '9')
+            return -1;
+        index = index * 10 + (name[i] - '0');
+    }
+    return index;
+}
+
+/* Writing ------------------------------------------------------------------------------------- */
+
+void element_write(struct buffer *out, const struct element *element)
+{
+    buffer_append(out, element->start, (size_t)(element->data - element->start) + element->size);
+}
+
+void element_begin(struct buffer *out, bson_type_t type, const char *name, size_t length)
+{
+    buffer_byte(out, (uint8_t)type);
+    buffer_append(out, name, length);
+    buffer_byte(out, 0);
+}
+
+void element_write_named(struct buffer *out, const char *name, size_t length,
+                         const struct element *element)
+{
+    element_begin(out, element->type, name, length);
+    buffer_append(out, element->data, element->size);
+}
+
+void element_write_value(struct buffer *out, const char *name, size_t length,
+                         const bson_value_t *value)
+{
+    bson_t one = BSON_INITIALIZER; /* libbson knows how to write all types */
+    must(bson_append_value(&one, name, (int)length, value));
+    buffer_append(out, bson_get_data(&one) + 4, one.len - 5);
+    bson_destroy(&one);
+}
+
+size_t document_begin(struct buffer *out)
+{
+    buffer_int32(out, 0);
+    return out->length - 4;
+}
+
+void document_end(struct buffer *out, size_t begun)
+{
+    buffer_byte(out, 0);
+    buffer_patch_int32(out, begun, (int32_t)(out->length - begun));
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * element: BSON read in place and written by whole elements. libbson's iterator is 128 bytes and
+ * hides where an element's bytes begin; matching and updating want a cursor of two pointers (they
+ * recurse as deep as documents nest, on 64 KiB stacks) and copy unchanged elements as bytes.
+ */
+#ifndef RACEBENCH_ENGINE_ELEMENT_H
+#define RACEBENCH_ENGINE_ELEMENT_H
+
+#include "buffer.h"
+#include <bson/bson.h>
+#include <stdbool.h>
+
+/* One element, borrowed from its document: [start, data + size) are its bytes. */
+struct element {
+    const uint8_t *start; /* the type byte */
+    const char *name;
+    size_t name_length;
+    const uint8_t *data;
+    size_t size; /* of data */
+    bson_type_t type;
+};
+
+/* A cursor over the elements of a document or an array. Zeroed: nothing left. */
+struct elements {
+    const uint8_t *at, *end; /* end: behind the last element, where the closing zero byte is */
+};
+
+/* The elements of a document; of a document or an array that is a value (others: nothing); of an
+ * element likewise. */
+struct elements elements_of(const bson_t *document);
+struct elements elements_of_value(const bson_value_t *value);
+struct elements elements_of_element(const struct element *element);
+
+/* Takes the next element; false at the end, and at bytes that are no element. */
+bool elements_next(struct elements *, struct element *element);
+/* Finds the first element of that name from the cursor on; false when there is none. */
+bool elements_find(struct elements, const char *name, size_t length, struct element *element);
+
+/* Size of a value of `type` whose bytes begin at `data`, or SIZE_MAX when it does not fit into
+ * `available` bytes or the type is unknown. What is inside a document or an array is not looked at. */
+size_t element_size(uint8_t type, const uint8_t *data, size_t available);
+
+/* The element as libbson's value: a view, borrowed from the document. */
+void element_value(const struct element *, bson_value_t *value);
+/* Is it a document or an array? */
+bool element_is_container(const struct element *);
+/* Is the element's name this one? */
+bool element_is_named(const struct element *, const char *name, size_t length);
+
+/* The position that a name means in an array: decimal digits without leading zeros, up to 9 of
+ * them. -1: it means none. */
+int64_t element_index(const char *name, size_t length);
+
+/* Writing: each appends to `out`. An element as it is, an element under another name, a value. */
+void element_write(struct buffer *out, const struct element *);
+void element_write_named(struct buffer *out, const char *name, size_t length,
+                         const struct element *);
+void element_write_value(struct buffer *out, const char *name, size_t length,
+                         const bson_value_t *value);
+/* A type byte and a name: the beginning of an element whose value the caller appends. */
+void element_begin(struct buffer *out, bson_type_t type, const char *name, size_t length);
+/* Opens a document's bytes and returns the place that document_end() needs. */
+size_t document_begin(struct buffer *out);
+void document_end(struct buffer *out, size_t begun);
+
+#endif

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * match: filters against documents, as MongoDB answers; refusals with its codes; negations that are
+ * exact on random documents.
+ * labels: engine unit
+ */
+#include "semantics.h"
+
+#include "engine/match.h"
+
+static const struct {
+    const char *filter, *document;
+    bool matches;
+} rows[] = {
+    {"{}", "{\"a\": 1}", true},
+    {"{\"a\": 1}", "{\"a\": 1}", true},
+    {"{\"a\": 1}", "{\"a\": 1.0}", true},
+    {"{\"a\": 1}", "{\"a\": {\"$numberLong\": \"1\"}}", true},
+    {"{\"a\": 1}", "{\"a\": \"1\"}", false},
+    {"{\"a\": 1}", "{\"b\": 1}", false},
+    {"{\"a\": 1, \"b\": 2}", "{\"a\": 1, \"b\": 2}", true},
+    {"{\"a\": 1, \"b\": 2}", "{\"a\": 1, \"b\": 3}", false},
+    {"{\"a\": null}", "{\"a\": null}", true},
+    {"{\"a\": null}", "{\"b\": 1}", true},
+    {"{\"a\": null}", "{\"a\": 0}", false},
+    {"{\"a\": {\"$exists\": true}}", "{\"a\": null}", true},
+    {"{\"a\": {\"$exists\": true}}", "{\"b\": 1}", false},
+    {"{\"a\": {\"$exists\": false}}", "{\"b\": 1}", true},
+    {"{\"a\": {\"$gt\": 1}}", "{\"a\": 2}", true},
+    {"{\"a\": {\"$gt\": 1}}", "{\"a\": 1}", false},
+    {"{\"a\": {\"$gte\": 1}}", "{\"a\": 1}", true},
+    {"{\"a\": {\"$lt\": 1}}", "{\"a\": 0.5}", true},
+    {"{\"a\": {\"$lte\": 1}}", "{\"b\": 1}", false},
+    {"{\"a\": {\"$lte\": 1}}", "{\"a\": null}", false},
+    {"{\"a\": {\"$lte\": null}}", "{\"b\": 1}", true},
+    {"{\"a\": {\"$gt\": 1, \"$lt\": 3}}", "{\"a\": 2}", true},
+    {"{\"a\": {\"$gt\": 1, \"$lt\": 3}}", "{\"a\": 3}", false},
+    /* ranges stay inside one canonical type: a date is not compared with a number */
+    {"{\"a\": {\"$lte\": {\"$date\": {\"$numberLong\": \"9\"}}}}", "{\"a\": 5}", false},
+    {"{\"a\": {\"$lte\": {\"$date\": {\"$numberLong\": \"9\"}}}}",
+     "{\"a\": {\"$date\": {\"$numberLong\": \"5\"}}}", true},
+    {"{\"a\": {\"$lt\": {\"$numberDouble\": \"Infinity\"}}}", "{\"a\": 5}", true},
+    {"{\"a\": {\"$numberDouble\": \"NaN\"}}", "{\"a\": {\"$numberDouble\": \"NaN\"}}", true},
+    {"{\"a\": 0}", "{\"a\": {\"$numberDouble\": \"-0.0\"}}", true},
+    {"{\"a\": {\"$numberLong\": \"9007199254740993\"}}",
+     "{\"a\": {\"$numberDouble\": \"9007199254740992.0\"}}", false},
+    {"{\"a\": {\"$ne\": 1}}", "{\"a\": 2}", true},
+    {"{\"a\": {\"$ne\": 1}}", "{\"b\": 2}", true},
+    {"{\"a\": {\"$ne\": 1}}", "{\"a\": [1, 2]}", false},
+    {"{\"a\": {\"$in\": [1, 2]}}", "{\"a\": 2}", true},
+    {"{\"a\": {\"$in\": [1, null]}}", "{\"b\": 2}", true},
+    {"{\"a\": {\"$in\": []}}", "{\"a\": 2}", false},
+    {"{\"a\": {\"$nin\": [1, 2]}}", "{\"a\": 3}", true},
+    {"{\"a\": {\"$nin\": [1, 2]}}", "{\"a\": [3, 2]}", false},
+    {"{\"a\": {\"$not\": {\"$gt\": 1}}}", "{\"a\": 1}", true},
+    {"{\"a\": {\"$not\": {\"$gt\": 1}}}", "{\"b\": 1}", true},
+    {"{\"a\": {\"$not\": {\"$not\": {\"$gt\": 1}}}}", "{\"a\": 2}", true},
+    /* arrays match as a whole or by an element */
+    {"{\"a\": 2}", "{\"a\": [1, 2]}", true},
+    {"{\"a\": [1, 2]}", "{\"a\": [1, 2]}", true},
+    {"{\"a\": [1, 2]}", "{\"a\": [2, 1]}", false},
+    {"{\"a\": [1, 2]}", "{\"a\": [[1, 2], 3]}", true},
+    {"{\"a\": {\"$gt\": 1, \"$lt\": 2}}", "{\"a\": [0, 5]}", true}, /* each by another element */
+    {"{\"a.b\": 1}", "{\"a\": {\"b\": 1}}", true},
+    {"{\"a.b\": 1}", "{\"a\": [{\"b\": 2}, {\"b\": 1}]}", true},
+    {"{\"a.1.b\": 1}", "{\"a\": [{\"b\": 2}, {\"b\": 1}]}", true},
+    {"{\"a.0.b\": 1}", "{\"a\": [{\"b\": 2}, {\"b\": 1}]}", false},
+    {"{\"a.b\": null}", "{\"a\": {\"c\": 1}}", true},
+    {"{\"a\": {\"b\": 1}}", "{\"a\": {\"b\": 1}}", true},
+    {"{\"a\": {\"b\": 1}}", "{\"a\": {\"b\": 1, \"c\": 1}}", false},
+    {"{\"a\": {\"b\": 1, \"c\": 2}}", "{\"a\": {\"c\": 2, \"b\": 1}}", false}, /* order counts */
+    {"{\"$and\": [{\"a\": 1}, {\"b\": 1}]}", "{\"a\": 1, \"b\": 1}", true},
+    {"{\"$and\": [{\"a\": 1}, {\"b\": 1}]}", "{\"a\": 1}", false},
+    {"{\"$or\": [{\"a\": 1}, {\"b\": 1}]}", "{\"b\": 1}", true},
+    {"{\"$or\": [{\"a\": 1}, {\"b\": 1}]}", "{\"c\": 1}", false},
+    {"{\"$nor\": [{\"a\": 1}, {\"b\": 1}]}", "{\"c\": 1}", true},
+    {"{\"$nor\": [{\"a\": 1}, {\"b\": 1}]}", "{\"a\": 1}", false},
+    {"{\"$expr\": {\"$gt\": [\"$a\", \"$b\"]}}", "{\"a\": 2, \"b\": 1}", true},
+    {"{\"$expr\": {\"$gt\": [\"$a\", \"$b\"]}}", "{\"a\": 1, \"b\": 2}", false},
+    {"{\"$expr\": {\"$lt\": [\"$until\", \"$$NOW\"]}}", "{\"a\": 1}", true}, /* missing: first */
+    {"{\"$comment\": \"x\", \"a\": 1}", "{\"a\": 1}", true},
+};
+
+static void test_filters(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        bson_t *filter = parse(rows[i].filter), *document = parse(rows[i].document);
+        struct failure failure = {0};
+        if (!match_check(filter, &failure))
+            fail_msg("%s is refused: %s", rows[i].filter, failure.message);
+        if (match(filter, document, 1000, &failure) != rows[i].matches)
+            fail_msg("%s %s %s", rows[i].filter, rows[i].matches ? "misses" : "matches",
+                     rows[i].document);
+        failure_reset(&failure);
+        bson_destroy(filter);
+        bson_destroy(document);
+    }
+}
+
+static const struct {
+    const char *filter;
+    enum failure_code code;
+} refusals[] = {
+    {"{\"a\": {\"$nonsense\": 1}}", FAILURE_BAD_VALUE},
+    {"{\"$nonsense\": 1}", FAILURE_BAD_VALUE},
+    {"{\"$and\": 1}", FAILURE_BAD_VALUE},
+    {"{\"$and\": []}", FAILURE_BAD_VALUE},
+    {"{\"$or\": [1]}", FAILURE_BAD_VALUE},
+    {"{\"a\": {\"$in\": 1}}", FAILURE_BAD_VALUE},
+    {"{\"a\": {\"$not\": 1}}", FAILURE_BAD_VALUE},
+    {"{\"a\": {\"$elemMatch\": {\"b\": 1}}}", FAILURE_NOT_IMPLEMENTED},
+    {"{\"a\": {\"$size\": 1}}", FAILURE_NOT_IMPLEMENTED},
+    {"{\"a\": {\"$all\": [1]}}", FAILURE_NOT_IMPLEMENTED},
+    {"{\"a\": {\"$mod\": [1, 2]}}", FAILURE_NOT_IMPLEMENTED},
+    {"{\"$where\": \"1\"}", FAILURE_NOT_IMPLEMENTED},
+    {"{\"$text\": {}}", FAILURE_NOT_IMPLEMENTED},
+    {"{\"a\": {\"$regularExpression\": {\"pattern\": \"a\", \"options\": \"\"}}}",
+     FAILURE_NOT_IMPLEMENTED},
+    {"{\"$expr\": {\"$nonsense\": 1}}", FAILURE_INVALID_PIPELINE_OPERATOR},
+    {"{\"$and\": [{\"a\": {\"$nonsense\": 1}}]}", FAILURE_BAD_VALUE},
+};
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(refusals); i++) {
+        bson_t *filter = parse(refusals[i].filter);
+        struct failure failure = {0};
+        if (match_check(filter, &failure))
+            fail_msg("%s is accepted", refusals[i].filter);
+        if (failure.code != refusals[i].code)
+            fail_msg("%s: code %d instead of %d", refusals[i].filter, (int)failure.code,
+                     (int)refusals[i].code);
+        assert_true(failure.message[0] != '\0');
+        failure_reset(&failure);
+        bson_destroy(filter);
+    }
+}
+
+static void test_equalities_for_lookups(void **state)
+{
+    (void)state;
+    bson_value_t value;
+    bson_t *filter = parse("{\"$and\": [{\"b\": {\"$eq\": 7}}], \"_id\": 5, \"c\": {\"$gt\": 1}}");
+    assert_true(match_equality(filter, "_id", &value));
+    assert_int_equal(value.value.v_int32, 5);
+    assert_true(match_equality(filter, "b", &value));
+    assert_int_equal(value.value.v_int32, 7);
+    assert_false(match_equality(filter, "c", &value));
+    assert_false(match_equality(filter, "d", &value));
+    bson_destroy(filter);
+}
+
+static void test_upserts_take_the_equalities(void **state)
+{
+    (void)state;
+    struct failure failure = {0};
+    bson_t *filter = parse("{\"_id\": 5, \"a\": {\"$eq\": 1}, \"b\": {\"$gt\": 2}, "
+                           "\"$and\": [{\"c\": 3}], \"$or\": [{\"d\": 4}]}");
+    bson_t *expected = parse("{\"_id\": 5, \"a\": 1, \"c\": 3}");
+    bson_t seed = BSON_INITIALIZER;
+    assert_true(match_upsert_seed(filter, &seed, &failure));
+    assert_same(&seed, expected, "seed of an upsert");
+    bson_destroy(&seed);
+    bson_destroy(filter);
+    bson_destroy(expected);
+    filter = parse("{\"$expr\": {\"$eq\": [1, 1]}}");
+    bson_init(&seed);
+    assert_false(match_upsert_seed(filter, &seed, &failure));
+    assert_int_equal(failure.code, FAILURE_EXPRESSION_IN_UPSERT);
+    failure_reset(&failure);
+    bson_destroy(&seed);
+    bson_destroy(filter);
+}
+
+/* A random document {a: ..., b: ...} of few values, so that hits are as likely as misses. */
+static char *random_document(struct random *random)
+{
+    static const char *const values[] = {"1",     "2",      "1.5",        "null", "\"x\"",
+                                         "[1,2]", "[null]", "{\"c\": 1}", "true", "[]"};
+    return x_format("{\"a\": %s%s%s}", values[random_below(random, COUNT_OF(values))],
+                    random_below(random, 2) ? ", \"b\": " : "", "" /* b is missing or follows */);
+}
+
+static void test_negations_are_exact(void **state)
+{
+    (void)state;
+    static const char *const operands[] = {"1", "null", "\"x\"", "[1,2]", "[]", "true", "2"};
+    static const char *const fields[] = {"a", "b", "a.c", "a.0"};
+    static const char *const pairs[][2] = {{"$eq", "$ne"}, {"$in", "$nin"}};
+    struct random random;
+    random_seed(&random, test_seed());
+    for (int i = 0; i < 20000; i++) {
+        struct failure failure = {0};
+        const char *operand = operands[random_below(&random, COUNT_OF(operands))];
+        const char *field = fields[random_below(&random, COUNT_OF(fields))];
+        size_t pair = random_below(&random, COUNT_OF(pairs));
+        char *text = random_document(&random);
+        char *end = strstr(text, "\"b\": }");
+        if (end != NULL)
+            strcpy(end, "\"b\":1}");
+        bson_t *document = parse(text);
+        char *of[2];
+        bool answers[2];
+        for (int k = 0; k < 2; k++) {
+            of[k] = x_format(pair == 1 ? "{\"%s\": {\"%s\": [%s]}}" : "{\"%s\": {\"%s\": %s}}",
+                             field, pairs[pair][k], operand);
+            bson_t *filter = parse(of[k]);
+            assert_true(match_check(filter, &failure));
+            answers[k] = match(filter, document, 0, &failure);
+            bson_destroy(filter);
+        }
+        if (answers[0] == answers[1])
+            fail_msg("%s and %s answer alike on %s", of[0], of[1], text);
+        free(of[0]);
+        free(of[1]);
+        free(text);
+        bson_destroy(document);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_equalities_for_lookups),
+        cmocka_unit_test(test_upserts_take_the_equalities),
+        cmocka_unit_test(test_negations_are_exact),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL) > 0;
+}
