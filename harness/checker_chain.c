@@ -102,7 +102,15 @@ static uint32_t see(struct chain *chain, int64_t version, int64_t key, uint32_t 
     return node;
 }
 
-/* Everybody's parent. Its own stamp tells an operation nothing about what was before it. */
+/* Is the version that the last attempt read the one that the write stands on? Not when an earlier
+ * attempt may be the one that was applied; and its own stamp tells nothing of what was before. */
+static bool has_parent(const struct chain *chain, uint32_t node)
+{
+    const struct event *event = chain_event(chain, node);
+    return set_out(chain, node) && (event->outcome == DONE || !event->retried);
+}
+
+/* Everybody's parent, and who was seen. */
 static void link_parents(struct chain *chain)
 {
     for (uint32_t node = 0; node < node_count(chain); node++) {
@@ -112,25 +120,48 @@ static void link_parents(struct chain *chain)
         if (document == NULL || read < 0 || read == event->operation)
             continue;
         uint32_t seen = read == 0 ? SEEDED : see(chain, read, node_key(chain, node), node);
-        if (set_out(chain, node))
+        if (has_parent(chain, node))
             chain->parent[node] = seen;
     }
 }
 
 /* Documents ------------------------------------------------------------------------------------ */
 
-/* A circle on the walk, entered at `entry`: somebody in it was applied twice, and only who made
- * more than one attempt can have been. Unanswered ones are not named: it may be another's loss. */
+static int documents_written(const struct event *event)
+{
+    return event->wrote == 0 ? 1 : __builtin_popcount(event->wrote);
+}
+
+static bool was_doubled(const struct chain *chain, uint32_t node)
+{
+    const struct event *event = chain_event(chain, node);
+    if (!chain_is_writer(chain, node))
+        return false;
+    if (event->applied >= 0)
+        return event->applied > documents_written(event);
+    bool own = event->doubled || event->read[chain_slot(node)] == event->operation;
+    return own && event->outcome == DONE && set_out(chain, node);
+}
+
+/* Can this operation have been applied twice, going by what is not its own word? */
+static bool may_be_doubled(const struct event *event)
+{
+    return event->applied >= 0 ? event->applied > 1 : event->retried;
+}
+
+/* A circle on the walk, entered at `entry`: somebody in it was applied twice. Mostly one is known
+ * to be; otherwise it is one who tried again without knowing what had become of the first try. */
 static void mark_circle(struct chain *chain, const struct chain_document *document, uint32_t entry)
 {
-    uint32_t twice = entry;
-    size_t end = document->first + document->length;
-    for (size_t i = chain->place[entry]; i < end && chain_event(chain, twice)->attempts < 2; i++)
-        twice = chain->order[i];
-    if (chain_event(chain, twice)->attempts < 2)
-        twice = entry;
-    if (chain_event(chain, twice)->outcome == DONE)
-        chain->marks[twice] |= MARK_DOUBLED;
+    uint32_t twice = NOWHERE;
+    for (size_t i = chain->place[entry]; i < document->first + document->length; i++) {
+        uint32_t node = chain->order[i];
+        if (was_doubled(chain, node))
+            return;
+        if (twice == NOWHERE && may_be_doubled(chain_event(chain, node)))
+            twice = node;
+    }
+    chain->marks[twice != NOWHERE ? twice : entry] |= MARK_DOUBLED;
 }
 
 /* Walks from the final version of document `key` back as far as the parents are known. */
@@ -182,22 +213,6 @@ static void survey(struct chain *chain)
 
 /* Who suffered ---------------------------------------------------------------------------------- */
 
-static int documents_written(const struct event *event)
-{
-    return event->wrote == 0 ? 1 : __builtin_popcount(event->wrote);
-}
-
-static bool was_doubled(const struct chain *chain, uint32_t node)
-{
-    const struct event *event = chain_event(chain, node);
-    if (!chain_is_writer(chain, node))
-        return false;
-    if (event->applied >= 0)
-        return event->applied > documents_written(event);
-    bool own = event->doubled || event->read[chain_slot(node)] == event->operation;
-    return own && event->outcome == DONE && set_out(chain, node);
-}
-
 static void mark_doubled(struct chain *chain)
 {
     for (uint32_t node = 0; node < node_count(chain); node++) {
@@ -215,7 +230,7 @@ static void mark_doubled(struct chain *chain)
 static bool is_ambiguous(const struct chain *chain, uint32_t node)
 {
     const struct event *event = chain_event(chain, node);
-    return (chain->marks[node] & MARK_DOUBLED) != 0 || (event->attempts > 1 && event->applied != 1);
+    return (chain->marks[node] & MARK_DOUBLED) != 0 || (event->retried && event->applied != 1);
 }
 
 /* Where the heir of a node's parent is kept, or NULL when children of it prove nothing. */
@@ -227,22 +242,14 @@ static uint32_t *heir_of_parent(const struct chain *chain, uint32_t node)
     return parent == NOWHERE || is_ambiguous(chain, parent) ? NULL : &chain->heir[parent];
 }
 
-/* Is it certain that this node's write, on the parent that it names, took place? */
-static bool took_place(const struct chain *chain, uint32_t node)
-{
-    const struct event *event = chain_event(chain, node);
-    return event->outcome == DONE || (event->outcome == UNKNOWN && event->attempts < 2 &&
-                                      (chain->marks[node] & MARK_SEEN) != 0);
-}
-
 /* Where a chain ends early: chooses, among several children of one version, who survived. */
 static void choose_heirs(struct chain *chain)
 {
     for (uint32_t node = 0; node < node_count(chain); node++) {
         const struct chain_document *document = chain_document(chain, node);
         if (document == NULL || document->complete || chain->place[node] != NOWHERE ||
-            !chain_is_writer(chain, node) || !took_place(chain, node))
-            continue;
+            !is_owed(chain, node) || is_ambiguous(chain, node))
+            continue; /* an unanswered one may be the one that is gone, and nobody minds */
         uint32_t *heir = heir_of_parent(chain, node);
         if (heir == NULL)
             continue;
@@ -264,7 +271,7 @@ static bool was_lost(const struct chain *chain, uint32_t node)
     if (is_blind(chain, node) && event->applied == 0)
         return true;
     const uint32_t *heir = heir_of_parent(chain, node);
-    return heir != NULL && *heir != NOWHERE && *heir != node;
+    return heir != NULL && !is_ambiguous(chain, node) && *heir != NOWHERE && *heir != node;
 }
 
 void chain_build(struct chain *chain, const struct record *record)

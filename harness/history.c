@@ -121,7 +121,8 @@ static uint64_t event_hash(const struct event *event, bool with_times)
     hash_u64(&hash, (uint64_t)event->commands);
     hash_u64(&hash, (uint64_t)event->outcome);
     hash_u64(&hash, (uint64_t)event->strategy | (uint64_t)event->wrote << 8 |
-                        (uint64_t)event->reads_only << 16 | (uint64_t)event->doubled << 17);
+                        (uint64_t)event->reads_only << 16 | (uint64_t)event->doubled << 17 |
+                        (uint64_t)event->retried << 18);
     return hash_value(&hash);
 }
 

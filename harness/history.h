@@ -44,6 +44,7 @@ struct event {
     bool reads_only;  /* the edit had nothing to change */
     bool doubled;     /* an attempt read this operation's own stamp: it had been
                                        * applied before */
+    bool retried; /* an attempt before the last had got no answer (UNKNOWN) */
 };
 
 /* An append-only array of events. */
@@ -57,9 +58,10 @@ void history_free(struct history *);
 struct event *history_append(struct history *);
 /* Moves all of `from` to the end of `into`; `from` is empty afterwards. */
 void history_merge(struct history *into, struct history *from);
-/* Sorts by invocation, then operation: the order of reports and hashes. */
+/* Sorts by invocation, then operation: the order of reports and of the checker. */
 void history_sort(struct history *);
-/* Hash over everything but times: equal for equal runs, and over times too when `with_times`. */
+/* Hash over everything but times, in whatever order the events are: equal for equal runs; over times
+ * too when `with_times`. */
 uint64_t history_hash(const struct history *, bool with_times);
 
 #endif

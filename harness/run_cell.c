@@ -139,13 +139,13 @@ void stage_open(struct stage *stage, const struct cell *cell, const char *run_id
 
 /* After -------------------------------------------------------------------------------------- */
 
-static bool read_file_final(const char *folder, const struct key *key, const char *field,
+/* A file that is there and holds no document is one that the strategy has destroyed: absent. */
+static void read_file_final(const char *folder, const struct key *key, const char *field,
                             struct final *final)
 {
     char *path = x_format("%s/%s.%" PRId64 ".json", folder, key->collection, key->id);
     bson_error_t error;
     bson_json_reader_t *reader = bson_json_reader_new_from_file(path, &error);
-    bool missing = reader == NULL && access(path, F_OK) != 0;
     bson_t document = BSON_INITIALIZER;
     memset(final, 0, sizeof(*final));
     if (reader != NULL && bson_json_reader_read(reader, &document, &error) == 1) {
@@ -157,7 +157,6 @@ static bool read_file_final(const char *folder, const struct key *key, const cha
     if (reader != NULL)
         bson_json_reader_destroy(reader);
     free(path);
-    return final->present || missing;
 }
 
 /* Reads all documents as they are now; false when one could not be read. */
@@ -168,9 +167,11 @@ static bool read_finals(struct stage *stage, struct final *finals, int64_t count
     bool readable = true;
     for (int64_t id = 0; id < count; id++) {
         struct key key = {scenario->collection, id};
-        readable &= files ? read_file_final(stage->folder, &key, scenario->field, &finals[id])
-                          : target_read_final(&stage->line, stage->database, &key, scenario->field,
-                                              &finals[id]);
+        if (files)
+            read_file_final(stage->folder, &key, scenario->field, &finals[id]);
+        else
+            readable &= target_read_final(&stage->line, stage->database, &key, scenario->field,
+                                          &finals[id]);
     }
     return readable;
 }

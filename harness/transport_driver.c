@@ -138,19 +138,33 @@ static void insert(struct session *session, const struct command_request *reques
     bson_destroy(&options);
 }
 
+/* libmongoc has a call of its own for an update that is a whole document. */
+static bool is_replacement(const struct modify *modify)
+{
+    bson_iter_t iter;
+    return modify->pipeline == NULL && (!bson_iter_init(&iter, modify->update) ||
+                                        !bson_iter_next(&iter) || bson_iter_key(&iter)[0] != '$');
+}
+
 static void update(struct session *session, const struct command_request *request,
                    struct command_reply *reply)
 {
     const struct modify *modify = &request->modify;
+    mongoc_collection_t *target = collection(session, request->collection);
     bson_t options = BSON_INITIALIZER, answer;
     bson_error_t error;
     append_options(session, &options);
     if (modify->upsert)
         BSON_APPEND_BOOL(&options, "upsert", true);
     reply->sent = reply->answered = true;
-    if (!mongoc_collection_update_one(collection(session, request->collection), request->filter,
-                                      modify->pipeline != NULL ? modify->pipeline : modify->update,
-                                      &options, &answer, &error))
+    bool done = is_replacement(modify)
+                    ? mongoc_collection_replace_one(target, request->filter, modify->update,
+                                                    &options, &answer, &error)
+                    : mongoc_collection_update_one(target, request->filter,
+                                                   modify->pipeline != NULL ? modify->pipeline
+                                                                            : modify->update,
+                                                   &options, &answer, &error);
+    if (!done)
         parse_error(&error, reply);
     reply->written.matched = edit_number(&answer, "matchedCount", 0);
     reply->written.modified = edit_number(&answer, "modifiedCount", 0);

@@ -8,8 +8,9 @@
  *   A 0-5 * write done     an operator: wrote without reading
  *   A 0-5 B read done      a pure read that saw B
  *   A 0-5 B none unknown   read B, its last attempt set out to write nothing
- * Options of a clause: #2 document 2, x2 applied twice by the engine's ledger, t2 two attempts, own
- * (had read its own stamp), +5 amount 5, and +B#1 a second document, read at version B and written.
+ * Options of a clause: #2 document 2, x2 applied twice by the engine's ledger, again (tried again
+ * after an attempt without an answer), own (had read its own stamp), +5 amount 5, and +B#1 a second
+ * document, read at version B and written.
  * The end: "= 7 A" number 7, version A; "= gone"; one clause per document.
  * labels: unit
  */
@@ -49,8 +50,8 @@ static void sketch_option(struct event *event, const char *word)
         event->key[0] = atoi(word + 1);
     else if (word[0] == 'x')
         event->applied = atoi(word + 1);
-    else if (word[0] == 't')
-        event->attempts = atoi(word + 1);
+    else if (strcmp(word, "again") == 0)
+        event->retried = true;
     else if (word[0] == '@')
         event->worker = atoi(word + 1);
     else if (strcmp(word, "own") == 0)
@@ -249,20 +250,20 @@ static const struct row rows[] = {
      "broken doubled-update doubled 1 by sum"},
     {"the same, with the ledger", "A 0-5 * write done x2; = 2 A",
      "broken doubled-update doubled 1; doubled A by - at *"},
-    {"it read its own stamp and wrote again", "A 0-5 A write done own t2; = 2 A",
+    {"it read its own stamp and wrote again", "A 0-5 A write done own again; = 2 A",
      "broken doubled-update doubled 1 by sum; doubled A by - at A"},
-    {"it met itself further down", "A 0-9 B write done t2; B 2-4 A write done; = 3 A",
+    {"it met itself further down", "A 0-9 B write done again; B 2-4 A write done; = 3 A",
      "broken doubled-update doubled 1 by sum; doubled A by - at B"},
     {"the same, entered at the other",
-     "A 0-9 B write done t2; B 2-4 A write done; C 11-12 A write "
+     "A 0-9 B write done again; B 2-4 A write done; C 11-12 A write "
      "done; = 4 C",
      "broken doubled-update doubled 1 by sum; doubled A by - at B"},
     {"unanswered, and applied twice", "A 0-5 * write unknown x2; = 2 A",
      "broken doubled-update doubled 1; doubled A by - at *"},
     {"more than anybody asked for", "A 0-5 0 write done; = 3 A",
      "broken doubled-update doubled 2 by sum"},
-    {"it saw itself and wrote nothing more", "A 0-5 0 none done own t2; = 1 A", "held by sum"},
-    {"it read its own stamp, but the ledger knows better", "A 0-5 A write done own t2 x1; = 1 A",
+    {"it saw itself and wrote nothing more", "A 0-5 0 none done own again; = 1 A", "held by sum"},
+    {"it read its own stamp, but the ledger knows better", "A 0-5 A write done own again x1; = 1 A",
      "held by sum"},
 
     /* errors that cancel: one lost, one doubled, the total is right (reliability.md, 7.9) */

@@ -135,10 +135,12 @@ static void step_read(struct execution *run, struct actor *actor)
 /* The answer did not come: give up, or try again. */
 static void time_out(struct execution *run, struct actor *actor)
 {
-    if ((actor->careful_once || actor->careless) && actor->event->attempts < 3)
+    if ((actor->careful_once || actor->careless) && actor->event->attempts < 3) {
         actor->step = READ;
-    else
+        actor->event->retried = true;
+    } else {
         settle(run, actor, UNKNOWN);
+    }
 }
 
 static void step_write(struct execution *run, struct random *random, struct actor *actor,
@@ -159,7 +161,7 @@ static void step_write(struct execution *run, struct random *random, struct acto
     if (actor->liar && chance(random, 50))
         return; /* "done", and never sent */
     if (!arrive(run, actor)) {
-        actor->event->outcome = CONFLICT;
+        actor->event->outcome = actor->event->retried ? UNKNOWN : CONFLICT;
         if (actor->event->attempts < 3)
             actor->step = READ;
     } else if (actor->liar) {
@@ -210,11 +212,11 @@ static void recruit(struct execution *run, struct random *random, const struct t
             actor->kind = OPERATOR;
         else if (chance(random, trouble->naive))
             actor->kind = NAIVE;
-        if (chance(random, trouble->retry)) {
+        actor->liar = chance(random, trouble->liars);
+        if (!actor->liar && chance(random, trouble->retry)) {
             actor->careful_once = chance(random, 50);
             actor->careless = !actor->careful_once;
         }
-        actor->liar = chance(random, trouble->liars);
         event->operation = OPERATION_ID(i, 1);
         event->worker = (int32_t)i;
         event->key[0] = (int64_t)random_below(random, (uint64_t)documents);
@@ -370,7 +372,7 @@ static const char *find_fault(const struct execution *run, const struct verdict 
         return "accused without cause";
     if (verdict->status == HELD && truth->out_of_bounds)
         return "out of bounds and held";
-    if (verdict->reason == REASON_NOT_LINEARIZABLE)
+    if (verdict->reason == REASON_NOT_LINEARIZABLE && truth->twice_count == 0)
         return "every execution is in order";
     if (truth->all_known) {
         if (verdict->counts.lost != truth->lost_count)
@@ -381,7 +383,8 @@ static const char *find_fault(const struct execution *run, const struct verdict 
             return "not the number of denied ones";
         return verdict->lost_by_identity ? NULL : "all parents known, but not by identity";
     }
-    if (verdict->counts.lost > truth->lost_count)
+    /* Where one was applied twice, its two versions have one name, and others may be taken for it. */
+    if (verdict->counts.lost > truth->lost_count && truth->twice_count == 0)
         return "more lost than there are";
     if (verdict->counts.doubled > truth->surplus + truth->denied_count)
         return "more doubled than there are";
@@ -396,7 +399,7 @@ static const struct {
 } mixes[] = {
     {"careful", {0, 0, 20, 0, 0, 0, 0, false}},
     {"careful, time-outs", {0, 0, 20, 40, 30, 0, 0, false}},
-    {"careful, with care after time-outs", {0, 20, 20, 40, 0, 60, 0, false}},
+    {"careful, second tries", {0, 20, 20, 40, 0, 60, 0, false}},
     {"naive", {60, 0, 20, 0, 0, 0, 0, false}},
     {"naive, time-outs", {60, 0, 20, 40, 30, 0, 0, false}},
     {"naive, time-outs, liars", {60, 0, 20, 30, 30, 0, 25, false}},

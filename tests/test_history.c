@@ -144,6 +144,7 @@ static void test_hash_sees_every_member(void **state)
     CHANGES(wrote, 1);
     CHANGES(reads_only, true);
     CHANGES(doubled, true);
+    CHANGES(retried, true);
 #undef CHANGES
     history_free(&history);
 }

@@ -26,7 +26,7 @@ struct origin {
 /* What the client asked of a write's durability, as far as it cannot be had. */
 struct write_concern {
     int32_t code; /* 0: satisfied; else what writeConcernError says after the write */
-    char message[96];
+    char message[128];
 };
 
 struct command;

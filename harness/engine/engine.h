@@ -57,6 +57,7 @@ struct engine_server_settings {
     int tcp_port;            /* 0: any free port */
     bool canned;             /* answer find/update/... with precomputed replies, for measuring */
     int connections_max;     /* 0: 20000; further connections are closed */
+    int message_timeout_ms;  /* 0: 30000; a message that has begun must be complete by then */
 };
 
 /* Starts a server and returns when it listens. Ends with EXIT_TARGET when it cannot. */

@@ -124,7 +124,7 @@ static bool read_changes(const bson_value_t *update, struct changes *changes,
 {
     bson_iter_t iter;
     for (value_open(update, &iter); bson_iter_next(&iter);) {
-        enum change_kind kind;
+        enum change_kind kind = CHANGE_SET;
         if (!kind_of(bson_iter_key(&iter), &kind, failure) ||
             !add_operator(changes, kind, bson_iter_value(&iter), failure))
             return false;

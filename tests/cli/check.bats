@@ -185,11 +185,12 @@ repeated() {
 @test "include: what each room must not know" {
     local case file name
     for case in strategies/naive.c=worker.h strategies/naive.c=session.h \
-        strategies/naive.c=naive.h scenarios/counter.c=strategy.h scenarios/counter.c=checker.h harness/engine/a.c=session.h \
-        harness/base.c=gate.h harness/gate.c=session.h harness/session.c=worker.h \
-        harness/session.c=engine/match.h harness/worker.c=run.h harness/checker.c=options.h \
-        harness/run.c=options.h harness/result.c=run.h harness/report/text.c=session.h \
-        harness/report/text.c=worker.h harness/report/text.c=run.h harness/report/text.c=options.h \
+        strategies/naive.c=naive.h scenarios/counter.c=strategy.h scenarios/counter.c=checker.h \
+        harness/engine/a.c=session.h harness/base.c=gate.h harness/gate.c=session.h \
+        harness/session.c=worker.h harness/session.c=engine/match.h harness/worker.c=run.h \
+        harness/checker.c=options.h harness/run.c=options.h harness/result.c=run.h \
+        harness/report/text.c=session.h harness/report/text.c=worker.h \
+        harness/report/text.c=run.h harness/report/text.c=options.h \
         harness/transport_driver.c=../strategies/naive.h; do
         file=${case%=*}
         name=${case#*=}
@@ -225,18 +226,21 @@ repeated() {
 }
 
 @test "seam: names and calls that go past the session" {
-    local call
-    for call in 'mongoc_init()' 'uv_sleep(1)' 'time(NULL)' 'clock_gettime(0, 0)' 'rand()' \
-        'getrandom(0, 0, 0)' 'usleep(1)' 'sleep (1)' 'open("a", 0)' 'fopen("a", "r")' \
-        'pthread_yield()' 'printf("a")' 'x = uv_hrtime()' 'fputs("a", stderr)'; do
-        for file in strategies/naive.c scenarios/counter.c; do
-            room "$file" '' '/* clang-format off */' "void f(void) { $call; }"
-            finds seam "$file:12"
-            room "$file"
+    local calls=('mongoc_init()' 'uv_sleep(1)' 'time(NULL)' 'clock_gettime(0, 0)' 'rand()'
+        'getrandom(0, 0, 0)' 'usleep(1)' 'sleep (1)' 'open("a", 0)' 'fopen("a", "r")'
+        'pthread_yield()' 'printf("a")' 'x = uv_hrtime()' 'fputs("a", f)' 'x = stderr')
+    local file i text
+    text=('/* clang-format off */' 'void f(void)' '{' "${calls[@]/%/;}" '}')
+    for file in strategies/naive.c scenarios/counter.c; do
+        room "$file" "${text[@]}"
+        finds seam "$file:13"
+        for ((i = 0; i < ${#calls[@]}; i++)); do
+            grep "^$file:$((13 + i)): seam: " <<<"$output" || return
         done
-        room harness/run.c '' '/* clang-format off */' "void f(void) { $call; }"
-        is_clean
+        room "$file"
     done
+    room harness/run.c "${text[@]}"
+    is_clean
 }
 
 @test "seam: what only looks like it" {
@@ -255,20 +259,18 @@ repeated() {
 }
 
 @test "state: static, global, local static and thread-local variables, but not constants" {
-    local line
     mkdir -p build/release/CMakeFiles/harness.dir/harness
     object=build/release/CMakeFiles/harness.dir/harness/run.c.o
     room harness/run.c 'const int limit = 1;' 'static const char *const names[] = {"a", "b"};' \
         'const char *f(int i)' '{' '    return names[i];' '}'
     cc -fPIE -c harness/run.c -o "$object"
     is_clean
-    for line in 'static int count;' 'static int count = 1;' 'int count;' 'int count = 1;' \
-        '_Thread_local int count;' 'static const char *count = "a";'; do
-        room harness/run.c "$line" 'int f(void)' '{' '    return count ? 1 : 0;' '}' \
-            'void g(void)' '{' '    count++;' '}'
-        cc -fPIE -c harness/run.c -o "$object"
-        finds state harness/run.c:10
-    done
+    room harness/run.c 'static int a;' 'static int b = 1;' 'int c;' 'int d = 1;' \
+        '_Thread_local int e;' 'static const char *g = "a";' 'int f(void)' '{' \
+        '    return a++ + b++ + c + d + e + *g++;' '}'
+    cc -fPIE -fcommon -c harness/run.c -o "$object"
+    finds state harness/run.c:10
+    [ "$(grep -c '^harness/run.c:1[0-5]: state: ' <<<"$output")" -eq 6 ]
     room harness/run.c 'int f(void)' '{' '    static int count;' '    return count++;' '}'
     cc -fPIE -fcommon -c harness/run.c -o "$object"
     finds state harness/run.c:12

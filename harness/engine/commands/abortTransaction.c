@@ -5,7 +5,7 @@
  * statement is refused by the envelope with code 20, and this command, which needs a transaction
  * number to mean anything, is refused in the same words.
  */
-#include "command.h"
+#include "engine/command.h"
 
 static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
 

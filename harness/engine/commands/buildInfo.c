@@ -4,9 +4,9 @@
  * else. "6.0.0" is the version whose wire protocol (17) the handshake announces; the field
  * "racebench" says what really answers, so that nobody takes its figures for MongoDB's.
  */
-#include "command.h"
+#include "engine/command.h"
 
-#include "dispatch.h"
+#include "engine/dispatch.h"
 
 static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
 

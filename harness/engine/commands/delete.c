@@ -4,13 +4,13 @@
  * 1) or all of them (limit 0). n counts the documents that went. A collection that is not there
  * has none. Ordered stops at the first failure, as in the other write commands.
  */
-#include "command.h"
+#include "engine/command.h"
 
-#include "catalog.h"
-#include "dispatch.h"
-#include "match.h"
-#include "query.h"
-#include "write.h"
+#include "engine/catalog.h"
+#include "engine/dispatch.h"
+#include "engine/match.h"
+#include "engine/query.h"
+#include "engine/write.h"
 
 struct arguments {
     bson_t deletes;

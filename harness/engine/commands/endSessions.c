@@ -4,9 +4,9 @@
  * nothing yet on the standalone persona, so the list is only checked for its form. libmongoc
  * waits for the reply; Node sends it with w:0 and moreToCome and wants none.
  */
-#include "command.h"
+#include "engine/command.h"
 
-#include "dispatch.h"
+#include "engine/dispatch.h"
 
 static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
 

@@ -6,14 +6,14 @@
  * batch is kept in a cursor. Options that would change which documents come, or how they look,
  * and are not implemented are refused; those that only promise speed are ignored.
  */
-#include "command.h"
+#include "engine/command.h"
 
-#include "catalog.h"
-#include "cursor.h"
-#include "dispatch.h"
-#include "match.h"
-#include "project.h"
-#include "query.h"
+#include "engine/catalog.h"
+#include "engine/cursor.h"
+#include "engine/dispatch.h"
+#include "engine/match.h"
+#include "engine/project.h"
+#include "engine/query.h"
 #include <stdlib.h>
 
 struct arguments {
@@ -139,7 +139,9 @@ static bool run(struct request *request)
             give_sorted(&found);
         store_rollback(transaction);
     }
-    if (fine && collection != NULL) {
+    if (!fine) /* no cursor over half a result */
+        documents_release(&found.reply.rest);
+    if (collection != NULL) {
         cursor_reply_end(&found.reply, request->reply, request->engine->cursors,
                          collection->namespace);
     } else {
@@ -148,7 +150,6 @@ static bool run(struct request *request)
         free(namespace);
     }
     documents_release(&found.sorted);
-    documents_release(&found.reply.rest);
     return fine;
 }
 

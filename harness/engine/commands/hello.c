@@ -7,7 +7,7 @@
  * takes a server with a wrong one for unknown. Fields of the request are not looked at: each
  * new driver sends one more.
  */
-#include "command.h"
+#include "engine/command.h"
 
 static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
 

@@ -5,11 +5,11 @@
  * A collection that is not there is made. Acted on: documents, ordered. Every document passes
  * write_insert(), which gives it an _id when it has none.
  */
-#include "command.h"
+#include "engine/command.h"
 
-#include "catalog.h"
-#include "dispatch.h"
-#include "write.h"
+#include "engine/catalog.h"
+#include "engine/dispatch.h"
+#include "engine/write.h"
 
 struct arguments {
     bson_t documents;
@@ -22,7 +22,6 @@ static const struct field fields[] = {
     {"documents", FIELD_ARRAY, offsetof(struct arguments, documents), true},
     {"ordered", FIELD_BOOL, offsetof(struct arguments, ordered), false},
     {"bypassDocumentValidation", FIELD_IGNORED, 0, false},
-    {"maxTimeMS", FIELD_NUMBER, 0, false},
     {NULL, FIELD_END, 0, false},
 };
 

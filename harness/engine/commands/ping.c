@@ -4,7 +4,7 @@
  * (libmongoc after socketCheckIntervalMS), tools to measure a round trip. It touches nothing,
  * takes no arguments beside the envelope's, and anybody may send it on any database.
  */
-#include "command.h"
+#include "engine/command.h"
 
 static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
 

@@ -6,14 +6,14 @@
  * statement may carry is in the second table; sort, array filters and collation would change
  * its meaning and are refused.
  */
-#include "command.h"
+#include "engine/command.h"
 
-#include "catalog.h"
-#include "dispatch.h"
-#include "match.h"
-#include "query.h"
-#include "update.h"
-#include "write.h"
+#include "engine/catalog.h"
+#include "engine/dispatch.h"
+#include "engine/match.h"
+#include "engine/query.h"
+#include "engine/update.h"
+#include "engine/write.h"
 
 struct arguments {
     bson_t updates;

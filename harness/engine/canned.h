@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * canned: precomputed replies, for measuring what a driver and its sockets cost without any engine.
+ * Only a message's header and the name of its command are looked at.
+ */
+#ifndef RACEBENCH_ENGINE_CANNED_H
+#define RACEBENCH_ENGINE_CANNED_H
+
+#include "buffer.h"
+#include <stdbool.h>
+
+struct canned; /* opaque: canned.c */
+
+struct canned *canned_new(void);
+void canned_free(struct canned *);
+
+/* Appends the reply to a whole message; false: this one must be executed (handshakes, anything that
+ * is not known here). */
+bool canned_reply(const struct canned *, struct slice message, struct buffer *out);
+
+#endif

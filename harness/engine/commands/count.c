@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * count: how many documents match, after skip and up to limit (a negative limit means its
+ * absolute value, 0 none). Drivers send it for estimatedDocumentCount, without a query;
+ * countDocuments is an aggregate. The rows are counted by a scan: no counter is kept, because
+ * a shared counter would be a row that all writers fight for.
+ */
+#include "engine/catalog.h"
+#include "engine/command.h"
+#include "engine/dispatch.h"
+#include "engine/match.h"
+#include "engine/query.h"
+
+struct arguments {
+    bson_t query;
+    int64_t limit, skip;
+    bson_value_t hint;
+};
+
+static const struct field fields[] = {
+    {"query", FIELD_DOCUMENT, offsetof(struct arguments, query), false},
+    {"limit", FIELD_INTEGER, offsetof(struct arguments, limit), false},
+    {"skip", FIELD_COUNT, offsetof(struct arguments, skip), false},
+    {"hint", FIELD_VALUE, offsetof(struct arguments, hint), false},
+    {"fields", FIELD_IGNORED, 0, false},
+    {"collation", FIELD_REFUSED, 0, false},
+    {NULL, FIELD_END, 0, false},
+};
+
+static bool count_one(struct slice key, const bson_t *document, void *context)
+{
+    int64_t *count = context;
+    (void)key;
+    (void)document;
+    ++*count;
+    return true;
+}
+
+static bool run(struct request *request)
+{
+    const struct arguments *arguments = request->arguments;
+    struct collection *collection = request_collection(request);
+    int64_t count = 0, limit = arguments->limit;
+    bool fine = true;
+    if (!match_check(&arguments->query, &request->failure) ||
+        !query_check_hint(collection, &arguments->hint, &request->failure))
+        return false;
+    if (collection != NULL) {
+        struct store_transaction *transaction = store_begin(catalog_store(collection->catalog));
+        struct query query = {collection, transaction, &arguments->query};
+        fine = query_visit(request, &query, count_one, &count);
+        store_rollback(transaction);
+    }
+    count = count > arguments->skip ? count - arguments->skip : 0;
+    if (limit != 0 && limit > -INT32_MAX)
+        limit = limit < 0 ? -limit : limit;
+    if (limit > 0 && count > limit)
+        count = limit;
+    bson_append_int32(request->reply, "n", 1, (int32_t)count);
+    return fine;
+}
+
+const struct command command_count = {.name = "count",
+                                      .flags = COMMAND_COLLECTION | COMMAND_READS,
+                                      .fields = fields,
+                                      .arguments_bytes = sizeof(struct arguments),
+                                      .run = run};

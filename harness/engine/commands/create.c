@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * create: makes an empty collection; 48 when there is one. mongoose sends it for each model and
+ * swallows the 48. Nearly all of its options make another kind of collection (capped, view,
+ * time series, clustered, with a validator or a collation) and are refused.
+ */
+#include "engine/catalog.h"
+#include "engine/command.h"
+#include "engine/dispatch.h"
+
+static const struct field fields[] = {
+    {"autoIndexId", FIELD_IGNORED, 0, false},
+    {"storageEngine", FIELD_IGNORED, 0, false},
+    {"indexOptionDefaults", FIELD_IGNORED, 0, false},
+    {"capped", FIELD_REFUSED, 0, false},
+    {"size", FIELD_REFUSED, 0, false},
+    {"max", FIELD_REFUSED, 0, false},
+    {"validator", FIELD_REFUSED, 0, false},
+    {"validationLevel", FIELD_REFUSED, 0, false},
+    {"validationAction", FIELD_REFUSED, 0, false},
+    {"viewOn", FIELD_REFUSED, 0, false},
+    {"pipeline", FIELD_REFUSED, 0, false},
+    {"collation", FIELD_REFUSED, 0, false},
+    {"timeseries", FIELD_REFUSED, 0, false},
+    {"clusteredIndex", FIELD_REFUSED, 0, false},
+    {"expireAfterSeconds", FIELD_REFUSED, 0, false},
+    {"changeStreamPreAndPostImages", FIELD_REFUSED, 0, false},
+    {"encryptedFields", FIELD_REFUSED, 0, false},
+    {"idIndex", FIELD_REFUSED, 0, false},
+    {NULL, FIELD_END, 0, false},
+};
+
+static bool run(struct request *request)
+{
+    if (request_collection(request) != NULL)
+        return failure_set(&request->failure, FAILURE_NAMESPACE_EXISTS,
+                           "Collection %s.%s already exists.", request->database,
+                           request->collection);
+    catalog_open(request->engine->catalog, request->database, request->collection);
+    return true;
+}
+
+const struct command command_create = {.name = "create",
+                                       .flags = COMMAND_COLLECTION | COMMAND_WRITES,
+                                       .fields = fields,
+                                       .run = run};

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * createIndexes: unique and plain indexes on up to 32 fields. A unique one keeps entries and
+ * answers with 11000; a plain one is remembered, so that hints and listings know it, and costs
+ * nothing. The collection is made when it is not there. The same index again is no change; the
+ * same name with other fields is 86, the same fields under another name or with another "unique"
+ * 85. Everything that makes another kind of index (TTL, sparse, partial, text, hashed, ...)
+ * changes what is stored or found, and is refused.
+ */
+#include "engine/catalog.h"
+#include "engine/command.h"
+#include "engine/dispatch.h"
+#include <string.h>
+
+enum { INDEX_FIELDS_MAX = 32 };
+
+struct arguments {
+    bson_t indexes;
+};
+
+static const struct field fields[] = {
+    {"indexes", FIELD_ARRAY, offsetof(struct arguments, indexes), true},
+    {"commitQuorum", FIELD_IGNORED, 0, false},
+    {"ignoreUnknownIndexOptions", FIELD_REFUSED, 0, false},
+    {NULL, FIELD_END, 0, false},
+};
+
+struct specification {
+    bson_t key;
+    const char *name;
+    bool unique;
+};
+
+static const struct field specification_fields[] = {
+    {"key", FIELD_DOCUMENT, offsetof(struct specification, key), true},
+    {"name", FIELD_TEXT, offsetof(struct specification, name), true},
+    {"unique", FIELD_BOOL, offsetof(struct specification, unique), false},
+    {"v", FIELD_IGNORED, 0, false},
+    {"ns", FIELD_IGNORED, 0, false},
+    {"background", FIELD_IGNORED, 0, false},
+    {"sparse", FIELD_REFUSED, 0, false},
+    {"expireAfterSeconds", FIELD_REFUSED, 0, false},
+    {"partialFilterExpression", FIELD_REFUSED, 0, false},
+    {"collation", FIELD_REFUSED, 0, false},
+    {"hidden", FIELD_REFUSED, 0, false},
+    {"wildcardProjection", FIELD_REFUSED, 0, false},
+    {"weights", FIELD_REFUSED, 0, false},
+    {"default_language", FIELD_REFUSED, 0, false},
+    {"language_override", FIELD_REFUSED, 0, false},
+    {"textIndexVersion", FIELD_REFUSED, 0, false},
+    {"2dsphereIndexVersion", FIELD_REFUSED, 0, false},
+    {"bits", FIELD_REFUSED, 0, false},
+    {"min", FIELD_REFUSED, 0, false},
+    {"max", FIELD_REFUSED, 0, false},
+    {"storageEngine", FIELD_REFUSED, 0, false},
+    {"clustered", FIELD_REFUSED, 0, false},
+    {"prepareUnique", FIELD_REFUSED, 0, false},
+    {NULL, FIELD_END, 0, false},
+};
+
+static bool check_key(const bson_t *key, struct failure *failure)
+{
+    uint32_t count = bson_count_keys(key);
+    bson_iter_t iter;
+    if (count == 0 || count > INDEX_FIELDS_MAX)
+        return failure_set(failure, FAILURE_CANNOT_CREATE_INDEX,
+                           "Index keys cannot be empty or have more than %d fields",
+                           INDEX_FIELDS_MAX);
+    must(bson_iter_init(&iter, key));
+    while (bson_iter_next(&iter)) {
+        const char *name = bson_iter_key(&iter);
+        size_t length = strlen(name);
+        if (BSON_ITER_HOLDS_UTF8(&iter))
+            return failure_set(failure, FAILURE_CANNOT_CREATE_INDEX, "Unknown index plugin '%.40s'",
+                               bson_iter_utf8(&iter, NULL));
+        if (!BSON_ITER_HOLDS_NUMBER(&iter) || bson_iter_as_double(&iter) == 0)
+            return failure_set(failure, FAILURE_CANNOT_CREATE_INDEX,
+                               "Values in the index key pattern must be numbers other than 0");
+        if (length == 0 || name[0] == '$' || name[0] == '.' || name[length - 1] == '.' ||
+            strstr(name, "..") != NULL || strstr(name, "$**") != NULL)
+            return failure_set(failure, FAILURE_CANNOT_CREATE_INDEX,
+                               "Index key contains an illegal field name: '%.100s'", name);
+    }
+    return true;
+}
+
+/* The one on _id is always there; asking for it again is fine. */
+static bool is_id_index(const struct specification *wanted)
+{
+    return bson_count_keys(&wanted->key) == 1 && bson_has_field(&wanted->key, "_id");
+}
+
+static bool create_one(struct request *request, struct collection *collection,
+                       const struct specification *wanted)
+{
+    struct failure *failure = &request->failure;
+    if (!check_key(&wanted->key, failure))
+        return false;
+    if (is_id_index(wanted))
+        return true;
+    const struct index *named = collection_index_named(collection, wanted->name);
+    const struct index *same = collection_index_on(collection, &wanted->key);
+    if (wanted->name[0] == '\0' || strcmp(wanted->name, "_id_") == 0)
+        return failure_set(failure, FAILURE_CANNOT_CREATE_INDEX, "the index name '%s' is reserved",
+                           wanted->name);
+    if (named != NULL && named == same && named->unique == wanted->unique)
+        return true;
+    if (named != NULL)
+        return failure_set(failure, FAILURE_INDEX_KEY_SPECS_CONFLICT,
+                           "An existing index has the same name as the requested index. Requested "
+                           "index name: %.80s",
+                           wanted->name);
+    if (same != NULL)
+        return failure_set(failure, FAILURE_INDEX_OPTIONS_CONFLICT,
+                           "Index already exists with a different name: %.80s", same->name);
+    return collection_index_add(collection, wanted->name, &wanted->key, wanted->unique, failure);
+}
+
+static bool read_specification(struct request *request, bson_iter_t *item,
+                               struct specification *wanted)
+{
+    struct fields_reader reader = {specification_fields, "createIndexes.indexes", wanted, 0};
+    uint32_t length = 0;
+    const uint8_t *data = NULL;
+    bson_t document;
+    *wanted = (struct specification){.unique = false};
+    if (BSON_ITER_HOLDS_DOCUMENT(item))
+        bson_iter_document(item, &length, &data);
+    if (data == NULL || !bson_init_static(&document, data, length))
+        return failure_set(&request->failure, FAILURE_TYPE_MISMATCH,
+                           "BSON field 'createIndexes.indexes' is the wrong type '%s', expected "
+                           "type 'object'",
+                           fields_type_name(bson_iter_type(item)));
+    return fields_parse(&reader, &document, &request->failure);
+}
+
+static bool run(struct request *request)
+{
+    const struct arguments *arguments = request->arguments;
+    bool made = request_collection(request) == NULL;
+    struct specification wanted;
+    bson_iter_t iter;
+    if (bson_empty(&arguments->indexes))
+        return failure_set(&request->failure, FAILURE_BAD_VALUE,
+                           "Must specify at least one index to create");
+    must(bson_iter_init(&iter, &arguments->indexes));
+    while (bson_iter_next(&iter)) /* all are checked before the first is made */
+        if (!read_specification(request, &iter, &wanted) ||
+            !check_key(&wanted.key, &request->failure))
+            return false;
+    struct collection *collection =
+        catalog_open(request->engine->catalog, request->database, request->collection);
+    int32_t before = (int32_t)collection->index_count + 1;
+    must(bson_iter_init(&iter, &arguments->indexes));
+    while (bson_iter_next(&iter))
+        if (!read_specification(request, &iter, &wanted) ||
+            !create_one(request, collection, &wanted))
+            return false;
+    int32_t after = (int32_t)collection->index_count + 1;
+    bson_append_int32(request->reply, "numIndexesBefore", -1, before);
+    bson_append_int32(request->reply, "numIndexesAfter", -1, after);
+    bson_append_bool(request->reply, "createdCollectionAutomatically", -1, made);
+    if (before == after)
+        bson_append_utf8(request->reply, "note", -1, "all indexes already exist", -1);
+    return true;
+}
+
+const struct command command_createIndexes = {.name = "createIndexes",
+                                              .flags = COMMAND_COLLECTION | COMMAND_WRITES,
+                                              .fields = fields,
+                                              .arguments_bytes = sizeof(struct arguments),
+                                              .run = run};

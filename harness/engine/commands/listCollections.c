@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * listCollections: name, type, options, info and the _id index of each collection, or name and
+ * type alone, filtered by the caller's filter over that description. Tools list with it, and
+ * racebench looks whether a database is its own before it drops it. Everything is in the first
+ * batch: a cursor that could be read on is opened as by find when there are many.
+ */
+#include "engine/catalog.h"
+#include "engine/command.h"
+#include "engine/cursor.h"
+#include "engine/dispatch.h"
+#include "engine/match.h"
+#include <stdlib.h>
+
+struct arguments {
+    bson_t filter;
+    bson_t cursor;
+    bool name_only;
+};
+
+static const struct field fields[] = {
+    {"filter", FIELD_DOCUMENT, offsetof(struct arguments, filter), false},
+    {"nameOnly", FIELD_BOOL, offsetof(struct arguments, name_only), false},
+    {"cursor", FIELD_DOCUMENT, offsetof(struct arguments, cursor), false},
+    {"authorizedCollections", FIELD_IGNORED, 0, false},
+    {NULL, FIELD_END, 0, false},
+};
+
+struct listing {
+    struct request *request;
+    struct cursor_reply reply;
+};
+
+static void describe(const struct collection *collection, bool name_only, bson_t *description)
+{
+    bson_t info, index, key;
+    bson_append_utf8(description, "name", -1, collection->name, -1);
+    bson_append_utf8(description, "type", -1, "collection", -1);
+    if (name_only)
+        return;
+    bson_append_document_begin(description, "options", -1, &info);
+    bson_append_document_end(description, &info);
+    bson_append_document_begin(description, "info", -1, &info);
+    bson_append_bool(&info, "readOnly", -1, false);
+    bson_append_document_end(description, &info);
+    bson_append_document_begin(description, "idIndex", -1, &index);
+    bson_append_int32(&index, "v", -1, 2);
+    bson_append_document_begin(&index, "key", -1, &key);
+    bson_append_int32(&key, "_id", -1, 1);
+    bson_append_document_end(&index, &key);
+    bson_append_utf8(&index, "name", -1, "_id_", -1);
+    bson_append_document_end(description, &index);
+}
+
+static bool list_one(struct collection *collection, void *context)
+{
+    struct listing *listing = context;
+    struct request *request = listing->request;
+    const struct arguments *arguments = request->arguments;
+    bson_t description = BSON_INITIALIZER;
+    describe(collection, arguments->name_only, &description);
+    if (match(&arguments->filter, &description, request->now_ms, &request->failure))
+        cursor_reply_add(&listing->reply, &description);
+    bson_destroy(&description);
+    return request->failure.code == FAILURE_NONE;
+}
+
+struct cursor_fields {
+    int64_t batch_size;
+};
+
+static const struct field cursor_table[] = {
+    {"batchSize", FIELD_COUNT, offsetof(struct cursor_fields, batch_size), false},
+    {NULL, FIELD_END, 0, false},
+};
+
+static bool run(struct request *request)
+{
+    const struct arguments *arguments = request->arguments;
+    struct cursor_fields cursor = {.batch_size = CURSOR_FIRST_BATCH};
+    struct fields_reader reader = {cursor_table, "cursor", &cursor, 0};
+    struct listing listing = {.request = request};
+    if (!match_check(&arguments->filter, &request->failure) ||
+        !fields_parse(&reader, &arguments->cursor, &request->failure))
+        return false;
+    listing.reply.batch_size = cursor.batch_size;
+    request->collection = "$cmd.listCollections";
+    char *namespace = request_namespace(request);
+    cursor_reply_begin(&listing.reply, request->reply);
+    bool fine = catalog_visit(request->engine->catalog, request->database, list_one, &listing);
+    if (!fine)
+        documents_release(&listing.reply.rest);
+    cursor_reply_end(&listing.reply, request->reply, request->engine->cursors, namespace);
+    free(namespace);
+    return fine;
+}
+
+const struct command command_listCollections = {.name = "listCollections",
+                                                .fields = fields,
+                                                .arguments_bytes = sizeof(struct arguments),
+                                                .run = run};

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * connection: one client. Bytes come in, whole messages go to the engine in order of arrival, one
+ * at a time; replies gather in a buffer that is written once when the bytes at hand are used up.
+ * Messages are parsed where they were read; only what is incomplete is kept.
+ *
+ * While a command is parked, or a client does not read its replies, nothing more is read from it:
+ * memory per client stays bounded by one message and one batch of replies. A message that has begun
+ * must be complete within the server's time; a client that is silent between messages may stay.
+ *
+ * The struct lives until its handle is closed and its command in flight is answered.
+ */
+#include "command.h"
+#include "server.h"
+#include "wire.h"
+#include <stdlib.h>
+
+enum {
+    KEPT_BYTES_MAX = 256 * 1024,     /* buffers larger than this are given back when empty */
+    REPLIES_BYTES_MAX = 1024 * 1024, /* then written before the next command is run */
+};
+
+struct connection {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_pipe_t pipe;
+        uv_tcp_t tcp;
+    };
+    struct engine_server *server;
+    struct connection *previous, *next;
+    struct origin origin;
+    struct wire_message message; /* the command in flight */
+    struct buffer in;            /* a message that is not complete, or waits */
+    struct buffer out;           /* replies to be written */
+    struct buffer writing;       /* replies that libuv is writing */
+    uv_write_t write;
+    int32_t replies; /* ids of replies */
+    uint64_t partial_since_ms; /* loop time; 0: no message has begun */
+    bool busy;    /* a command is in flight */
+    bool inside;  /* engine_execute() is on the stack */
+    bool blocked; /* `writing` is not written yet */
+    bool paused;  /* reading is stopped */
+    bool closing, closed;
+};
+
+static void connection_resume(struct connection *connection);
+
+static void connection_free(struct connection *connection)
+{
+    buffer_release(&connection->in);
+    buffer_release(&connection->out);
+    buffer_release(&connection->writing);
+    free(connection);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct connection *connection = handle->data;
+    struct engine_server *server = connection->server;
+    if (connection->previous != NULL)
+        connection->previous->next = connection->next;
+    else
+        server->connections = connection->next;
+    if (connection->next != NULL)
+        connection->next->previous = connection->previous;
+    server->connection_count--;
+    connection->closed = true;
+    if (!connection->busy)
+        connection_free(connection);
+}
+
+static void connection_close(struct connection *connection)
+{
+    if (connection->closing)
+        return;
+    connection->closing = true;
+    uv_close(&connection->handle, on_closed);
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct connection *connection = write->data;
+    connection->blocked = false;
+    if (status < 0) {
+        connection_close(connection);
+        return;
+    }
+    if (connection->writing.capacity > KEPT_BYTES_MAX)
+        buffer_release(&connection->writing);
+    connection->writing.length = 0;
+    connection_resume(connection);
+}
+
+/* Writes what has gathered: at once as far as the socket takes it, the rest through the loop. */
+static void connection_flush(struct connection *connection)
+{
+    struct buffer *out = &connection->out;
+    if (out->length == 0 || connection->blocked || connection->closing)
+        return;
+    uv_buf_t bytes = uv_buf_init((char *)out->bytes, (unsigned)out->length);
+    int written = uv_try_write(&connection->stream, &bytes, 1);
+    if (written < 0 && written != UV_EAGAIN) {
+        connection_close(connection);
+        return;
+    }
+    size_t done = written > 0 ? (size_t)written : 0;
+    if (done == out->length) {
+        out->length = 0;
+        if (out->capacity > KEPT_BYTES_MAX)
+            buffer_release(out);
+        return;
+    }
+    struct buffer spare = connection->writing;
+    connection->writing = *out;
+    connection->out = spare;
+    bytes = uv_buf_init((char *)connection->writing.bytes + done,
+                        (unsigned)(connection->writing.length - done));
+    connection->blocked = true;
+    connection->write.data = connection;
+    if (uv_write(&connection->write, &connection->stream, &bytes, 1, on_written) != 0) {
+        connection->blocked = false;
+        connection_close(connection);
+    }
+}
+
+/* The engine's answer to the command in flight. */
+static void on_answer(const bson_t *reply, void *context)
+{
+    struct connection *connection = context;
+    connection->busy = false;
+    if (connection->closed) {
+        connection_free(connection);
+        return;
+    }
+    if (reply == NULL) { /* replies to earlier commands still go out */
+        connection_flush(connection);
+        connection_close(connection);
+    } else if (!connection->message.more_to_come) {
+        wire_append_reply(&connection->out, &connection->message, ++connection->replies, reply);
+    }
+    if (!connection->inside)
+        connection_resume(connection);
+}
+
+static void connection_execute(struct connection *connection, struct slice bytes)
+{
+    struct engine_server *server = connection->server;
+    bson_t body;
+    if (server->canned != NULL && canned_reply(server->canned, bytes, &connection->out))
+        return;
+    if (!wire_parse(bytes, &server->merged, &connection->message, &body)) {
+        connection_flush(connection);
+        connection_close(connection);
+        return;
+    }
+    connection->origin.legacy = connection->message.legacy;
+    connection->busy = true;
+    connection->inside = true;
+    engine_execute(server->engine, &body, &connection->origin, on_answer, connection);
+    connection->inside = false;
+}
+
+/* Executes whole messages as long as it may; returns how many bytes it has used up. */
+static size_t connection_consume(struct connection *connection, struct slice bytes)
+{
+    size_t used = 0, length = 0;
+    while (!connection->busy && !connection->blocked && !connection->closing) {
+        struct slice rest = {bytes.bytes + used, bytes.length - used};
+        enum wire_result result = wire_frame(rest, &length);
+        if (result == WIRE_GARBAGE)
+            connection_close(connection);
+        if (result != WIRE_COMPLETE)
+            break;
+        connection_execute(connection, (struct slice){rest.bytes, length});
+        used += length;
+        if (connection->out.length > REPLIES_BYTES_MAX)
+            connection_flush(connection);
+    }
+    connection_flush(connection);
+    return used;
+}
+
+static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *bytes)
+{
+    struct connection *connection = handle->data;
+    (void)suggested;
+    *bytes = uv_buf_init(connection->server->read_bytes, sizeof connection->server->read_bytes);
+}
+
+/* After bytes were used up: is a message under way, and may more be read? */
+static void connection_settle(struct connection *connection, bool progress);
+
+static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *bytes)
+{
+    struct connection *connection = stream->data;
+    if (length < 0)
+        connection_close(connection);
+    if (length <= 0)
+        return;
+    struct slice arrived = {(const uint8_t *)bytes->base, (size_t)length};
+    size_t used;
+    if (connection->in.length == 0) {
+        used = connection_consume(connection, arrived);
+        buffer_append(&connection->in, arrived.bytes + used, arrived.length - used);
+    } else {
+        buffer_append(&connection->in, arrived.bytes, arrived.length);
+        used = connection_consume(connection, buffer_slice(&connection->in));
+        buffer_consume(&connection->in, used);
+    }
+    connection_settle(connection, used > 0);
+}
+
+static void connection_settle(struct connection *connection, bool progress)
+{
+    if (connection->closing)
+        return;
+    bool waiting = connection->busy || connection->blocked;
+    if (connection->in.length == 0 && connection->in.capacity > KEPT_BYTES_MAX)
+        buffer_release(&connection->in);
+    if (connection->in.length == 0 || waiting)
+        connection->partial_since_ms = 0;
+    else if (progress || connection->partial_since_ms == 0)
+        connection->partial_since_ms = uv_now(&connection->server->loop);
+    if (waiting == connection->paused)
+        return;
+    connection->paused = waiting;
+    if (waiting)
+        uv_read_stop(&connection->stream);
+    else if (uv_read_start(&connection->stream, on_allocate, on_read) != 0)
+        connection_close(connection);
+}
+
+/* A parked command was answered, or replies were written: goes on with what is waiting. */
+static void connection_resume(struct connection *connection)
+{
+    if (connection->closing)
+        return;
+    size_t used = connection_consume(connection, buffer_slice(&connection->in));
+    buffer_consume(&connection->in, used);
+    connection_settle(connection, used > 0);
+}
+
+void connection_accept(struct engine_server *server, uv_stream_t *listener)
+{
+    struct connection *connection = x_calloc(1, sizeof *connection);
+    bool tcp = listener->type == UV_TCP;
+    int status = tcp ? uv_tcp_init(&server->loop, &connection->tcp)
+                     : uv_pipe_init(&server->loop, &connection->pipe, 0);
+    must(status == 0);
+    connection->server = server;
+    connection->handle.data = connection;
+    connection->origin.connection = ++server->connection_number & INT32_MAX;
+    connection->next = server->connections;
+    if (connection->next != NULL)
+        connection->next->previous = connection;
+    server->connections = connection;
+    server->connection_count++;
+    if (uv_accept(listener, &connection->stream) != 0 ||
+        server->connection_count > server->connections_max ||
+        (tcp && uv_tcp_nodelay(&connection->tcp, 1) != 0) ||
+        uv_read_start(&connection->stream, on_allocate, on_read) != 0)
+        connection_close(connection);
+}
+
+void connection_close_slow(struct engine_server *server)
+{
+    uint64_t now_ms = uv_now(&server->loop);
+    for (struct connection *connection = server->connections; connection != NULL;
+         connection = connection->next)
+        if (connection->partial_since_ms != 0 &&
+            now_ms - connection->partial_since_ms >= (uint64_t)server->message_timeout_ms)
+            connection_close(connection);
+}
+
+void connection_close_all(struct engine_server *server)
+{
+    for (struct connection *connection = server->connections; connection != NULL;
+         connection = connection->next)
+        connection_close(connection);
+}

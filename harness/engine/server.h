@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * server: what the server and its connections know of each other. The server owns engine, loop,
+ * thread and connections; all of this belongs to the loop's thread once that runs.
+ */
+#ifndef RACEBENCH_ENGINE_SERVER_H
+#define RACEBENCH_ENGINE_SERVER_H
+
+#include "buffer.h"
+#include "canned.h"
+#include "engine.h"
+#include <uv.h>
+
+struct connection;
+
+struct engine_server {
+    struct engine *engine;
+    uv_loop_t loop;
+    uv_thread_t thread;
+    uv_async_t stop;  /* the one handle that another thread touches */
+    uv_pipe_t pipe;   /* listens on the socket's path */
+    uv_tcp_t tcp;     /* listens on a port */
+    uv_timer_t timer; /* looks for messages that do not get complete */
+    char *socket_uri, *tcp_uri;
+
+    struct connection *connections; /* doubly linked */
+    int connection_count, connections_max;
+    int32_t connection_number; /* of the last one */
+    int message_timeout_ms;
+    struct canned *canned; /* NULL: commands are executed */
+
+    struct buffer merged; /* scratch of wire_parse() */
+    char read_bytes[64 * 1024]; /* what one read gives; shared, since reads do not overlap */
+};
+
+/* Accepts a connection from a listening pipe or tcp handle. */
+void connection_accept(struct engine_server *, uv_stream_t *listener);
+
+/* Closes connections whose message has been incomplete for longer than message_timeout_ms. */
+void connection_close_slow(struct engine_server *);
+
+/* Closes all connections. */
+void connection_close_all(struct engine_server *);
+
+#endif

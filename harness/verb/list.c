@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * list: what there is to choose from, read off the same tables that the program itself uses:
+ * strategies with what they claim to keep under which hazards, scenarios, hazards, reports, verbs,
+ * and in JSON the options as well. `--json` gives one object, for scripts.
+ */
+#include "../verb.h"
+#include "../human.h"
+#include "../options.h"
+#include "../scenario.h"
+#include "../table.h"
+#include "../uri.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { WIDTH = 120 };
+
+/* "no"; "yes", with what may go wrong meanwhile: "yes, instances". The caller frees it. */
+static char *say_claim(unsigned bits)
+{
+    char *text = x_strdup(bits != 0 ? "yes" : "no");
+    for (int i = 0; i < HAZARD_COUNT; i++) {
+        if (i == HAZARD_INDEX_none || (bits >> i & 1) == 0)
+            continue;
+        char *longer = x_format("%s, %s", text, human_hazard((enum hazard_index)i));
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+/* Does any strategy claim to keep it? */
+static bool is_claimed(int property)
+{
+    for (size_t i = 0; strategies[i] != NULL; i++)
+        if (strategies[i]->keeps[property] != 0)
+            return true;
+    return false;
+}
+
+static void list_strategies(FILE *out)
+{
+    struct table table = {0};
+    fprintf(out, "Strategies, and whether each claims that nothing is ... (also with which hazards):\n");
+    table_column(&table, "name", false, 0);
+    for (int p = 0; p < PROPERTY_COUNT; p++)
+        if (is_claimed(p))
+            table_column(&table, property_name((enum property)p), false, 0);
+    table_column(&table, "what it does", false, 0);
+    for (size_t i = 0; strategies[i] != NULL; i++) {
+        table_row(&table, NULL);
+        table_put(&table, strategies[i]->name);
+        for (int p = 0; p < PROPERTY_COUNT; p++) {
+            if (!is_claimed(p))
+                continue;
+            char *claim = say_claim(strategies[i]->keeps[p]);
+            table_put(&table, claim);
+            free(claim);
+        }
+        table_put(&table, strategies[i]->help);
+    }
+    table_print(&table, WIDTH, out);
+    table_free(&table);
+}
+
+static void open_pairs(struct table *table, const char *title, FILE *out)
+{
+    memset(table, 0, sizeof(*table));
+    fprintf(out, "%s:\n", title);
+    table_column(table, "name", false, 0);
+    table_column(table, "what it is", false, 0);
+}
+
+static void put_pair(struct table *table, const char *name, const char *help)
+{
+    table_row(table, NULL);
+    table_put(table, name);
+    table_put(table, help);
+}
+
+static void close_pairs(struct table *table, FILE *out)
+{
+    table_print(table, WIDTH, out);
+    table_free(table);
+}
+
+static void list_scenarios(FILE *out)
+{
+    struct table table;
+    open_pairs(&table, "Scenarios", out);
+    for (size_t i = 0; scenarios[i] != NULL; i++)
+        put_pair(&table, scenarios[i]->name, scenarios[i]->help);
+    close_pairs(&table, out);
+}
+
+static void list_hazards(FILE *out)
+{
+    struct table table;
+    open_pairs(&table, "Hazards", out);
+#define HAZARD(name, help) put_pair(&table, human_hazard(HAZARD_INDEX_##name), help);
+#include "../hazards.def"
+#undef HAZARD
+    close_pairs(&table, out);
+}
+
+static void list_reports(FILE *out)
+{
+    struct table table;
+    open_pairs(&table, "Reports (--out NAME=FILE)", out);
+    for (size_t i = 0; reports[i] != NULL; i++)
+        put_pair(&table, reports[i]->name, reports[i]->help);
+    close_pairs(&table, out);
+}
+
+static void list_verbs(FILE *out)
+{
+    struct table table;
+    open_pairs(&table, "Verbs", out);
+    for (size_t i = 0; verbs[i] != NULL; i++)
+        put_pair(&table, verbs[i]->name, verbs[i]->help);
+    close_pairs(&table, out);
+}
+
+/* JSON --------------------------------------------------------------------------------------- */
+
+static void append_words(bson_t *to, const char *key, unsigned bits, const char *(*name)(int),
+                         int count)
+{
+    bson_t words;
+    char index[16];
+    int at = 0;
+    BSON_APPEND_ARRAY_BEGIN(to, key, &words);
+    for (int i = 0; i < count; i++)
+        if ((bits >> i & 1) != 0) {
+            snprintf(index, sizeof(index), "%d", at++);
+            BSON_APPEND_UTF8(&words, index, name(i));
+        }
+    bson_append_array_end(to, &words);
+}
+
+static const char *hazard_word(int index)
+{
+    return human_hazard((enum hazard_index)index);
+}
+
+static const char *property_word(int index)
+{
+    return property_name((enum property)index);
+}
+
+/* Begins the next {name, help, ...} of an array. */
+static void begin_entry(bson_t *array, size_t index, const char *name, const char *help,
+                        bson_t *entry)
+{
+    char key[24];
+    snprintf(key, sizeof(key), "%zu", index);
+    bson_append_document_begin(array, key, -1, entry);
+    BSON_APPEND_UTF8(entry, "name", name);
+    BSON_APPEND_UTF8(entry, "help", help);
+}
+
+static void append_strategies(bson_t *to)
+{
+    bson_t array, entry, keeps;
+    BSON_APPEND_ARRAY_BEGIN(to, "strategies", &array);
+    for (size_t i = 0; strategies[i] != NULL; i++) {
+        const struct strategy *strategy = strategies[i];
+        begin_entry(&array, i, strategy->name, strategy->help, &entry);
+        BSON_APPEND_UTF8(&entry, "home", strategy->home == HOME_FILES ? "files" : "database");
+        BSON_APPEND_DOCUMENT_BEGIN(&entry, "keeps", &keeps);
+        for (int p = 0; p < PROPERTY_COUNT; p++)
+            append_words(&keeps, property_word(p), strategy->keeps[p], hazard_word, HAZARD_COUNT);
+        bson_append_document_end(&entry, &keeps);
+        bson_append_document_end(&array, &entry);
+    }
+    bson_append_array_end(to, &array);
+}
+
+static void append_scenarios(bson_t *to)
+{
+    bson_t array, entry;
+    BSON_APPEND_ARRAY_BEGIN(to, "scenarios", &array);
+    for (size_t i = 0; scenarios[i] != NULL; i++) {
+        begin_entry(&array, i, scenarios[i]->name, scenarios[i]->help, &entry);
+        append_words(&entry, "checks", scenarios[i]->checks, property_word, PROPERTY_COUNT);
+        bson_append_document_end(&array, &entry);
+    }
+    bson_append_array_end(to, &array);
+}
+
+static void append_others(bson_t *to)
+{
+    bson_t array, entry;
+    size_t index = 0;
+    BSON_APPEND_ARRAY_BEGIN(to, "hazards", &array);
+#define HAZARD(name, help)                                                                         \
+    begin_entry(&array, index++, human_hazard(HAZARD_INDEX_##name), help, &entry);                 \
+    bson_append_document_end(&array, &entry);
+#include "../hazards.def"
+#undef HAZARD
+    bson_append_array_end(to, &array);
+    BSON_APPEND_ARRAY_BEGIN(to, "reports", &array);
+    for (size_t i = 0; reports[i] != NULL; i++) {
+        begin_entry(&array, i, reports[i]->name, reports[i]->help, &entry);
+        bson_append_document_end(&array, &entry);
+    }
+    bson_append_array_end(to, &array);
+    BSON_APPEND_ARRAY_BEGIN(to, "verbs", &array);
+    for (size_t i = 0; verbs[i] != NULL; i++) {
+        begin_entry(&array, i, verbs[i]->name, verbs[i]->help, &entry);
+        bson_append_document_end(&array, &entry);
+    }
+    bson_append_array_end(to, &array);
+}
+
+static void append_options(bson_t *to)
+{
+    bson_t array, entry;
+    BSON_APPEND_ARRAY_BEGIN(to, "options", &array);
+    for (size_t i = 0; i < OPTIONS_COUNT; i++) {
+        const struct option_row *row = &option_rows[i];
+        char *twin = option_twin(row);
+        char letter[2] = {(char)row->letter, '\0'};
+        begin_entry(&array, i, row->name, row->help, &entry);
+        BSON_APPEND_UTF8(&entry, "verbs", row->verbs);
+        if (row->letter != 0)
+            BSON_APPEND_UTF8(&entry, "letter", letter);
+        if (row->initial != NULL)
+            BSON_APPEND_UTF8(&entry, "default", row->initial);
+        if (row->choices != NULL)
+            BSON_APPEND_UTF8(&entry, "choices", row->choices);
+        if (twin != NULL)
+            BSON_APPEND_UTF8(&entry, "environment", twin);
+        bson_append_document_end(&array, &entry);
+        free(twin);
+    }
+    bson_append_array_end(to, &array);
+}
+
+static void list_json(FILE *out)
+{
+    bson_t all = BSON_INITIALIZER;
+    append_strategies(&all);
+    append_scenarios(&all);
+    append_others(&all);
+    append_options(&all);
+    char *text = bson_as_relaxed_extended_json(&all, NULL);
+    fprintf(out, "%s\n", text);
+    bson_free(text);
+    bson_destroy(&all);
+}
+
+static enum exit_code list_act(const struct options *options)
+{
+    static const struct {
+        const char *name;
+        void (*list)(FILE *);
+    } lists[] = {{"strategies", list_strategies},
+                 {"scenarios", list_scenarios},
+                 {"hazards", list_hazards},
+                 {"reports", list_reports},
+                 {"verbs", list_verbs}};
+    const char *names[COUNT_OF(lists) + 1] = {NULL};
+    bool any = false;
+    for (size_t i = 0; i < COUNT_OF(lists); i++) {
+        names[i] = lists[i].name;
+        any |= options->argument == NULL || strcmp(options->argument, names[i]) == 0;
+    }
+    if (!any) {
+        const char *near = option_suggest(options->argument, names);
+        die(EXIT_USAGE, "there is no list of '%s'; %s%s%s", uri_shown(options->argument),
+            near != NULL ? "did you mean '" : "the lists are strategies, scenarios, hazards, ",
+            near != NULL ? near : "reports", near != NULL ? "'?" : " and verbs");
+    }
+    if (options->json) {
+        list_json(stdout);
+        return EXIT_OK;
+    }
+    for (size_t i = 0; i < COUNT_OF(lists); i++) {
+        if (options->argument != NULL && strcmp(options->argument, lists[i].name) != 0)
+            continue;
+        lists[i].list(stdout);
+        if (options->argument == NULL && i + 1 < COUNT_OF(lists))
+            printf("\n");
+    }
+    return EXIT_OK;
+}
+
+const struct verb verb_list = {
+    .name = "list",
+    .argument = "[WHAT]",
+    .help = "show strategies, scenarios, hazards, reports and verbs",
+    .act = list_act,
+};
