@@ -356,24 +356,33 @@ static bool is_read(const struct chain *chain, uint32_t node)
 }
 
 /* Puts every read at its version's place in `reads`: as in `order`, and the seeded documents after
- * all of them. */
-static void place_reads(const struct chain *chain, struct order_place *reads)
+ * all of them. False when one saw a version that a complete chain does not have: an unanswered
+ * update that did take effect, and was overwritten. */
+static bool place_reads(const struct chain *chain, struct order_place *reads, size_t pair[2])
 {
     size_t nodes = node_count(chain);
     for (uint32_t node = 0; node < nodes; node++) {
-        if (chain_document(chain, node) == NULL || !is_read(chain, node))
+        const struct chain_document *document = chain_document(chain, node);
+        if (document == NULL || !is_read(chain, node))
             continue;
         const struct event *event = chain_event(chain, node);
         int64_t key = node_key(chain, node), version = event->read[chain_slot(node)];
         size_t place = nodes + (size_t)key;
         if (version != 0) {
             uint32_t writer = version_node(chain, version, key);
-            if (writer == NOWHERE || chain->place[writer] == NOWHERE)
-                continue;
+            must(writer != NOWHERE); /* else it is a phantom, and nobody asks for times */
             place = chain->place[writer];
+            if (place == NOWHERE && document->complete) {
+                pair[0] = node;
+                pair[1] = chain_culprit(chain, writer, &version);
+                return false;
+            }
+            if (place == NOWHERE)
+                continue;
         }
         order_place_add(&reads[place], event->invoke_ns, event->return_ns, node);
     }
+    return true;
 }
 
 bool chain_fits_time(const struct chain *chain, size_t pair[2])
@@ -382,8 +391,7 @@ bool chain_fits_time(const struct chain *chain, size_t pair[2])
     struct order_place *reads = x_malloc((nodes + documents) * sizeof(*reads));
     for (size_t i = 0; i < nodes + documents; i++)
         order_place_clear(&reads[i]);
-    place_reads(chain, reads);
-    bool fits = true;
+    bool fits = place_reads(chain, reads, pair);
     for (size_t key = 0; fits && key < documents; key++) {
         const struct chain_document *document = &chain->documents[key];
         struct order_place passed;

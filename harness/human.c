@@ -186,8 +186,8 @@ void human_wrap(FILE *out, const char *text, int columns, int first, int indent)
     fputc('\n', out);
 }
 
-/* Length of the valid UTF-8 sequence at `text`, or 0: no overlong forms, surrogates or numbers above
- * U+10FFFF (RFC 3629, section 4). */
+/* Length of the valid UTF-8 sequence at `text`, or 0: no overlong forms, surrogates or numbers
+ * above U+10FFFF (RFC 3629, section 4). */
 static size_t sequence(const unsigned char *text)
 {
     size_t length = text[0] < 0x80   ? 1

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * human: numbers, times, names and sentences as people read them: thousands separated, three digits,
- * the unit that fits. Plain ASCII, so that a log on any machine shows it. Every report uses these, so
- * that the same thing is called and written the same everywhere.
+ * human: numbers, times, names and sentences as people read them: thousands separated, three
+ * digits, the unit that fits. Plain ASCII, so that a log on any machine shows it. Every report
+ * uses these, so that the same thing is called and written the same everywhere.
  *
  * Short words come back by value and are used at once: printf("%s", human_count(n).text).
  */

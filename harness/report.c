@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * report: see report.h. The table of reports is generated from the names of the files in
- * harness/report/. report_save() is the one way in which a report reaches a file or stdout: a write
- * error (a full disk, a closed pipe) shows up only at fflush or fclose, and a result that is cut off
- * must never look like success.
+ * harness/report/. report_save() is the one way in which a report reaches a file or stdout: a
+ * write error (a full disk, a closed pipe) shows up only at fflush or fclose, and a result that is
+ * cut off must never look like success.
  */
 #include "report.h"
 
@@ -38,8 +38,9 @@ static _Noreturn void cannot_write(const char *name, const char *path, int error
 {
     bool is_stdout = strcmp(path, "-") == 0;
     die(EXIT_RESULTS, "cannot write report '%s' to %s: %s; %s", name, is_stdout ? "stdout" : path,
-        strerror(error), is_stdout ? "what was printed is incomplete"
-                                   : "choose another file with --out, or make room");
+        strerror(error),
+        is_stdout ? "what was printed is incomplete"
+                  : "choose another file with --out, or make room");
 }
 
 void report_save(const struct report *report, const struct run_result *result,
@@ -134,8 +135,7 @@ bool report_varies(const struct run_result *result, const struct report_setting 
 bool report_usual(const struct report_setting *setting, const struct cell *cell)
 {
     if (setting->word != NULL)
-        return setting->usual_word != NULL &&
-               strcmp(setting->word(cell), setting->usual_word) == 0;
+        return setting->usual_word != NULL && strcmp(setting->word(cell), setting->usual_word) == 0;
     return setting->usual != 0 && setting->number(cell) == setting->usual;
 }
 
@@ -236,8 +236,7 @@ static void say_lost(FILE *out, const struct cell_result *cell, const struct wit
 
 static void say_other(FILE *out, const struct cell_result *cell, const struct witness *witness)
 {
-    say_write(out, report_event(cell, witness->victim), witness->victim,
-              witness->victim_return_ns);
+    say_write(out, report_event(cell, witness->victim), witness->victim, witness->victim_return_ns);
     if (witness->culprit != 0 && witness->culprit != witness->victim) {
         fprintf(out, ", ");
         say_write(out, report_event(cell, witness->culprit), witness->culprit,
@@ -296,9 +295,9 @@ char *report_target(const struct cell_result *result)
                      : x_format("MongoDB %s", known(target->version));
     char *place =
         result->cell->uri != NULL ? x_format(", at %s", known(target->uri)) : x_strdup("");
-    char *text = x_format("%s%s; persona %s, store %s, write concern %s", name, place,
-                          known(target->persona), known(target->store),
-                          known(target->write_concern));
+    char *text =
+        x_format("%s%s; persona %s, store %s, write concern %s", name, place,
+                 known(target->persona), known(target->store), known(target->write_concern));
     free(name);
     free(place);
     return text;

@@ -31,15 +31,15 @@ extern const struct report *const reports[];
 /* By name, or NULL. */
 const struct report *report_find(const char *name);
 
-/* Writes a report to a file (an old one is replaced) or, with path "-", to stdout, all the way: ends
- * with EXIT_RESULTS and one line when anything of it could not be written. */
+/* Writes a report to a file (an old one is replaced) or, with path "-", to stdout, all the way:
+ * ends with EXIT_RESULTS and one line when anything of it could not be written. */
 void report_save(const struct report *, const struct run_result *, const struct style *,
                  const char *path);
 
 /* What the cells of a command line may differ in; a number or a word. */
 struct report_setting {
-    const char *title;      /* of a column */
-    const char *noun;       /* "worker": what a number counts, or NULL */
+    const char *title; /* of a column */
+    const char *noun;  /* "worker": what a number counts, or NULL */
     int64_t (*number)(const struct cell *);
     const char *(*word)(const struct cell *);
     int64_t usual;          /* a number not worth saying; 0: there is none */
@@ -62,21 +62,21 @@ char *report_label(const struct run_result *, const struct cell *);
 char *report_names(const struct run_result *, const bool *member);
 /* Has any strategy several cells in one scenario? */
 bool report_is_sweep(const struct run_result *);
-/* What held, what did not, and the cheapest strategy that held, as one sentence without a full stop.
- * Cheapest is the one with the least time per operation (all workers are busy all the time), on the
- * average over its held cells, of those of which no cell is broken. The caller frees it. */
+/* What held, what did not, and the cheapest strategy that held, as one sentence without a full
+ * stop. Cheapest is the one with the least time per operation (all workers are busy all the time),
+ * on the average over its held cells, of those of which no cell is broken. The caller frees it. */
 char *report_summary(const struct run_result *);
-/* The command line that repeats the run, with its seed also when that was drawn by chance. The caller
- * frees it. */
+/* The command line that repeats the run, with its seed also when that was drawn by chance. The
+ * caller frees it. */
 char *report_repeat(const struct run_result *);
 
 /* What a broken cell does: "loses updates". */
 const char *report_broken_words(enum reason);
-/* The verdict in a few words: "held", "BROKEN: loses updates", "loses updates (expected)", "unknown:
- * no-overlap". Capitals only for what fails a build. */
+/* The verdict in a few words: "held", "BROKEN: loses updates", "loses updates (expected)",
+ * "unknown: no-overlap". Capitals only for what fails a build. */
 struct human report_verdict(const struct cell_result *);
-/* One sentence, without a full stop, that says why the verdict is what it is: the first witness, the
- * reason and its help, or the 95 % bound. The caller frees it. */
+/* One sentence, without a full stop, that says why the verdict is what it is: the first witness,
+ * the reason and its help, or the 95 % bound. The caller frees it. */
 char *report_explanation(const struct cell_result *);
 /* One witness as a sentence: who read what, who wrote over whom, when. The caller frees it. */
 char *report_witness(const struct cell_result *, const struct witness *);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * report_summary: the names that reports give to cells and groups of cells, and the sentence that sums
- * a run up. See report.h.
+ * report_summary: the names that reports give to cells and groups of cells, and the sentence that
+ * sums a run up. See report.h.
  *
  * Names: a strategy stands for all its cells; where only some are meant, what varies between cells
  * is added, as a list when it is one setting ("occ (10, 100 workers)").
@@ -32,9 +32,8 @@ bool report_is_sweep(const struct run_result *result)
 {
     for (size_t i = 0; i < result->cell_count; i++)
         for (size_t j = 0; j < i; j++)
-            if (same_strategy(result, i, j) &&
-                strcmp(result->cells[i].cell->scenario->name,
-                       result->cells[j].cell->scenario->name) == 0)
+            if (same_strategy(result, i, j) && strcmp(result->cells[i].cell->scenario->name,
+                                                      result->cells[j].cell->scenario->name) == 0)
                 return true;
     return false;
 }
@@ -142,12 +141,9 @@ char *report_names(const struct run_result *result, const bool *member)
 /* What the sentence says of a cell. */
 enum class { CLASS_BROKEN, CLASS_UNKNOWN, CLASS_EXPECTED, CLASS_HELD, CLASS_COUNT };
 
-static enum class class(const struct cell_result *cell)
-{
-    if (cell->verdict.status == UNDECIDED)
-        return CLASS_UNKNOWN;
-    if (cell->verdict.status == HELD)
-        return CLASS_HELD;
+static enum class class(const struct cell_result *cell) {
+    if (cell->verdict.status == UNDECIDED) return CLASS_UNKNOWN;
+    if (cell->verdict.status == HELD) return CLASS_HELD;
     return cell->expected == HELD ? CLASS_BROKEN : CLASS_EXPECTED;
 }
 

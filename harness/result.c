@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * result: see result.h. The exit code compares what was found with what was expected; the order over
- * several cells is the documented one: broken, interrupted, unknown, gate, as expected. The repeating
- * command names what defines the cell (scenario, strategy, workers, operations, seed) always and
- * every other setting only where it is not the usual one, so that the line stays short enough to
- * paste; `usual` below must say what options.def says, which a test of plan.c can compare.
+ * result: see result.h. The exit code compares what was found with what was expected; the order
+ * over several cells is the documented one: broken, interrupted, unknown, gate, as expected. The
+ * repeating command names what defines the cell (scenario, strategy, workers, operations, seed)
+ * always and every other setting only where it is not the usual one, so that the line stays short
+ * enough to paste; `usual` below must say what options.def says, which a test of plan.c can
+ * compare.
  */
 #include "result.h"
 

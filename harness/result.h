@@ -62,12 +62,13 @@ struct run_result {
 /* Frees all that the result owns: the cells' results, not the cells. */
 void run_result_free(struct run_result *);
 
-/* The cell's part in the exit code, and the one over all cells: 1, then 130, then 2, then 3, then 0. */
+/* The cell's part in the exit code, and the one over all cells: 1, then 130, then 2, then 3, then
+ * 0. */
 enum exit_code cell_result_exit(const struct cell_result *);
 enum exit_code run_result_exit(const struct run_result *);
 
-/* A command line that repeats this cell alone, with its seed, quoted for a shell. A connection string
- * with secrets is replaced by env:RACEBENCH_URI. The caller frees it. */
+/* A command line that repeats this cell alone, with its seed, quoted for a shell. A connection
+ * string with secrets is replaced by env:RACEBENCH_URI. The caller frees it. */
 char *cell_result_repro(const struct cell_result *);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run_folder: see run_folder.h. A file is written under a temporary name beside its place and renamed
- * over it, and so is the link `latest`: whoever looks sees the old or the new, never half, however
- * many racebenches run side by side (temporary names carry the process id). Nothing is synced: the
- * results of a run are not worth a wait for the disk.
+ * run_folder: see run_folder.h. A file is written under a temporary name beside its place and
+ * renamed over it, and so is the link `latest`: whoever looks sees the old or the new, never half,
+ * however many racebenches run side by side (temporary names carry the process id). Nothing is
+ * synced: the results of a run are not worth a wait for the disk.
  */
 #include "run_folder.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * run_folder: where a command line leaves what it found out: BASE/<run id>/ with report.txt,
- * result.json and history.jsonl, and BASE/latest, a link to the newest. The folder is made before anything runs, so
- * that a place that cannot be written is known at once and not after an hour. Files appear whole or
- * not at all. Whatever fails ends the program with EXIT_RESULTS and one line: which path, what is
- * wrong, what to do.
+ * result.json and history.jsonl, and BASE/latest, a link to the newest. The folder is made before
+ * anything runs, so that a place that cannot be written is known at once and not after an hour.
+ * Files appear whole or not at all. Whatever fails ends the program with EXIT_RESULTS and one
+ * line: which path, what is wrong, what to do.
  */
 #ifndef RACEBENCH_RUN_FOLDER_H
 #define RACEBENCH_RUN_FOLDER_H
@@ -26,9 +26,9 @@ char *run_folder_open(const char *base, const char *run_id);
 /* Writes a finished run's files into result->folder, then turns BASE/latest to it. */
 void run_folder_write(const struct run_result *);
 
-/* Finds a run for `show`: `run` is NULL for the latest, a run id or the beginning of exactly one, or
- * the path of a folder or of a result.json. Returns the path of its result.json; the caller frees
- * it. Ends with EXIT_INPUT when there is none. */
+/* Finds a run for `show`: `run` is NULL for the latest, a run id or the beginning of exactly one,
+ * or the path of a folder or of a result.json. Returns the path of its result.json; the caller
+ * frees it. Ends with EXIT_INPUT when there is none. */
 char *run_folder_find(const char *base, const char *run);
 
 #endif

@@ -33,8 +33,10 @@ static int title_width(const char *title)
 void table_column(struct table *table, const char *title, bool right, int rank)
 {
     must(table->column_count < TABLE_COLUMNS_MAX && table->row_count == 0);
-    table->columns[table->column_count++] = (struct table_column){
-        .title = title, .right = right, .rank = rank, .width = title_width(title)};
+    table->columns[table->column_count++] = (struct table_column){.title = title,
+                                                                  .right = right,
+                                                                  .rank = rank,
+                                                                  .width = title_width(title)};
 }
 
 void table_row(struct table *table, const char *paint)
@@ -120,8 +122,8 @@ static void head(const struct table *table, const bool *shown, bool upper, FILE 
     for (size_t i = 0; i < table->column_count; i++) {
         const struct table_column *column = &table->columns[i];
         const char *second = strchr(column->title, '\n');
-        const char *text = second == NULL ? (upper ? "" : column->title)
-                                          : (upper ? column->title : second + 1);
+        const char *text =
+            second == NULL ? (upper ? "" : column->title) : (upper ? column->title : second + 1);
         if (shown[i])
             line_put(&line, column, text, NULL);
     }

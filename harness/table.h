@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * table: aligned columns that fit a width. Columns have a rank: 0 stays, and where the lines would be
- * too wide the column with the highest rank goes first. Filled row by row, left to right; knows
+ * table: aligned columns that fit a width. Columns have a rank: 0 stays, and where the lines would
+ * be too wide the column with the highest rank goes first. Filled row by row, left to right; knows
  * nothing about results.
  */
 #ifndef RACEBENCH_TABLE_H

@@ -141,8 +141,9 @@ def main():
     figure, (left, right) = plt.subplots(1, 2, figsize=(12.5, tall), layout="constrained")
     draw_curves(left, series, plt)
     draw_bars(right, series, plt)
-    left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.62 / figure_inches(left)), frameon=False,
-                ncol=min(4, math.ceil(72 / (14 + max(len(name) for name, *_ in series)))))
+    widest = max(len(name) for name, *_ in series)
+    left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.62 / figure_inches(left)),
+                frameon=False, ncol=min(4, math.ceil(72 / (14 + widest))))
     inputs.finish(figure, arguments, "Latency of concurrent updates", about)
 
 

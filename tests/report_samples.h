@@ -103,9 +103,9 @@ static inline struct cell_result *sample_add(struct sample *sample, const char *
                           .backoff = {BACKOFF_FULL_JITTER, 1000, 100000},
                           .durability = DURABILITY_WRITE};
     result->cell = cell;
-    result->target = (struct target){x_strdup("embedded"), x_strdup("standalone"),
-                                     x_strdup("memory"),   x_strdup("7.0.0"),
-                                     x_strdup("w:1"),      x_strdup("embedded")};
+    result->target =
+        (struct target){x_strdup("embedded"), x_strdup("standalone"), x_strdup("memory"),
+                        x_strdup("7.0.0"),    x_strdup("w:1"),        x_strdup("embedded")};
     result->expected = HELD;
     result->verdict = (struct verdict){
         .status = HELD,
@@ -216,8 +216,10 @@ static inline void sample_sweep(struct sample *sample)
     static const int64_t lost[] = {0, 7210, 9214, 9871};
     sample_init(sample);
     for (size_t i = 0; i < COUNT_OF(workers); i++) {
-        struct cell_result *naive = sample_add(sample, "naive", workers[i], 9000 + 4000.0 * (double)i);
-        struct cell_result *occ = sample_add(sample, "occ", workers[i], 9000 / (1 + 1.6 * (double)i));
+        struct cell_result *naive =
+            sample_add(sample, "naive", workers[i], 9000 + 4000.0 * (double)i);
+        struct cell_result *occ =
+            sample_add(sample, "occ", workers[i], 9000 / (1 + 1.6 * (double)i));
         struct cell_result *inc = sample_add(sample, "inc", workers[i], 11000 + 5000.0 * (double)i);
         if (i == 0) {
             sample_undecide(naive, REASON_ONE_WORKER);
@@ -325,8 +327,8 @@ static inline void sample_has_not(const char *text, const char *part)
         fail_msg("'%s' is in:\n%s", part, text);
 }
 
-/* Runs `work` in a child whose stderr goes to `complaint` (512 bytes) and gives its exit status: for
- * what ends the program. */
+/* Runs `work` in a child whose stderr goes to `complaint` (512 bytes) and gives its exit status:
+ * for what ends the program. */
 static inline int sample_exit(void (*work)(void *), void *argument, char *complaint)
 {
     int pipes[2], status = 0;

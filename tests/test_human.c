@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_human: numbers, times and sentences as people read them; and tables, which they are put into.
- * labels: unit
+ * test_human: numbers, times and sentences as people read them; and tables, which they are put
+ * into. labels: unit
  */
 #include "report_samples.h"
 #include "table.h"
@@ -127,10 +127,8 @@ static void bytes_become_utf8(void **state)
 static void words_are_quoted_for_a_shell(void **state)
 {
     static const char *const cases[][2] = {
-        {"naive+occ", "naive+occ"},
-        {"mongodb://a/?w=1&j=true", "'mongodb://a/?w=1&j=true'"},
-        {"it's", "'it'\\''s'"},
-        {"", "''"},
+        {"naive+occ", "naive+occ"},   {"mongodb://a/?w=1&j=true", "'mongodb://a/?w=1&j=true'"},
+        {"it's", "'it'\\''s'"},       {"", "''"},
         {"$(reboot)", "'$(reboot)'"},
     };
     (void)state;

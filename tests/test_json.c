@@ -1,33 +1,69 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_json: the result as JSON: every key of racebench.result/1 and in its order, numbers that other
- * programs can read, and the schemas, checked by a program that is not ours (jsonschema, through
- * scripts/validate_result.py), which must also refuse what is wrong.
- * labels: unit
+ * test_json: the result as JSON: every key of racebench.result/1 and in its order, numbers that
+ * other programs can read, and the schemas, checked by a program that is not ours (jsonschema,
+ * through scripts/validate_result.py), which must also refuse what is wrong. labels: unit
  */
 #include "report_samples.h"
 
 /* The keys as issue 3 lists them, with a point before the members of an object. */
 static const char *const cell_keys[] = {
-    "scenario",        "strategy",         "transport",
-    "workers",         "instances",        "processes",
-    "ops",             "seed",             "settings",
-    ".docs",           ".bytes",           ".lease_ms",
-    ".timeout_ms",     ".max_tries",       ".backoff",
-    ".retry_writes",   ".durability",      ".work_ms",
-    "hazards",         "engine",           ".name",
-    ".persona",        ".store",           ".version",
-    ".write_concern",  "verdict",          "expected",
-    "reason",          "counts",           ".acked",
-    ".nothing",        ".busy",            ".failed",
-    ".unknown",        ".final",           ".expected_min",
-    ".expected_max",   ".lost",            ".doubled",
-    ".repeated",       ".missed",          ".torn",
-    ".skewed",         "latency_ns",       ".mean",
-    ".p50",            ".p90",             ".p99",
-    ".p999",           ".max",             "throughput_ops_s",
-    "attempts_per_op", "commands_per_op",  "fairness",
-    "overlaps",        "witnesses",
+    "scenario",
+    "strategy",
+    "transport",
+    "workers",
+    "instances",
+    "processes",
+    "ops",
+    "seed",
+    "settings",
+    ".docs",
+    ".bytes",
+    ".lease_ms",
+    ".timeout_ms",
+    ".max_tries",
+    ".backoff",
+    ".retry_writes",
+    ".durability",
+    ".work_ms",
+    "hazards",
+    "engine",
+    ".name",
+    ".persona",
+    ".store",
+    ".version",
+    ".write_concern",
+    "verdict",
+    "expected",
+    "reason",
+    "counts",
+    ".acked",
+    ".nothing",
+    ".busy",
+    ".failed",
+    ".unknown",
+    ".final",
+    ".expected_min",
+    ".expected_max",
+    ".lost",
+    ".doubled",
+    ".repeated",
+    ".missed",
+    ".torn",
+    ".skewed",
+    "latency_ns",
+    ".mean",
+    ".p50",
+    ".p90",
+    ".p99",
+    ".p999",
+    ".max",
+    "throughput_ops_s",
+    "attempts_per_op",
+    "commands_per_op",
+    "fairness",
+    "overlaps",
+    "witnesses",
 };
 
 /* Walks a cell's keys along with cell_keys; unknown ones may only end an object. */
@@ -72,7 +108,8 @@ static void values_are_those_of_the_result(void **state)
     static const char *const parts[] = {
         "{\n  \"schema\": \"racebench.result/1\",\n  \"cells\": [\n    {\n      \"scenario\": "
         "\"counter\",\n",
-        "\"backoff\": \"full-jitter:1ms:100ms\", \"retry_writes\": false, \"durability\": \"write\"",
+        "\"backoff\": \"full-jitter:1ms:100ms\", \"retry_writes\": false, \"durability\": "
+        "\"write\"",
         "\"verdict\": \"broken\",\n      \"expected\": \"held\",\n      \"reason\": "
         "\"lost-update\",\n",
         "\"verdict\": \"held\",\n      \"expected\": \"held\",\n      \"reason\": null,\n",
@@ -103,12 +140,18 @@ static void values_are_those_of_the_result(void **state)
 static void odd_values_stay_json(void **state)
 {
     static const char *const parts[] = {
-        "\"seed\": \"18446744073709551615\"", "\"work_ms\": 0.001",
-        "\"final\": -9223372036854775808",    "\"acked\": 4611686018427387903",
-        "\"throughput_ops_s\": 0.0",          "\"fairness\": 0.0",
-        "\"store\": \"unknown\"",             "\"os\": \"bad ?(\"",
-        "a \\\"b\\\" \\\\ c",                 "\"expected\": null",
-        "\\u0001",                            "\"retry_writes\": true",
+        "\"seed\": \"18446744073709551615\"",
+        "\"work_ms\": 0.001",
+        "\"final\": -9223372036854775808",
+        "\"acked\": 4611686018427387903",
+        "\"throughput_ops_s\": 0.0",
+        "\"fairness\": 0.0",
+        "\"store\": \"unknown\"",
+        "\"os\": \"bad ?(\"",
+        "a \\\"b\\\" \\\\ c",
+        "\"expected\": null",
+        "\\u0001",
+        "\"retry_writes\": true",
     };
     struct sample sample;
     (void)state;

@@ -38,7 +38,8 @@ static void text_says_what_was_found(void **state)
         "naive: w17.3 read 41 after 0.112034 s, w63.1 wrote 42 by 0.118210 s, w17.3 wrote 42 by "
         "0.121007 s: the update of w63.1 is gone.\n",
         "live_object BROKEN: w17.3 read 41",
-        "\n  repeat: ./racebench --scenario counter --strategy live_object --workers 100 --ops 10000 "
+        "\n  repeat: ./racebench --scenario counter --strategy live_object --workers 100 --ops "
+        "10000 "
         "--expect claims --seed 7\n",
         "lock_document, unknown (no-overlap): Too few operations met",
         "inc, occ: 0 lost of 10,000 operations: with 95 % confidence fewer than 1 in 3,338.\n",
@@ -306,7 +307,8 @@ static void junit_is_green_as_the_exit_code(void **state)
     sample_has(text, "<testcase classname=\"racebench.counter\" name=\"live_object\" "
                      "time=\"0.321\">\n      <failure type=\"lost-update\" message=\"BROKEN: loses "
                      "updates: w17.3 read 41 after");
-    sample_has(text, "name=\"naive\" time=\"0.467\">\n      <system-out>loses updates (expected): ");
+    sample_has(text,
+               "name=\"naive\" time=\"0.467\">\n      <system-out>loses updates (expected): ");
     sample_has(text, "name=\"lock_document\" time=\"10.965\">\n      <error type=\"no-overlap\"");
     sample_has(text, "\nrepeat: ./racebench --scenario counter --strategy live_object ");
     assert_int_equal(sample_occurs(text, "<failure "), 1);
@@ -324,9 +326,8 @@ static void junit_is_xml_whatever_the_names(void **state)
     sample_has(text, "<testsuite name=\"a&lt;b&gt;&amp;&quot;c'\"");
     sample_has(text, "name=\"&lt;&amp;&gt;&quot;']]&gt;? (a&lt;b&gt;");
     free(text);
-    FILE *xmllint = system("command -v xmllint >/dev/null") == 0
-                        ? popen("xmllint --noout - 2>&1", "w")
-                        : NULL;
+    FILE *xmllint =
+        system("command -v xmllint >/dev/null") == 0 ? popen("xmllint --noout - 2>&1", "w") : NULL;
     if (xmllint == NULL)
         skip();
     struct style style = {.columns = 80};

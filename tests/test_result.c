@@ -27,8 +27,7 @@ static void codes_compare_found_with_expected(void **state)
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct cell_result cell = {.verdict = {.status = cases[i].found,
-                                               .reason = cases[i].reason},
+        struct cell_result cell = {.verdict = {.status = cases[i].found, .reason = cases[i].reason},
                                    .expected = cases[i].expected};
         assert_int_equal(cell_result_exit(&cell), cases[i].code);
     }

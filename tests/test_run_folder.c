@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_run_folder: a run's folder and report files: what lies there afterwards, and that nothing that
- * cannot be written passes for success (exit 74 and one line).
- * labels: unit
+ * test_run_folder: a run's folder and report files: what lies there afterwards, and that nothing
+ * that cannot be written passes for success (exit 74 and one line). labels: unit
  */
 #include "report_samples.h"
 #include "run_folder.h"

@@ -123,9 +123,6 @@ static bool cut_object(struct reader *reader)
 
 static struct datum *read_json(struct reader *reader)
 {
-    if (reader_peek(reader) != '{')
-        return reader_fail(reader, reader->line,
-                           "expected an operation, {\"type\": ..., \"process\": ...}");
     if (!cut_object(reader))
         return NULL;
     bson_t document;
@@ -192,18 +189,19 @@ void reader_close(struct reader *reader)
     *reader = (struct reader){0};
 }
 
-static bool skip(struct reader *reader)
+static void skip(struct reader *reader)
 {
     if (reader->notation == NOTATION_EDN)
-        return edn_skip(reader);
-    skip_json(reader);
-    return reader->problem == NULL;
+        edn_skip(reader);
+    else
+        skip_json(reader);
 }
 
 /* Takes the bracket around all operations, if there is one. */
-static bool open_all(struct reader *reader)
+static void open_all(struct reader *reader)
 {
     reader->opened = true;
+    skip(reader);
     int byte = reader_peek(reader);
     if (byte == '[')
         reader->closes = ']';
@@ -211,10 +209,9 @@ static bool open_all(struct reader *reader)
         reader->closes = ')';
     if (reader->closes != 0)
         reader_take(reader);
-    return skip(reader);
 }
 
-/* Nothing but blanks may follow the end. */
+/* There is no further operation: is this an end, with nothing but blanks after it? */
 static const struct datum *close_all(struct reader *reader)
 {
     if (reader->closes != 0 && !reader->ended) {
@@ -223,36 +220,43 @@ static const struct datum *close_all(struct reader *reader)
                                "the file ends without the '%c' that closes its list: it was cut off; "
                                "fetch or write it again",
                                reader->closes);
-        reader_take(reader);
-        reader->ended = true;
-        if (skip(reader) && reader_peek(reader) != EOF)
-            return reader_fail(reader, reader->line, "something follows after the list's end");
+        reader->ended = reader_take(reader) == reader->closes;
+        skip(reader);
     }
+    int byte = reader_peek(reader);
+    if (byte != EOF || (reader->closes != 0 && !reader->ended))
+        return reader_fail(reader, reader->line,
+                           "expected an operation or the file's end; is this one history?");
     return NULL;
 }
 
 const struct datum *reader_next(struct reader *reader)
 {
     arena_reset(&reader->arena);
-    if (reader->problem != NULL || !skip(reader) || (!reader->opened && !open_all(reader)))
+    if (!reader->opened)
+        open_all(reader);
+    skip(reader);
+    struct datum *datum = NULL;
+    if (reader->notation == NOTATION_EDN) {
+        datum = reader->ended ? NULL : edn_next(reader);
+    } else if (reader_peek(reader) == '{' && !reader->ended) {
+        reader->start_line = reader->line;
+        datum = read_json(reader);
+    }
+    if (reader->problem != NULL)
         return NULL;
-    int byte = reader_peek(reader);
-    if (byte == EOF || (reader->closes != 0 && byte == reader->closes))
+    if (datum == NULL)
         return close_all(reader);
-    reader->start_line = reader->line;
-    struct datum *datum =
-        reader->notation == NOTATION_JSON ? read_json(reader) : edn_read(reader, 0);
-    if (datum != NULL && datum->kind != DATUM_MAP)
+    if (datum->kind != DATUM_MAP)
         return reader_fail(reader, reader->start_line,
                            "expected an operation, a map with :type, :process, :f and :value");
-    return reader->problem == NULL ? datum : NULL;
+    return datum;
 }
 
 const struct datum *reader_value(struct reader *reader, const char *text)
 {
     *reader = (struct reader){.line = 1, .buffer = x_strdup(text), .end = strlen(text)};
-    const struct datum *datum = edn_skip(reader) ? edn_read(reader, 0) : NULL;
-    if (datum == NULL || !edn_skip(reader) || reader_peek(reader) != EOF)
-        return NULL;
-    return datum;
+    const struct datum *datum = edn_next(reader);
+    edn_skip(reader);
+    return reader_peek(reader) == EOF ? datum : NULL;
 }

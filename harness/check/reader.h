@@ -61,9 +61,10 @@ struct datum *reader_fail(struct reader *, int64_t line, const char *format, ...
 /* The operation that begins at start_line is not finished where the file ends; always NULL. */
 struct datum *reader_fail_end(struct reader *);
 
-/* Skips blanks, commas, comments and discarded forms (#_). False when there is a problem. */
-bool edn_skip(struct reader *);
-/* One form; the reader stands at its first byte. NULL when there is a problem. */
-struct datum *edn_read(struct reader *, int depth);
+/* Skips blanks, commas and comments. */
+void edn_skip(struct reader *);
+/* The next form that is not discarded (#_). NULL without a problem: the file's end, or a bracket that
+ * closes something. */
+struct datum *edn_next(struct reader *);
 
 #endif

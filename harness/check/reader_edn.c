@@ -49,6 +49,7 @@ static void skip_blanks(struct reader *reader)
 /* What stands at a '#', which is taken: a set, a discarded form, a tagged one, ##Inf. NULL without
  * a problem: a discarded form was read. */
 static struct datum *read_dispatch(struct reader *reader, int depth);
+static struct datum *read_form(struct reader *reader, int depth);
 static struct datum *read_collection(struct reader *reader, enum datum_kind kind, int depth);
 
 /* The next form that counts, or NULL with or without a problem: without, the byte at hand closes a
@@ -60,8 +61,10 @@ static struct datum *next_form(struct reader *reader, int depth)
         int byte = reader_peek(reader);
         if (byte == EOF || byte == ')' || byte == ']' || byte == '}')
             return NULL;
+        if (depth == 0)
+            reader->start_line = reader->line;
         if (byte != '#')
-            return edn_read(reader, depth);
+            return read_form(reader, depth);
         reader_take(reader);
         struct datum *datum = read_dispatch(reader, depth);
         if (datum != NULL || reader->problem != NULL)
@@ -103,20 +106,14 @@ static struct datum *read_dispatch(struct reader *reader, int depth)
     }
 }
 
-bool edn_skip(struct reader *reader)
+void edn_skip(struct reader *reader)
 {
-    for (;;) {
-        skip_blanks(reader);
-        if (reader->problem != NULL)
-            return false;
-        /* A discard at top level; any other '#' begins a form, which must stay whole. */
-        if (reader_peek(reader) != '#' || reader->at + 1 >= reader->end ||
-            reader->buffer[reader->at + 1] != '_')
-            return true;
-        reader_take(reader);
-        reader->start_line = reader->line;
-        read_dispatch(reader, 0);
-    }
+    skip_blanks(reader);
+}
+
+struct datum *edn_next(struct reader *reader)
+{
+    return next_form(reader, 0);
 }
 
 /* Scalars ------------------------------------------------------------------------------------- */
@@ -264,7 +261,7 @@ static struct datum *read_collection(struct reader *reader, enum datum_kind kind
     return collection;
 }
 
-struct datum *edn_read(struct reader *reader, int depth)
+static struct datum *read_form(struct reader *reader, int depth)
 {
     if (depth > EDN_DEPTH_MAX)
         return reader_fail(reader, reader->line, "more than %d forms inside each other",
@@ -282,9 +279,6 @@ struct datum *edn_read(struct reader *reader, int depth)
     case '^': /* metadata: dropped */
         reader_take(reader);
         return demand_form(reader, depth) != NULL ? demand_form(reader, depth) : NULL;
-    case '#':
-        reader_take(reader);
-        return read_dispatch(reader, depth);
     default:
         return read_token(reader);
     }

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * report history: every operation, as JSON lines in the form of Jepsen's histories, so that other
- * checkers (elle-cli, Knossos, Porcupine) can judge us: per operation one line "invoke" and one "ok"
- * (done, or nothing to do), "fail" (surely not applied) or "info" (nobody knows), ordered by time.
- * Jepsen's keys come first (index, time in ns, process, type, f, value), ours follow; results/
- * README.md explains them all.
+ * checkers (elle-cli, Knossos, Porcupine) can judge us: per operation one line "invoke" and one
+ * "ok" (done, or nothing to do), "fail" (surely not applied) or "info" (nobody knows), ordered by
+ * time. Jepsen's keys come first (index, time in ns, process, type, f, value), ours follow;
+ * results/README.md explains them all.
  *
- * A process whose operation came out "info" may still be in it, so Jepsen's checkers want its worker
- * to go on under a new number: worker + workers x (its infos so far). `worker` stays.
+ * A process whose operation came out "info" may still be in it, so Jepsen's checkers want its
+ * worker to go on under a new number: worker + workers x (its infos so far). `worker` stays.
  *
- * Equal times (virtual clocks have many): invocations come before returns, so that nothing is said to
- * precede what it only touched, except that each worker's own lines stay in their order. That is the
- * `phase` below: 0 an invocation, 1 a return, and one more than the line before when a worker's lines
- * fall on the same time.
+ * Equal times (virtual clocks have many): invocations come before returns, so that nothing is said
+ * to precede what it only touched, except that each worker's own lines stay in their order. That
+ * is the `phase` below: 0 an invocation, 1 a return, and one more than the line before when a
+ * worker's lines fall on the same time.
  */
 #include "base.h"
 #include "report.h"
@@ -106,7 +106,8 @@ static const char *type(const struct line *line)
     }
 }
 
-/* "value" as Jepsen's counter has it: what an add adds, what a read saw (null before it returned). */
+/* "value" as Jepsen's counter has it: what an add adds, what a read saw (null before it returned).
+ * */
 static void print_operation(FILE *out, const struct line *line)
 {
     const struct event *event = line->event;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * report json: everything that is known about a command line as one JSON object, "racebench.result/1"
- * (results/README.md explains it, results/result.schema.json checks it). Built as BSON and printed
- * as what MongoDB calls relaxed extended JSON, which for these types is plain JSON. Whole numbers
- * stay whole; times are nanoseconds unless the key says otherwise; a number that is not finite
- * becomes 0, since JSON has none.
+ * report json: everything that is known about a command line as one JSON object,
+ * "racebench.result/1" (results/README.md explains it, results/result.schema.json checks it).
+ * Built as BSON and printed as what MongoDB calls relaxed extended JSON, which for these types is
+ * plain JSON. Whole numbers stay whole; times are nanoseconds unless the key says otherwise; a
+ * number that is not finite becomes 0, since JSON has none.
  *
  * Printed here and not by bson_as_relaxed_extended_json(): that writes 0.1 as
  * 0.10000000000000000555 and everything on one line, and people do look at these files.

@@ -6,8 +6,8 @@
  * why in <system-out>. So a suite is green exactly when racebench's exit code is 0. Names hold no
  * seed unless seeds vary, so that a build server recognises a test from run to run.
  *
- * XML 1.0 has no way to write most control characters, not even escaped: they are left out, and what
- * is no UTF-8 becomes '?'.
+ * XML 1.0 has no way to write most control characters, not even escaped: they are left out, and
+ * what is no UTF-8 becomes '?'.
  */
 #include "base.h"
 #include "report.h"
@@ -103,7 +103,9 @@ static void put_case(FILE *out, const struct run_result *result, const struct ce
     put_attribute(out, "classname", class);
     put_attribute(out, "name", name);
     fprintf(out, " time=\"%.3f\">\n", cell->seconds);
-    const char *element = code == EXIT_OK ? "system-out" : code == EXIT_BROKEN ? "failure" : "error";
+    const char *element = code == EXIT_OK       ? "system-out"
+                          : code == EXIT_BROKEN ? "failure"
+                                                : "error";
     fprintf(out, "      <%s", element);
     if (code != EXIT_OK) {
         put_attribute(out, "type", reason_name(cell->verdict.reason));

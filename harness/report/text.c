@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * report text: what a person reads on the terminal, or at night in the log of a build. From top to
- * bottom: what was run and on what; one line per cell, with as many columns as fit; why each verdict
- * is what it is; and one sentence to take away, with the command that repeats the run. A single cell,
- * or --verbose, adds where the time went. Plain ASCII; colour only in the verdict, and never the only
- * carrier of a meaning.
+ * bottom: what was run and on what; one line per cell, with as many columns as fit; why each
+ * verdict is what it is; and one sentence to take away, with the command that repeats the run. A
+ * single cell, or --verbose, adds where the time went. Plain ASCII; colour only in the verdict,
+ * and never the only carrier of a meaning.
  *
  * Cells are told grouped by scenario and strategy, each group in the order of the command line, so
  * that a sweep reads as one block per strategy.

@@ -87,6 +87,15 @@ static bool help_topic(const char *word, FILE *out)
     return false;
 }
 
+static void help_program(FILE *out)
+{
+    options_help(NULL, out);
+    fprintf(out, "\nMore: racebench help WORD, where WORD is a verb, strategy, scenario, or one of:");
+    for (size_t i = 0; i < COUNT_OF(topics); i++)
+        fprintf(out, " %s", topics[i].name);
+    fprintf(out, "\n");
+}
+
 static void help_strategy(const struct strategy *strategy, FILE *out)
 {
     fprintf(out, "Strategy %s: %s.\n", strategy->name, strategy->help);
@@ -140,7 +149,7 @@ static enum exit_code help_act(const struct options *options)
 {
     const char *word = options->argument;
     if (word == NULL)
-        options_help(NULL, stdout);
+        help_program(stdout);
     else if (verb_find(word) != NULL)
         options_help(verb_find(word), stdout);
     else if (strategy_find(word) != NULL)

@@ -101,6 +101,6 @@ static enum exit_code serve_act(const struct options *options)
 
 const struct verb verb_serve = {
     .name = "serve",
-    .help = "run the embedded engine alone and print its connection strings",
+    .help = "run the embedded engine alone; prints its URIs",
     .act = serve_act,
 };
