@@ -92,13 +92,13 @@ static enum outcome write_in_place(struct session *session, const char *path, co
     bool sync = session->crew->cell->durability == DURABILITY_SYNC;
     waiting->leave(session);
     int descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    waiting->pass(session);
+    bool written = descriptor >= 0 && write_all(descriptor, text, length, sync);
+    if (descriptor >= 0)
+        close(descriptor);
     waiting->enter(session);
     if (descriptor < 0)
         return FAILED;
-    waiting->leave(session);
-    bool written = write_all(descriptor, text, length, sync);
-    close(descriptor);
-    waiting->enter(session);
     return written ? DONE : UNKNOWN;
 }
 

@@ -109,9 +109,8 @@ static int64_t unit_find(const char *name)
     static const struct {
         const char *name;
         int64_t ns;
-    } units[] = {{"ns", 1},          {"us", 1000},          {"ms", 1000000},
-                 {"s", 1000000000},  {"m", 60000000000},    {"min", 60000000000},
-                 {"h", 3600000000000}};
+    } units[] = {{"ns", 1},          {"us", 1000},         {"ms", 1000000},     {"s", 1000000000},
+                 {"m", 60000000000}, {"min", 60000000000}, {"h", 3600000000000}};
     for (size_t i = 0; i < COUNT_OF(units); i++)
         if (strcmp(name, units[i].name) == 0)
             return units[i].ns;
@@ -275,8 +274,7 @@ static int distance(const char *a, const char *b)
                 continue;
             }
             int cost = a[i - 1] == b[j - 1] ? 0 : 1;
-            d[i][j] =
-                least(d[i - 1][j - 1] + cost, least(d[i - 1][j] + 1, d[i][j - 1] + 1));
+            d[i][j] = least(d[i - 1][j - 1] + cost, least(d[i - 1][j] + 1, d[i][j - 1] + 1));
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
                 d[i][j] = least(d[i][j], d[i - 2][j - 2] + 1);
         }

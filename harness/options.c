@@ -42,10 +42,10 @@ const char *const option_groups[] = {
     [GROUP_HELP] = NULL,
 };
 
-#define ANY              .low = 0
-#define RANGE(from, to)  .low = (from), .high = (to)
-#define CHOICES(words)   .choices = (words)
-#define ALONE            .alone = true
+#define ANY             .low = 0
+#define RANGE(from, to) .low = (from), .high = (to)
+#define CHOICES(words)  .choices = (words)
+#define ALONE           .alone = true
 const struct option_row option_rows[OPTIONS_COUNT] = {
 #define OPTION(field, option, short, kind, value, meta, part, words, limits, text)                 \
     {.name = option,                                                                               \
@@ -208,13 +208,13 @@ static char *read_value(const struct option_row *row, const char *text, void *fi
 }
 
 /* Gives an option its value; `spelled` is how the user named it. Returns NULL or a whole line. */
-static char *assign(struct options *options, size_t at, const char *text,
-                    enum option_source source, const char *spelled)
+static char *assign(struct options *options, size_t at, const char *text, enum option_source source,
+                    const char *spelled)
 {
     const struct option_row *row = &option_rows[at];
     char *field = (char *)options + row->offset;
-    bool adds = row->type == OPTION_OUTPUTS && options->source[at] == source &&
-                options->text[at] != NULL;
+    bool adds =
+        row->type == OPTION_OUTPUTS && options->source[at] == source && options->text[at] != NULL;
     char *whole = adds ? x_format("%s,%s", options->text[at], text) : x_strdup(text);
     if (row->type == OPTION_OUTPUTS && !adds)
         clear_outputs((struct option_outputs *)(void *)field);
@@ -271,8 +271,7 @@ static char *read_environment(struct options *options)
 static const struct option_row *find_name(const char *name, size_t length)
 {
     for (size_t i = 0; i < OPTIONS_COUNT; i++)
-        if (strlen(option_rows[i].name) == length &&
-            memcmp(option_rows[i].name, name, length) == 0)
+        if (strlen(option_rows[i].name) == length && memcmp(option_rows[i].name, name, length) == 0)
             return &option_rows[i];
     return NULL;
 }
@@ -293,9 +292,9 @@ static char *unknown_option(const char *name, size_t length)
     char *typed = x_strndup(name, length);
     char *shown = uri_shown(typed);
     const char *near = option_suggest(typed, names);
-    char *line = near != NULL ? x_format("unknown option '--%s'; did you mean '--%s'?", shown, near)
-                              : x_format("unknown option '--%s'; 'racebench --help' names them all",
-                                         shown);
+    char *line = near != NULL
+                     ? x_format("unknown option '--%s'; did you mean '--%s'?", shown, near)
+                     : x_format("unknown option '--%s'; 'racebench --help' names them all", shown);
     free(typed);
     free(shown);
     return line;
@@ -440,9 +439,9 @@ static char *finish_uri(struct options *options)
     char *line = NULL;
     const char *uri = indirect ? getenv(text + 4) : text;
     if (uri == NULL || *uri == '\0') {
-        line = indirect ? x_format("--uri '%s': no such environment variable, or it is empty",
-                                   shown)
-                        : x_strdup("--uri '': must not be empty");
+        line = indirect
+                   ? x_format("--uri '%s': no such environment variable, or it is empty", shown)
+                   : x_strdup("--uri '': must not be empty");
     } else {
         char *problem = uri_check(uri);
         char *redacted = indirect ? uri_redact(uri) : NULL;
@@ -468,7 +467,8 @@ static char *finish_outputs(struct options *options)
         json |= is_stdout && strcmp(options->out.items[i].kind, "json") == 0;
     }
     if (on_stdout > 1 || (on_stdout == 1 && options->json && !json))
-        return x_strdup("only one report can go to stdout; give the others a file: --out KIND=FILE");
+        return x_strdup(
+            "only one report can go to stdout; give the others a file: --out KIND=FILE");
     if (options->json && !json)
         append_output(&options->out, "json=-");
     return NULL;

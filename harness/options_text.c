@@ -51,8 +51,8 @@ static void say_rest(FILE *out)
 {
     fputs("Verbs (the first argument; 'run' when it is left out):\n", out);
     for (size_t i = 0; verbs[i] != NULL; i++) {
-        char *usage = x_format("%s %s", verbs[i]->name,
-                               verbs[i]->argument != NULL ? verbs[i]->argument : "");
+        char *usage =
+            x_format("%s %s", verbs[i]->name, verbs[i]->argument != NULL ? verbs[i]->argument : "");
         fprintf(out, "  %-18s %s\n", usage, verbs[i]->help);
         free(usage);
     }
@@ -94,12 +94,12 @@ static void fill_list(struct argp_option *list, char **texts, const struct verb 
                     (struct argp_option){.doc = option_groups[group - 1], .group = group};
             titled = true;
             texts[i] = row_help(row);
-            list[count++] = (struct argp_option){.name = row->name,
-                                                 .key = row->letter != 0 ? row->letter
-                                                                         : 1000 + (int)i,
-                                                 .arg = row->argument,
-                                                 .doc = texts[i],
-                                                 .group = group};
+            list[count++] =
+                (struct argp_option){.name = row->name,
+                                     .key = row->letter != 0 ? row->letter : 1000 + (int)i,
+                                     .arg = row->argument,
+                                     .doc = texts[i],
+                                     .group = group};
         }
     }
 }
@@ -139,8 +139,7 @@ void options_help(const struct verb *verb, FILE *out)
 static char *safe_text(const struct options *options, size_t at, const char *instead)
 {
     const char *text = options->text[at];
-    if (option_rows[at].type == OPTION_URI && strncmp(text, "env:", 4) != 0 &&
-        uri_has_secret(text))
+    if (option_rows[at].type == OPTION_URI && strncmp(text, "env:", 4) != 0 && uri_has_secret(text))
         return instead != NULL ? x_strdup(instead) : uri_redact(text);
     if (option_rows[at].type == OPTION_TEXT && strstr(text, "://") != NULL)
         return uri_redact(text);

@@ -52,10 +52,9 @@ static char *unknown(const char *kind, const char *plural, const char *name,
 {
     char *shown = uri_shown(name);
     const char *near = option_suggest(name, names);
-    char *line = near != NULL
-                     ? x_format("unknown %s '%s'; did you mean '%s'?", kind, shown, near)
-                     : x_format("unknown %s '%s'; 'racebench list %s' names them", kind, shown,
-                                plural);
+    char *line = near != NULL ? x_format("unknown %s '%s'; did you mean '%s'?", kind, shown, near)
+                              : x_format("unknown %s '%s'; 'racebench list %s' names them", kind,
+                                         shown, plural);
     free(shown);
     return line;
 }
@@ -257,8 +256,8 @@ static char *check_workers(const struct cell *cell)
 /* What all cells have in common. */
 static struct cell common_cell(const struct options *options)
 {
-    bool endless = options->duration_ms > 0 &&
-                   options->source[OPTION_AT_ops] == OPTION_FROM_DEFAULT;
+    bool endless =
+        options->duration_ms > 0 && options->source[OPTION_AT_ops] == OPTION_FROM_DEFAULT;
     return (struct cell){
         .transport = (enum transport)options->transport,
         .expect = (enum expect)options->expect,

@@ -213,13 +213,16 @@ static void say_write(FILE *out, const struct event *event, int64_t operation, i
         fprintf(out, " by %s", human_moment(return_ns).text);
 }
 
+/* By the contract of a witness the culprit wrote after the victim. Its acknowledgement may have come
+ * first all the same; the victim's is then left out, as it would only puzzle. */
 static void say_lost(FILE *out, const struct cell_result *cell, const struct witness *witness)
 {
     const struct event *victim = report_event(cell, witness->victim);
     const struct event *culprit = report_event(cell, witness->culprit);
+    int64_t return_ns = witness->victim_return_ns;
     struct human name = human_operation(witness->victim);
     if (witness->culprit == 0 || witness->culprit == witness->victim) {
-        say_write(out, victim, witness->victim, witness->victim_return_ns);
+        say_write(out, victim, witness->victim, return_ns);
         fprintf(out, ": its update is gone; who overwrote it is not known");
         return;
     }
@@ -228,7 +231,8 @@ static void say_lost(FILE *out, const struct cell_result *cell, const struct wit
     if (culprit != NULL)
         fprintf(out, " after %s", human_moment(culprit->invoke_ns).text);
     fprintf(out, ", ");
-    say_write(out, victim, witness->victim, witness->victim_return_ns);
+    say_write(out, victim, witness->victim,
+              return_ns <= witness->culprit_return_ns ? return_ns : RETURN_NEVER);
     fprintf(out, ", ");
     say_write(out, culprit, witness->culprit, witness->culprit_return_ns);
     fprintf(out, ": the update of %s is gone", name.text);
@@ -287,7 +291,9 @@ static const char *known(const char *text)
 char *report_target(const struct cell_result *result)
 {
     const struct target *target = &result->target;
-    if (strcmp(known(target->persona), "files") == 0)
+    const struct strategy *strategy = result->cell->strategy[0];
+    if (strcmp(known(target->persona), "files") == 0 ||
+        (strategy != NULL && strategy->home == HOME_FILES))
         return x_format("files, no database; durability %s",
                         durability_name(result->cell->durability));
     char *name = strcmp(known(target->name), "embedded") == 0

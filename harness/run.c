@@ -185,7 +185,7 @@ void run_cells(const struct cell *cells, size_t count, const struct run_settings
 {
     struct runner runner = {.settings = settings};
     setenv("MONGOC_DISABLE_SHM", "1", 0); /* counters in shared memory outlive a killed process */
-    mongoc_init();
+    mongoc_init(); /* cleaned up by the library at exit: it cannot be started twice */
     if (!settings->verbose)
         mongoc_log_set_handler(quiet_log, NULL);
     open_loop(&runner);
@@ -195,7 +195,6 @@ void run_cells(const struct cell *cells, size_t count, const struct run_settings
         result->cell_count++;
     }
     close_loop(&runner);
-    mongoc_cleanup();
     *signal_number = runner.signal_number;
     result->interrupted = runner.signal_number != 0;
 }

@@ -59,6 +59,7 @@ struct file_table {
 struct waiting_table {
     void (*enter)(struct session *); /* from here on alone in the instance */
     void (*leave)(struct session *); /* others may run before this returns, and until enter() */
+    void (*pass)(struct session *);  /* between leave() and enter(): others may go first */
     bool (*wait)(struct session *, const void *condition); /* false: interrupted */
     void (*wake)(struct session *, const void *condition);
 };

@@ -249,7 +249,7 @@ static void wake(struct session *session, const void *condition)
 static const struct command_table commands = {execute};
 static const struct clock_table clocks = {run_ns, wall_ms, sleep_us};
 static const struct file_table files = {lock};
-static const struct waiting_table waitings = {enter, let_others, wait, wake};
+static const struct waiting_table waitings = {enter, let_others, let_others, wait, wake};
 const struct transport_table transport_direct = {"direct", &commands, &clocks, &files, &waitings};
 
 /* Life --------------------------------------------------------------------------------------- */

@@ -366,6 +366,11 @@ static void leave(struct session *session)
         uv_mutex_unlock(&session->instance->mutex);
 }
 
+static void pass(struct session *session)
+{
+    (void)session; /* threads do so at any time */
+}
+
 static bool wait(struct session *session, const void *condition)
 {
     must(session->instance->guarded);
@@ -396,7 +401,7 @@ static void wake(struct session *session, const void *condition)
 static const struct command_table commands = {execute};
 static const struct clock_table clocks = {run_ns, wall_ms, sleep_us};
 static const struct file_table files = {lock};
-static const struct waiting_table waitings = {enter, leave, wait, wake};
+static const struct waiting_table waitings = {enter, leave, pass, wait, wake};
 const struct transport_table transport_driver = {"driver", &commands, &clocks, &files, &waitings};
 
 /* Life --------------------------------------------------------------------------------------- */

@@ -71,8 +71,12 @@ static const char *const harmless[] = {
 
 /* Options that are shown by name only. */
 static const char *const secret[] = {
-    "authMechanismProperties", "tlsCertificateKeyFilePassword", "sslClientCertificateKeyPassword",
-    "password",                "proxyPassword",                 "proxyUsername",
+    "authMechanismProperties",
+    "tlsCertificateKeyFilePassword",
+    "sslClientCertificateKeyPassword",
+    "password",
+    "proxyPassword",
+    "proxyUsername",
 };
 
 static bool is_one_of(const char *name, size_t length, const char *const *names, size_t count)
@@ -111,7 +115,8 @@ static bool is_port(const char *text, size_t length)
 /* name, name:port, [address]:port or the percent-encoded path of a socket. */
 static bool is_host(const char *text, size_t length)
 {
-    if (length > 8 && strncasecmp(text, "%2F", 3) == 0 && memcmp(text + length - 5, ".sock", 5) == 0)
+    if (length > 8 && strncasecmp(text, "%2F", 3) == 0 &&
+        memcmp(text + length - 5, ".sock", 5) == 0)
         return consists_of(text, length, "%._-");
     if (length > 0 && text[0] == '[') {
         const char *end = memchr(text, ']', length);
@@ -276,7 +281,8 @@ char *uri_check(const char *uri)
         problem = x_strdup("user, password or an option holds a character that must be "
                            "percent-encoded (: / ? # [ ] @ %)");
     else
-        problem = x_strdup("not host or host:port, separated by commas, then /database?option=value");
+        problem =
+            x_strdup("not host or host:port, separated by commas, then /database?option=value");
     free(redacted);
     return problem;
 }

@@ -10,39 +10,13 @@
  * must be caught. RACEBENCH_TEST_SEED repeats a run, RACEBENCH_TEST_HISTORIES sets the length.
  * labels: unit stress
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "base.h"
-#include "checker.h"
+#include "checker_support.h"
 
 enum { SIZE_MAX_HISTORY = 6, TIME_MAX = 14 };
-
-static uint64_t setting(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL && text[0] != '\0' ? strtoull(text, NULL, 10) : otherwise;
-}
-
-static uint64_t seed(void)
-{
-    return setting("RACEBENCH_TEST_SEED", (uint64_t)clock_monotonic_ns() % 1000000000);
-}
 
 static size_t histories(void)
 {
     return (size_t)setting("RACEBENCH_TEST_HISTORIES", 1000000);
-}
-
-static bool chance(struct random *random, int percent)
-{
-    return (int)random_below(random, 100) < percent;
 }
 
 /* The counter ----------------------------------------------------------------------------------- */

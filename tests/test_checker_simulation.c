@@ -10,30 +10,9 @@
  * interval alone proves it. Then wrong checkers, as in test_checker_properties, must be caught.
  * labels: unit stress
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "base.h"
-#include "checker.h"
+#include "checker_support.h"
 
 enum { OPERATIONS_MAX = 8, DOCUMENTS_MAX = 2 };
-
-static uint64_t setting(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL && text[0] != '\0' ? strtoull(text, NULL, 10) : otherwise;
-}
-
-static bool chance(struct random *random, int percent)
-{
-    return (int)random_below(random, 100) < percent;
-}
 
 /* A document as it is at one moment. */
 struct state {
@@ -227,12 +206,6 @@ static void recruit(struct execution *run, struct random *random, const struct t
     run->record.final_count = documents;
 }
 
-static int by_invocation(const void *left, const void *right)
-{
-    const struct event *a = left, *b = right;
-    return (a->invoke_ns > b->invoke_ns) - (a->invoke_ns < b->invoke_ns);
-}
-
 static void execute(struct execution *run, struct random *random, const struct trouble *trouble)
 {
     memset(run, 0, sizeof(*run));
@@ -415,7 +388,7 @@ static const struct {
 static void test_against_executions(void **state)
 {
     (void)state;
-    uint64_t used = setting("RACEBENCH_TEST_SEED", (uint64_t)clock_monotonic_ns() % 1000000000);
+    uint64_t used = seed();
     size_t each = (size_t)setting("RACEBENCH_TEST_HISTORIES", 100000);
     print_message("%zu executions of each mix, RACEBENCH_TEST_SEED=%llu\n", each,
                   (unsigned long long)used);
@@ -506,7 +479,7 @@ static bool set_value(struct execution *run)
 static void test_agrees_with_register(void **state)
 {
     (void)state;
-    uint64_t used = setting("RACEBENCH_TEST_SEED", (uint64_t)clock_monotonic_ns() % 1000000000);
+    uint64_t used = seed();
     static const struct trouble trouble = {15, 0, 30, 20, 30, 0, 0, false};
     struct random random;
     random_seed(&random, used);
@@ -576,7 +549,7 @@ static void mistake_apply(struct execution *run, enum mistake mistake)
 static void test_wrong_checkers_are_caught(void **state)
 {
     (void)state;
-    uint64_t used = setting("RACEBENCH_TEST_SEED", (uint64_t)clock_monotonic_ns() % 1000000000);
+    uint64_t used = seed();
     struct random random;
     random_seed(&random, used);
     static const struct trouble trouble = {50, 0, 30, 30, 30, 0, 25, false};

@@ -22,13 +22,13 @@ struct planned {
 static void plan_line(struct planned *planned, const char *line)
 {
     static char words[512];
-    char *argv[32] = {NULL};
+    char *argv[48] = {NULL};
     int argc = 1;
     snprintf(words, sizeof(words), "%s", line);
     argv[0] = words + strlen(words);
     char *rest = words;
     for (char *word; (word = strsep(&rest, " ")) != NULL;)
-        if (*word != '\0' && argc < 31)
+        if (*word != '\0' && argc < 47)
             argv[argc++] = word;
     char *problem = options_parse(&planned->options, argc, argv);
     if (problem != NULL)
@@ -130,8 +130,7 @@ static void the_repeating_line_plans_the_same_cell(void **state)
         char *line = cell_result_repro(&result);
         assert_memory_equal(line, "./racebench ", 12);
         good(&second, line + 12, 1);
-        char *again = cell_result_repro(
-            &(struct cell_result){.cell = &second.plan.cells[0]});
+        char *again = cell_result_repro(&(struct cell_result){.cell = &second.plan.cells[0]});
         assert_string_equal(line, again);
         struct cell a = first.plan.cells[0], b = second.plan.cells[0];
         assert_string_equal(a.strategy_name, b.strategy_name);

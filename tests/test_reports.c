@@ -141,6 +141,55 @@ static void text_can_be_short_or_long(void **state)
     sample_free(&sample);
 }
 
+/* Columns that appear only where there is something to tell. */
+static void text_shows_what_went_wrong(void **state)
+{
+    struct sample sample;
+    (void)state;
+    sample_all(&sample);
+    char *text = sample_write(&sample, "text", 200);
+    sample_has_not(text, "doubled");
+    sample_has_not(text, "failed");
+    free(text);
+    struct counts *counts = &sample.result.cells[5].verdict.counts;
+    counts->doubled = 11;
+    counts->failed = 200;
+    counts->busy = 30;
+    counts->unknown = 4;
+    text = sample_write(&sample, "text", 200);
+    sample_has(text, "  lost  doubled  failed  answer  ops/s");
+    sample_has(text, "10,000/10,000     0       11     230       4  3,900");
+    free(text);
+    sample_free(&sample);
+}
+
+/* The sentence of a witness: acknowledgements that come in the other order, an unknown culprit. */
+static void text_tells_witnesses_truly(void **state)
+{
+    struct sample sample;
+    (void)state;
+    sample_all(&sample);
+    struct cell_result *cell = &sample.result.cells[2];
+    struct witness witness = cell->verdict.witnesses[0];
+    witness.victim_return_ns = 125000000;
+    char *text = report_witness(cell, &witness);
+    assert_string_equal(text, "w17.3 read 41 after 0.112034 s, w63.1 wrote 42, w17.3 wrote 42 by "
+                              "0.121007 s: the update of w63.1 is gone");
+    free(text);
+    witness.culprit = 0;
+    sample.cells[2].docs = 4;
+    witness.key = 3;
+    text = report_witness(cell, &witness);
+    assert_string_equal(text, "w63.1 wrote 42 by 0.125000 s: its update is gone; who overwrote it "
+                              "is not known (document 3)");
+    free(text);
+    witness.property = DOUBLED;
+    text = report_witness(cell, &witness);
+    assert_string_equal(text, "w63.1 was asked for once and applied twice (document 3)");
+    free(text);
+    sample_free(&sample);
+}
+
 /* The plan goes through the workers first; the report puts each strategy's cells together. */
 static void text_groups_a_sweep(void **state)
 {
@@ -344,6 +393,8 @@ int main(void)
         cmocka_unit_test(text_fits_the_width),
         cmocka_unit_test(text_colours_change_nothing_else),
         cmocka_unit_test(text_can_be_short_or_long),
+        cmocka_unit_test(text_shows_what_went_wrong),
+        cmocka_unit_test(text_tells_witnesses_truly),
         cmocka_unit_test(text_groups_a_sweep),
         cmocka_unit_test(text_tells_one_cell_more_fully),
         cmocka_unit_test(text_names_each_target),

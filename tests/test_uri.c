@@ -132,8 +132,9 @@ static void damage_does_not_show_it(void **state)
             word[length] = '\0';
         }
         bool before = random_below(&random, 2) == 0;
-        snprintf(text, sizeof(text), "mongodb://user:%s%s%s@host:27017/db?w=1&x=%c", before ? word : "",
-                 M, before ? "" : word, letters[random_below(&random, sizeof(letters) - 1)]);
+        snprintf(text, sizeof(text), "mongodb://user:%s%s%s@host:27017/db?w=1&x=%c",
+                 before ? word : "", M, before ? "" : word,
+                 letters[random_below(&random, sizeof(letters) - 1)]);
         char *redacted = uri_redact(text);
         if (strstr(redacted, M) != NULL)
             fail_msg("'%s' is shown as '%s'", text, redacted);
@@ -205,9 +206,9 @@ static void malformed_ones_are_explained(void **state)
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         char *problem = uri_check(rows[i].uri);
-        if (rows[i].wanted == NULL ? problem != NULL
-                                   : problem == NULL || strncmp(problem, rows[i].wanted,
-                                                                strlen(rows[i].wanted)) != 0)
+        if (rows[i].wanted == NULL
+                ? problem != NULL
+                : problem == NULL || strncmp(problem, rows[i].wanted, strlen(rows[i].wanted)) != 0)
             fail_msg("'%s': %s", rows[i].uri, problem != NULL ? problem : "taken");
         free(problem);
     }

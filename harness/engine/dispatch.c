@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FAILURE_NO_DATABASE = 40571, FAILURE_SHUTDOWN = 91 };
-
 #define X(name) extern const struct command command_##name;
 #include "commands.list"
 #undef X
@@ -66,13 +64,30 @@ const struct command *commands_find(const struct commands *commands, const char 
     return found != NULL ? found->command : NULL;
 }
 
+/* MongoDB's name of a code: failure.c's, or that of one that only dispatch knows. */
+static const char *code_name(int32_t code, char *buffer)
+{
+    switch (code) {
+    case FAILURE_INVALID_ID:
+        return "InvalidIdField";
+    case FAILURE_SHUTDOWN:
+        return "ShutdownInProgress";
+    case FAILURE_NOT_A_REPLICA_SET:
+        return "NotAReplicaSet";
+    case FAILURE_SNAPSHOT_UNAVAILABLE:
+        return "SnapshotUnavailable";
+    default:
+        return failure_name((enum failure_code)code, buffer);
+    }
+}
+
 void dispatch_refuse(bson_t *reply, const struct failure *failure)
 {
     char name[32];
     bson_append_double(reply, "ok", -1, 0);
     bson_append_utf8(reply, "errmsg", -1, failure->message, -1);
     bson_append_int32(reply, "code", -1, (int32_t)failure->code);
-    bson_append_utf8(reply, "codeName", -1, failure_name(failure->code, name), -1);
+    bson_append_utf8(reply, "codeName", -1, code_name((int32_t)failure->code, name), -1);
     if (failure->detail != NULL)
         bson_concat(reply, failure->detail);
 }
@@ -194,8 +209,7 @@ static void append_concern(const struct request *request)
     char name[32];
     bson_append_document_begin(request->reply, "writeConcernError", -1, &error);
     bson_append_int32(&error, "code", -1, request->concern.code);
-    bson_append_utf8(&error, "codeName", -1,
-                     failure_name((enum failure_code)request->concern.code, name), -1);
+    bson_append_utf8(&error, "codeName", -1, code_name(request->concern.code, name), -1);
     bson_append_utf8(&error, "errmsg", -1, request->concern.message, -1);
     bson_append_document_end(request->reply, &error);
 }

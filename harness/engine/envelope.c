@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FAILURE_NOT_A_REPLICA_SET = 123, FAILURE_SNAPSHOT_UNAVAILABLE = 246 };
-
 const struct field envelope_fields[] = {
     {"$db", FIELD_TEXT, offsetof(struct envelope, database), false},
     {"lsid", FIELD_IGNORED, 0, false},

@@ -35,8 +35,18 @@ struct field {
     bool required; /* absent: 40414 */
 };
 
-/* Codes that fields are refused with, beside those of failure.h. */
-enum { FAILURE_DUPLICATE_FIELD = 40413, FAILURE_MISSING_FIELD = 40414, FAILURE_BAD_LIMIT = 51024 };
+/* Codes of MongoDB beside those of failure.h, as commands meet them before any document is read. */
+enum {
+    FAILURE_INVALID_ID = 53,
+    FAILURE_SHUTDOWN = 91,
+    FAILURE_NOT_A_REPLICA_SET = 123,
+    FAILURE_SNAPSHOT_UNAVAILABLE = 246,
+    FAILURE_STAGE_FIELDS = 40323,
+    FAILURE_DUPLICATE_FIELD = 40413,
+    FAILURE_MISSING_FIELD = 40414,
+    FAILURE_NO_DATABASE = 40571,
+    FAILURE_BAD_LIMIT = 51024,
+};
 
 /* Makes all the documents and arrays of `arguments` empty. To be called before the first field. */
 void fields_prepare(const struct field *, void *arguments);

@@ -22,8 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FAILURE_INVALID_ID = 53 };
-
 static struct store_transaction *write_begin(const struct request *request)
 {
     return store_begin(catalog_store(request->engine->catalog));

@@ -118,12 +118,33 @@ static void say_targets(const struct page *page)
 
 /* Table --------------------------------------------------------------------------------------- */
 
-static bool any_doubled(const struct page *page)
+/* Counts that are worth a column only where there are any. */
+static int64_t doubled(const struct counts *counts)
+{
+    return counts->doubled;
+}
+
+static int64_t failed(const struct counts *counts)
+{
+    return counts->failed + counts->busy;
+}
+
+static int64_t unanswered(const struct counts *counts)
+{
+    return counts->unknown;
+}
+
+static const struct {
+    const char *title;
+    int64_t (*count)(const struct counts *);
+} rare[] = {{"doubled", doubled}, {"failed", failed}, {"no\nanswer", unanswered}};
+
+static bool rare_occurs(const struct page *page, size_t index)
 {
     for (size_t i = 0; i < page->result->cell_count; i++)
-        if (page->cells[i]->verdict.counts.doubled > 0)
+        if (rare[index].count(&page->cells[i]->verdict.counts) > 0)
             return true;
-    return page->style->verbose;
+    return false;
 }
 
 static void make_columns(const struct page *page, struct table *table)
@@ -134,8 +155,9 @@ static void make_columns(const struct page *page, struct table *table)
             table_column(table, report_setting(i)->title, report_setting(i)->number != NULL, 0);
     table_column(table, "final/expected", true, 0);
     table_column(table, "lost", true, 0);
-    if (any_doubled(page))
-        table_column(table, "doubled", true, 0);
+    for (size_t i = 0; i < COUNT_OF(rare); i++)
+        if (rare_occurs(page, i))
+            table_column(table, rare[i].title, true, 0);
     table_column(table, "ops/s", true, 0);
     table_column(table, "p50", true, 3);
     table_column(table, "p99", true, 1);
@@ -188,8 +210,9 @@ static void put_row(const struct page *page, struct table *table, const struct c
             table_put(table, report_setting_value(report_setting(i), cell->cell).text);
     table_put(table, final);
     table_put(table, human_count(cell->verdict.counts.lost).text);
-    if (any_doubled(page))
-        table_put(table, human_count(cell->verdict.counts.doubled).text);
+    for (size_t i = 0; i < COUNT_OF(rare); i++)
+        if (rare_occurs(page, i))
+            table_put(table, human_count(rare[i].count(&cell->verdict.counts)).text);
     table_put(table, human_number(cell->throughput_ops_s).text);
     for (size_t i = 0; i < COUNT_OF(percents); i++)
         table_put(table, percentile(&cell->operation, percents[i]).text);

@@ -7,10 +7,10 @@
  *
  * zsh reads the same text through its bashcompinit.
  */
-#include "../verb.h"
 #include "../options.h"
 #include "../scenario.h"
 #include "../uri.h"
+#include "../verb.h"
 
 #include <stdlib.h>
 #include <string.h>

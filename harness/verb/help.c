@@ -3,11 +3,11 @@
  * help: of the program, of a verb, of a strategy or scenario, or of a topic that belongs to none of
  * them. A word is looked up in that order; one that is nowhere gets a suggestion.
  */
-#include "../verb.h"
 #include "../human.h"
 #include "../options.h"
 #include "../scenario.h"
 #include "../uri.h"
+#include "../verb.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,13 +20,14 @@ static void help_exit_codes(FILE *out)
 
 static void help_verdicts(FILE *out)
 {
-    human_wrap(out,
-               "held: the final documents are exactly what the acknowledged operations make of them, "
-               "and enough operations of different workers overlapped for a race to show. broken: "
-               "an acknowledged update is gone, was applied twice, or what was read contradicts real "
-               "time; the report names the operations that prove it. unknown: neither was proved; the "
-               "reason says why.",
-               80, 0, 0);
+    human_wrap(
+        out,
+        "held: the final documents are exactly what the acknowledged operations make of them, "
+        "and enough operations of different workers overlapped for a race to show. broken: "
+        "an acknowledged update is gone, was applied twice, or what was read contradicts real "
+        "time; the report names the operations that prove it. unknown: neither was proved; the "
+        "reason says why.",
+        80, 0, 0);
     human_wrap(out,
                "--expect exact (the default) wants every cell held. --expect claims wants each "
                "strategy to do what it claims ('racebench list strategies'), and those that claim "
@@ -36,15 +37,16 @@ static void help_verdicts(FILE *out)
 
 static void help_uris(FILE *out)
 {
-    human_wrap(out,
-               "Without --uri racebench starts its own embedded engine, which is not MongoDB. --uri "
-               "takes every connection string that libmongoc takes (mongodb:// and mongodb+srv://). "
-               "It is never picked up from the environment unasked; --uri env:NAME takes it from the "
-               "variable NAME, which keeps a password out of the list of processes and out of the "
-               "shell's history. Passwords are never printed. racebench only writes into a database "
-               "of its own (racebench_<run id>, or --database when that is empty or ours) and drops "
-               "it afterwards, unless --keep.",
-               80, 0, 0);
+    human_wrap(
+        out,
+        "Without --uri racebench starts its own embedded engine, which is not MongoDB. --uri "
+        "takes every connection string that libmongoc takes (mongodb:// and mongodb+srv://). "
+        "It is never picked up from the environment unasked; --uri env:NAME takes it from the "
+        "variable NAME, which keeps a password out of the list of processes and out of the "
+        "shell's history. Passwords are never printed. racebench only writes into a database "
+        "of its own (racebench_<run id>, or --database when that is empty or ours) and drops "
+        "it afterwards, unless --keep.",
+        80, 0, 0);
 }
 
 static void help_values(FILE *out)
@@ -90,7 +92,8 @@ static bool help_topic(const char *word, FILE *out)
 static void help_program(FILE *out)
 {
     options_help(NULL, out);
-    fprintf(out, "\nMore: racebench help WORD, where WORD is a verb, strategy, scenario, or one of:");
+    fprintf(out,
+            "\nMore: racebench help WORD, where WORD is a verb, strategy, scenario, or one of:");
     for (size_t i = 0; i < COUNT_OF(topics); i++)
         fprintf(out, " %s", topics[i].name);
     fprintf(out, "\n");

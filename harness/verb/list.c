@@ -4,12 +4,12 @@
  * strategies with what they claim to keep under which hazards, scenarios, hazards, reports, verbs,
  * and in JSON the options as well. `--json` gives one object, for scripts.
  */
-#include "../verb.h"
 #include "../human.h"
 #include "../options.h"
 #include "../scenario.h"
 #include "../table.h"
 #include "../uri.h"
+#include "../verb.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +42,8 @@ static bool is_claimed(int property)
 static void list_strategies(FILE *out)
 {
     struct table table = {0};
-    fprintf(out, "Strategies, and whether each claims that nothing is ... (also with which hazards):\n");
+    fprintf(out,
+            "Strategies, and whether each claims that nothing is ... (also with which hazards):\n");
     table_column(&table, "name", false, 0);
     for (int p = 0; p < PROPERTY_COUNT; p++)
         if (is_claimed(p))

@@ -5,12 +5,12 @@
  * result that cannot be written after an hour is an hour lost. Afterwards the run's folder comes
  * first: it is there even when stdout or a file of --out turns out to be full.
  */
-#include "../verb.h"
 #include "../environment.h"
 #include "../options.h"
 #include "../plan.h"
 #include "../run_folder.h"
 #include "../uri.h"
+#include "../verb.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -123,8 +123,8 @@ static enum exit_code run_act(const struct options *options)
     char *command = options_command(options);
     environment_describe(&result.environment, command);
     free(command);
-    result.run_id = run_folder_id(clock_wall_ms(), random_mix((uint64_t)clock_monotonic_ns(),
-                                                              (uint64_t)getpid()));
+    result.run_id = run_folder_id(clock_wall_ms(),
+                                  random_mix((uint64_t)clock_monotonic_ns(), (uint64_t)getpid()));
     try_folder(options, result.run_id);
     if (options->quiet)
         fprintf(stderr, "racebench: seed %" PRIu64 "\n", options->seed);

@@ -8,9 +8,9 @@
  * It listens on a unix socket (in a private folder, unless --socket) and on loopback TCP, until
  * SIGINT or SIGTERM, which are its normal end.
  */
-#include "../verb.h"
 #include "../engine/engine.h"
 #include "../options.h"
+#include "../verb.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -40,8 +40,7 @@ static char *make_folder(void)
 static void check_listen(const struct options *options)
 {
     if (strcmp(options->listen, "127.0.0.1") != 0 && strcmp(options->listen, "::1") != 0)
-        warn("--listen %s lets others in: there is no password and no encryption",
-             options->listen);
+        warn("--listen %s lets others in: there is no password and no encryption", options->listen);
 }
 
 static void say_uris(const struct engine_server *server)

@@ -5,11 +5,11 @@
  * characters never reach the terminal, and what is no result at all is exit 65. Histories and
  * histograms are not in that file, so this is a summary; report.txt beside it is the whole text.
  */
-#include "../verb.h"
 #include "../human.h"
 #include "../options.h"
 #include "../run_folder.h"
 #include "../table.h"
+#include "../verb.h"
 
 #include <errno.h>
 #include <stdlib.h>

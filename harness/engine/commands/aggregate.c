@@ -162,7 +162,7 @@ static bool read_pipeline(struct pipeline *pipeline, const bson_t *stages, struc
         if (!read_stage(&pipeline->stages[pipeline->count++], &inner, failure))
             return false;
         if (bson_iter_next(&inner))
-            return failure_set(failure, (enum failure_code)40323,
+            return failure_set(failure, (enum failure_code)FAILURE_STAGE_FIELDS,
                                "A pipeline stage specification object must contain exactly one "
                                "field.");
     }
