@@ -31,7 +31,13 @@ struct backoff {
     int64_t base_us, cap_us;
 };
 
-enum { CELL_STRATEGIES_MAX = 4 };
+/* How a planned hazard is to strike. */
+struct hazard_setting {
+    int64_t amount; /* of time, us (delay, pause, skew), or a code (error); 0: its default */
+    int32_t times;  /* how often in the run; 0: its default */
+};
+
+enum { CELL_STRATEGIES_MAX = 4, CELL_HAZARDS_MAX = 32 };
 
 struct cell {
     const struct scenario *scenario;
@@ -40,7 +46,8 @@ struct cell {
     const char *strategy_name; /* "occ", or "naive+occ" */
     enum transport transport;
     enum expect expect;
-    unsigned hazards;     /* HAZARD_BIT()s that are planned, HAZARD_BIT(none) always */
+    unsigned hazards; /* HAZARD_BIT()s that are planned, HAZARD_BIT(none) always */
+    struct hazard_setting hazard[CELL_HAZARDS_MAX]; /* by enum hazard_index */
     const char *uri;      /* NULL: the embedded engine; otherwise the target, with secrets */
     const char *database; /* name asked for with --database, or NULL: racebench_<run id> */
     bool keep;            /* leave the database behind */

@@ -164,6 +164,14 @@ static void mark_circle(struct chain *chain, const struct chain_document *docume
     chain->marks[twice != NOWHERE ? twice : entry] |= MARK_DOUBLED;
 }
 
+/* Could two versions bear this node's stamp? An earlier attempt may have been applied unseen. */
+static bool is_ambiguous(const struct chain *chain, uint32_t node)
+{
+    const struct event *event = chain_event(chain, node);
+    return (chain->marks[node] & MARK_DOUBLED) != 0 || was_doubled(chain, node) ||
+           (event->retried && event->applied != 1);
+}
+
 /* Walks from the final version of document `key` back as far as the parents are known. */
 static void walk(struct chain *chain, int64_t key, size_t first)
 {
@@ -179,6 +187,7 @@ static void walk(struct chain *chain, int64_t key, size_t first)
         return;
     }
     uint32_t node = see(chain, final->version, key, NOWHERE), heir = NOWHERE;
+    bool certain = true; /* else: the version that was read may not be the one whose parent it is */
     while (node != NOWHERE && node != SEEDED) {
         if (chain->place[node] != NOWHERE) {
             mark_circle(chain, document, node);
@@ -186,14 +195,16 @@ static void walk(struct chain *chain, int64_t key, size_t first)
         }
         chain->place[node] = (uint32_t)(first + document->length);
         chain->order[first + document->length++] = node;
-        chain->heir[node] = heir;
         const struct event *event = chain_event(chain, node);
-        if (event->outcome == DONE && event->return_ns < document->return_ns)
+        if (certain)
+            chain->heir[node] = heir;
+        if (certain && event->outcome == DONE && event->return_ns < document->return_ns)
             document->return_ns = event->return_ns;
+        certain = certain && !is_ambiguous(chain, node);
         heir = node;
         node = chain->parent[node];
     }
-    document->complete = node == SEEDED;
+    document->complete = certain && node == SEEDED;
     if (document->complete)
         document->heir = heir;
 }
@@ -224,13 +235,6 @@ static void mark_doubled(struct chain *chain)
             chain_event(chain, node)->applied > 0)
             chain->marks[node] |= MARK_PHANTOM; /* the ledger has what its outcome denies */
     }
-}
-
-/* Could two versions bear this node's stamp? An earlier attempt may have been applied unseen. */
-static bool is_ambiguous(const struct chain *chain, uint32_t node)
-{
-    const struct event *event = chain_event(chain, node);
-    return (chain->marks[node] & MARK_DOUBLED) != 0 || (event->retried && event->applied != 1);
 }
 
 /* Where the heir of a node's parent is kept, or NULL when children of it prove nothing. */

@@ -68,6 +68,8 @@ void crew_init(struct crew *crew, const struct cell *cell, const struct transpor
         must(uv_mutex_init(&crew->instances[i].mutex) == 0);
         for (int s = 0; s < cell->strategy_count; s++)
             crew->instances[i].guarded |= cell->strategy[s]->setup != NULL;
+        if ((cell->hazards & HAZARD_BIT(crash)) != 0)
+            crew->instances[i].guarded = true; /* its death is shared as well */
     }
     if (cell->transport == TRANSPORT_DIRECT) {
         crew->latencies = x_calloc(1, sizeof(*crew->latencies));
@@ -101,16 +103,74 @@ void crew_free(struct crew *crew)
     free(crew->instances);
 }
 
-void crew_setup(struct session *session)
+/* Starts what the strategies share in one copy of the application, into `shared`. */
+static void run_setup(struct session *session, void *shared[])
 {
     const struct cell *cell = session->crew->cell;
+    for (int s = 0; s < cell->strategy_count; s++)
+        if (cell->strategy[s]->setup != NULL)
+            shared[s] = cell->strategy[s]->setup(session);
+}
+
+static void run_teardown(struct session *session, void *shared[])
+{
+    const struct cell *cell = session->crew->cell;
+    for (int s = 0; s < cell->strategy_count; s++)
+        if (cell->strategy[s]->teardown != NULL)
+            cell->strategy[s]->teardown(session, shared[s]);
+}
+
+void crew_crash(struct session *session)
+{
+    session->instance->crashed = true;
+    session->crew->transport->waiting->wake(session, NULL);
+}
+
+void crew_enter(struct session *session)
+{
+    const struct waiting_table *waiting = session->crew->transport->waiting;
+    struct instance *instance = session->instance;
+    waiting->enter(session);
+    while (instance->crashed && waiting->wait(session, &instance->crashed))
+        ;
+    instance->inside++;
+}
+
+bool crew_leave(struct session *session)
+{
+    const struct waiting_table *waiting = session->crew->transport->waiting;
+    struct instance *instance = session->instance;
+    bool died = instance->crashed;
+    if (--instance->inside == 0 && died) {
+        run_teardown(session, instance->shared); /* its verbs fail: the dead write nothing */
+        instance->starter = session;
+        run_setup(session, instance->shared);
+        instance->starter = NULL;
+        instance->crashed = false;
+        waiting->wake(session, &instance->crashed);
+    }
+    waiting->leave(session);
+    return died;
+}
+
+void crew_boot(struct session *session)
+{
+    void *shared[CELL_STRATEGIES_MAX] = {NULL};
+    const struct waiting_table *waiting = session->crew->transport->waiting;
+    waiting->enter(session);
+    run_setup(session, shared);
+    run_teardown(session, shared);
+    waiting->leave(session);
+    session_forget(session);
+}
+
+void crew_setup(struct session *session)
+{
     if (session->worker != session->instance->number)
         return; /* instance i's first worker is worker i */
     const struct waiting_table *waiting = session->crew->transport->waiting;
     waiting->enter(session);
-    for (int s = 0; s < cell->strategy_count; s++)
-        if (cell->strategy[s]->setup != NULL)
-            session->instance->shared[s] = cell->strategy[s]->setup(session);
+    run_setup(session, session->instance->shared);
     waiting->leave(session);
     session_forget(session);
 }
@@ -126,9 +186,7 @@ void crew_work(struct session *session)
     const struct waiting_table *waiting = session->crew->transport->waiting;
     session->comment[0] = '\0'; /* no operation's command any more */
     waiting->enter(session);
-    for (int s = 0; s < cell->strategy_count; s++)
-        if (cell->strategy[s]->teardown != NULL)
-            cell->strategy[s]->teardown(session, instance->shared[s]);
+    run_teardown(session, instance->shared);
     waiting->leave(session);
     session_forget(session);
 }

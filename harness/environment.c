@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * environment: see environment.h. What cannot be found out is "unknown", never an error. Nothing here
- * names the user or the host: results get published.
+ * environment: see environment.h. What cannot be found out is "unknown", never an error. Nothing
+ * here names the user or the host: results get published. Text comes from files that any program of
+ * this system may read; no program is started for it, so that a run begins at once.
  */
 #include "environment.h"
 #include "base.h"

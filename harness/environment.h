@@ -8,7 +8,8 @@
 
 #include "result.h"
 
-/* Fills in every member; `command` is the redacted command line, copied. run_result_free() frees. */
+/* Fills in every member; `command` is the redacted command line, copied.
+ * run_result_free() frees it all. */
 void environment_describe(struct environment *, const char *command);
 
 #endif

@@ -12,7 +12,7 @@
 #include <string.h>
 
 static const char *const hazard_names[HAZARD_COUNT] = {
-#define HAZARD(name, help) [HAZARD_INDEX_##name] = #name,
+#define HAZARD(name, place, help) [HAZARD_INDEX_##name] = #name,
 #include "hazards.def"
 #undef HAZARD
 };

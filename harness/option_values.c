@@ -197,7 +197,7 @@ const char *option_value_choice(const char *text, const char *choices, int *inde
     return "not one of the choices";
 }
 
-/* Reads the times of "kind:T:T" into `us`, up to `wanted` of them; false unless it is just those. */
+/* Reads the times of "kind:T:T" into `us`, `wanted` of them; false unless it is just those. */
 static bool read_times(char *rest, int wanted, int64_t us[2])
 {
     for (int i = 0; i < wanted; i++) {

@@ -34,8 +34,8 @@ enum {
 char *plan_make(const struct options *, struct plan *);
 void plan_free(struct plan *);
 
-/* Why a strategy cannot do a scenario, as half a sentence: "it takes no edits of two documents"; NULL
- * when it can. Static text. */
+/* Why a strategy cannot do a scenario, as half a sentence: "it takes no edits of two documents";
+ * NULL when it can. Static text. */
 struct strategy;
 struct scenario;
 const char *plan_obstacle(const struct strategy *, const struct scenario *, bool unseeded);

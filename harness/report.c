@@ -213,8 +213,8 @@ static void say_write(FILE *out, const struct event *event, int64_t operation, i
         fprintf(out, " by %s", human_moment(return_ns).text);
 }
 
-/* By the contract of a witness the culprit wrote after the victim. Its acknowledgement may have come
- * first all the same; the victim's is then left out, as it would only puzzle. */
+/* By the contract of a witness the culprit wrote after the victim. Its acknowledgement may have
+ * come first all the same; the victim's is then left out, as it would only puzzle. */
 static void say_lost(FILE *out, const struct cell_result *cell, const struct witness *witness)
 {
     const struct event *victim = report_event(cell, witness->victim);

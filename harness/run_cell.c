@@ -119,6 +119,10 @@ void stage_open(struct stage *stage, const struct cell *cell, const char *run_id
     stage->database = cell->database != NULL ? x_strdup(cell->database)
                                              : x_format("racebench_%s_%zu", run_id, cell_number);
     stage->gate = gate_new(cell->workers, 0);
+    if (cell->hazards != HAZARD_BIT(none)) {
+        stage->crew.hazards = hazards_new(cell);
+        gate_set_policy(stage->gate, &hazards_at_gate, stage->crew.hazards);
+    }
     raise_descriptor_limit(cell);
     struct crew *crew = &stage->crew;
     bool direct = cell->transport == TRANSPORT_DIRECT;
@@ -250,6 +254,14 @@ static void judge(struct stage *stage, bool interrupted, struct cell_result *res
     free(finals);
 }
 
+static void note_hits(const struct stage *stage, struct cell_result *result)
+{
+    const struct cell *cell = stage->cell;
+    for (int i = 0; i < HAZARD_COUNT && stage->crew.hazards != NULL; i++)
+        result->hits[i] = hazards_hits(stage->crew.hazards, (enum hazard_index)i);
+    result->hits[HAZARD_INDEX_instances] = cell->instances > 1 ? cell->instances : 0;
+}
+
 void stage_conclude(struct stage *stage, bool interrupted, struct cell_result *result)
 {
     const struct cell *cell = stage->cell;
@@ -265,7 +277,7 @@ void stage_conclude(struct stage *stage, bool interrupted, struct cell_result *r
     history_init(&result->history);
     merge(stage, result);
     note_applied(stage, &result->history);
-    result->hits[HAZARD_INDEX_instances] = cell->instances > 1 ? cell->instances : 0;
+    note_hits(stage, result);
     judge(stage, interrupted, result);
     claims_apply(result);
     result->throughput_ops_s =
@@ -292,6 +304,7 @@ void stage_close(struct stage *stage)
     }
     crew_free(&stage->crew);
     gate_free(stage->gate);
+    hazards_free(stage->crew.hazards);
     nftw(stage->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     free(stage->folder);
     free(stage->database);

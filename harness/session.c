@@ -43,6 +43,10 @@ bool session_step(struct session *session, enum step_kind kind, const char *targ
     struct crew *crew = session->crew;
     if (atomic_load_explicit(&crew->abandon, memory_order_relaxed))
         return false;
+    if (crew->hazards != NULL && session->in_operation && !hazards_step(crew->hazards, session))
+        return false;
+    if (session->instance->crashed && session->instance->starter != session)
+        return false;
     if (kind > STEP_OTHER_COMMAND || !crew->gate_sees_commands) {
         struct step step = {session->worker, session->operation_count - 1, kind, target};
         gate_arrive(crew->gate, &step);
@@ -228,18 +232,26 @@ enum outcome session_effect(struct session *session, const struct edit *edit)
 
 /* Clock and choice --------------------------------------------------------------------------- */
 
+/* The worker's own clock: the transport's, and a hazard's skew. */
+static int64_t wall_ms(struct session *session)
+{
+    struct crew *crew = session->crew;
+    int64_t skew_ms = crew->hazards != NULL ? hazards_skew_ms(crew->hazards, session) : 0;
+    return crew->transport->clock->wall_ms(session) + skew_ms;
+}
+
 int64_t session_now_ms(struct session *session)
 {
     session_step(session, STEP_NOW, "");
-    return session->crew->transport->clock->wall_ms(session);
+    return wall_ms(session);
 }
 
-enum outcome session_sleep_until(struct session *session, int64_t wall_ms)
+enum outcome session_sleep_until(struct session *session, int64_t until_ms)
 {
     if (!session_step(session, STEP_SLEEP, ""))
         return FAILED;
     const struct transport_table *transport = session->crew->transport;
-    int64_t left_ms = wall_ms - transport->clock->wall_ms(session);
+    int64_t left_ms = until_ms - wall_ms(session);
     if (left_ms <= 0)
         return DONE;
     transport->waiting->leave(session);

@@ -38,7 +38,7 @@ const char *property_name(enum property);
 
 /* Claim bits: hazards.def's rows. */
 enum hazard_index {
-#define HAZARD(name, help) HAZARD_INDEX_##name,
+#define HAZARD(name, place, help) HAZARD_INDEX_##name,
 #include "hazards.def"
 #undef HAZARD
     HAZARD_COUNT

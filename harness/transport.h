@@ -12,6 +12,7 @@
 
 #include "cell.h"
 #include "gate.h"
+#include "hazards.h"
 #include "histogram.h"
 #include "history.h"
 #include "session.h"
@@ -61,7 +62,7 @@ struct waiting_table {
     void (*leave)(struct session *); /* others may run before this returns, and until enter() */
     void (*pass)(struct session *);  /* between leave() and enter(): others may go first */
     bool (*wait)(struct session *, const void *condition); /* false: interrupted */
-    void (*wake)(struct session *, const void *condition);
+    void (*wake)(struct session *, const void *condition); /* NULL: everybody */
 };
 struct transport_table {
     const char *name;
@@ -84,6 +85,10 @@ struct instance {
     int32_t number;
     void *shared[CELL_STRATEGIES_MAX]; /* what each strategy's setup returned, or NULL */
     bool guarded;                      /* some setup returned RAM: one worker at a time */
+    bool crashed;                      /* it has died: every verb of its workers fails until the
+                                        * last of them has left and setup has run again */
+    int32_t inside;                    /* workers within an attempt */
+    const struct session *starter;     /* who runs setup again; its verbs work */
     atomic_int working;                /* workers that have not finished yet */
     struct waiter *waiters;            /* oldest first */
     uv_mutex_t mutex;                  /* driver only */
@@ -109,6 +114,7 @@ struct crew {
     struct session *sessions; /* one per worker */
     int32_t count;
     struct latencies *latencies; /* shared by all workers, or NULL: each has its own */
+    struct hazards *hazards;     /* what goes wrong on purpose, or NULL: nothing */
     atomic_bool stop;            /* an interrupt or the end of --duration: no further operations */
     atomic_bool abandon;         /* every session call fails at once */
     void *world;                 /* the transport's own: driver's pool, direct's scheduler */
@@ -140,6 +146,10 @@ struct session {
     uint8_t wrote;
     bool worked; /* this attempt's --work has been slept */
     bool in_transaction;
+    bool died;              /* the instance died during the attempt */
+    enum hazard_index doom; /* what will strike this worker, or none */
+    int doom_step;          /* before which of the operation's steps */
+    int steps;              /* of the present operation so far */
 
     bson_t **documents; /* owned by the present attempt */
     size_t document_count, document_capacity;
@@ -169,6 +179,16 @@ void crew_setup(struct session *);
 /* The whole of one worker's work after the start: the scenario, then, by the last worker of an
  * instance, the strategies' teardown. */
 void crew_work(struct session *);
+
+/* The instance of this worker dies: all that its workers have in RAM is lost, every verb of theirs
+ * fails. Called within an attempt. */
+void crew_crash(struct session *);
+/* Entering and leaving an attempt: waits until a dead instance runs again; the last to leave a dead
+ * one starts it. True: the instance died during the attempt. */
+void crew_enter(struct session *);
+bool crew_leave(struct session *);
+/* Another copy of the application starts, and ends, beside those that work. */
+void crew_boot(struct session *);
 
 /* Frees what belongs to the present attempt. */
 void session_forget(struct session *);

@@ -388,7 +388,7 @@ static void wake(struct session *session, const void *condition)
 {
     for (struct waiter **place = &session->instance->waiters; *place != NULL;) {
         struct waiter *waiter = *place;
-        if (waiter->condition != condition) {
+        if (condition != NULL && waiter->condition != condition) {
             place = &waiter->next;
             continue;
         }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * uri: see uri.h. A connection string is taken apart from the left and shown as long as each part is
- * in correct form: scheme, user and password (never shown), hosts, database, options. At the first
- * part that is not, the rest is "***", because then nobody knows which part is the password: after
- * "mongodb://user:se" + "/cret@host" the secret ends at the '@', after a harmless host list an '@'
- * may belong to an option.
+ * uri: see uri.h. A connection string is taken apart from the left and shown as long as each part
+ * is in correct form: scheme, user and password (never shown), hosts, database, options. At the
+ * first part that is not, the rest is "***", because then nobody knows which part is the password:
+ * after "mongodb://user:se" + "/cret@host" the secret ends at the '@', after a harmless host list
+ * an '@' may belong to an option.
  *
  * To tell the user what libmongoc dislikes without quoting a secret, the redacted text is given to
  * libmongoc a second time: what it says about that cannot contain what it was not told.

@@ -17,6 +17,9 @@ bool worker_next(struct session *session)
         session->operations_left == 0)
         return false;
     session->operations_left--;
+    struct hazards *hazards = session->crew->hazards;
+    if (hazards != NULL && hazards_strike(hazards, HAZARD_INDEX_boot))
+        crew_boot(session);
     return true;
 }
 
@@ -35,16 +38,17 @@ static enum outcome attempt(struct session *session, const struct edit *edit)
         session->read[i] = 0;
         session->was[i] = NULL;
     }
-    const struct waiting_table *waiting = session->crew->transport->waiting;
     int64_t started_ns = now_ns(session);
     session->attempts++;
-    waiting->enter(session);
+    crew_enter(session);
     enum outcome outcome =
         session->strategy->apply(session, session->instance->shared[session->strategy_index], edit);
-    waiting->leave(session);
-    must(session->lock_descriptor < 0);
     if (session->in_transaction)
         session_abort(session);
+    session->died = crew_leave(session);
+    if (session->died)
+        outcome = UNKNOWN; /* whoever asked has died with the instance: nobody was told */
+    must(session->lock_descriptor < 0);
     histogram_record(&session->latencies->attempt, now_ns(session) - started_ns);
     return outcome;
 }
@@ -56,8 +60,10 @@ static bool again(const struct session *session, const struct edit *edit, enum o
     case BUSY:
     case CONFLICT:
         return edit->wait;
+    case UNKNOWN: /* only who can tell whether it was applied may ask again */
+        return edit->wait && !session->died &&
+               (session->strategy->keeps[DOUBLED] & HAZARD_BIT(lost_reply)) != 0;
     default:
-        (void)session;
         return false;
     }
 }
@@ -117,6 +123,9 @@ static void begin(struct session *session, const struct edit *edit)
     session->edit = edit;
     session->operation_count++;
     session->doubled = false;
+    session->in_operation = true;
+    if (session->crew->hazards != NULL)
+        hazards_begin(session->crew->hazards, session);
     session->value_read = session->value_written = 0;
     snprintf(session->comment, sizeof(session->comment), "w%" PRId32 ".%" PRId64, session->worker,
              session->operation_count - 1);
@@ -149,6 +158,9 @@ enum outcome worker_apply(struct session *session, const struct edit *edit, stru
         result->attempts = event.attempts;
     }
     session->edit = NULL;
+    session->in_operation = false;
+    if (crew->hazards != NULL)
+        hazards_end(crew->hazards, session);
     atomic_fetch_add_explicit(&session->progress, 1, memory_order_relaxed);
     return event.outcome;
 }

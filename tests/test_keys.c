@@ -46,7 +46,7 @@ static void append_container(bson_t *document, const char *name, struct random *
 {
     static const char *const names[] = {"a", "b", "ab", ""};
     bson_t child;
-    char number[8];
+    char number[16];
     if (array)
         bson_append_array_begin(document, name, -1, &child);
     else

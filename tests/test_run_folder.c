@@ -149,12 +149,26 @@ static void find_latest(void *argument)
     free(run_folder_find(place->base, NULL));
 }
 
-static void write_limited(void *argument)
+/* As if the disk had room for `bytes` in each file. */
+static void write_limited(struct place *place, rlim_t bytes)
 {
-    struct rlimit limit = {4096, 4096};
+    struct rlimit limit = {bytes, bytes};
     signal(SIGXFSZ, SIG_IGN);
     setrlimit(RLIMIT_FSIZE, &limit);
-    run_folder_write(&((struct place *)argument)->sample.result);
+    run_folder_write(&place->sample.result);
+}
+
+static void write_some(void *argument)
+{
+    write_limited(argument, 4096);
+}
+
+/* All but the last byte: what is still in the buffer fails when the file is closed. */
+static void write_almost(void *argument)
+{
+    struct place *place = argument;
+    char *text = sample_write(&place->sample, "json", 80);
+    write_limited(place, strlen(text) - 1);
 }
 
 struct output {
@@ -214,7 +228,8 @@ static void full_disks_end_with_74(void **state)
     output.path = "/nowhere/result.json";
     expect_end(save, &output, EXIT_RESULTS, "to /nowhere/result.json: No such file or directory");
     place->sample.result.folder = run_folder_open(place->base, "one");
-    expect_end(write_limited, place, EXIT_RESULTS, "one/result.json: File too large");
+    expect_end(write_some, place, EXIT_RESULTS, "one/result.json: File too large");
+    expect_end(write_almost, place, EXIT_RESULTS, "one/result.json: File too large");
     expect_file(place->sample.result.folder, "result.json", false);
     char *line = x_format("ls -A '%s' | grep '^[.]'", place->sample.result.folder);
     assert_int_not_equal(system(line), 0);

@@ -115,8 +115,7 @@ static void no_password_is_shown(void **state)
     }
 }
 
-/* Random damage to a well-formed one: parts of the password may survive as hosts or the like only
- * where the text around it says so; the marker as a whole must not, as long as an '@' follows it. */
+/* Random damage to a well-formed one: as long as an '@' follows it, the marker stays hidden. */
 static void damage_does_not_show_it(void **state)
 {
     (void)state;

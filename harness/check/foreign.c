@@ -162,6 +162,7 @@ static char *invoke(struct reading *reading, const struct line *line)
     reading->dropped = items;
     reading->dropped[mark] = false;
     must(mark == at);
+    foreign->invoked++;
     process->state = BUSY;
     process->at = at;
     process->line = (uint32_t)line->number;
@@ -207,7 +208,6 @@ static char *finish(struct reading *reading, const struct line *line)
     struct operation *operation = &foreign->operations[process->at];
     operation->end_line = (uint32_t)line->number;
     process->state = IDLE;
-    char *problem = NULL;
     if (strcmp(line->type, "fail") == 0) {
         reading->dropped[process->at] = true;
         foreign->failed++;
@@ -215,13 +215,10 @@ static char *finish(struct reading *reading, const struct line *line)
         operation->end = reading->place;
         operation->pending = false;
         foreign->acknowledged++;
-        problem = value_return(foreign, line, operation);
     } else {
         process->state = CRASHED;
-        process->line = (uint32_t)line->number;
-        if (foreign->own)
-            problem = value_return(foreign, line, operation);
     }
+    char *problem = value_return(foreign, line, operation);
     if (problem == NULL)
         add_second_document(reading, line, process->at);
     return problem;
@@ -253,8 +250,9 @@ static char *take_line(struct reading *reading, const struct datum *map, int64_t
 {
     struct line line = {.number = number, .map = map};
     bool skip;
-    look_at_cell(reading, map);
     char *problem = understand(reading, &line, &skip);
+    if (problem == NULL && reading->foreign->own)
+        look_at_cell(reading, map);
     if (problem == NULL)
         problem = look_at_order(reading, &line);
     if (problem != NULL)
@@ -272,21 +270,32 @@ static char *take_line(struct reading *reading, const struct datum *map, int64_t
     return x_format("type '%s' is none of invoke, ok, fail, info", line.type);
 }
 
+static int compare_begins(const void *left, const void *right)
+{
+    const struct operation *a = left, *b = right;
+    if (a->begin != b->begin)
+        return a->begin < b->begin ? -1 : 1;
+    return (a->begin_line > b->begin_line) - (a->begin_line < b->begin_line);
+}
+
 /* Leaves out what failed, and reads without an answer, which say nothing. */
 static void compact(struct reading *reading)
 {
     struct foreign *foreign = reading->foreign;
     size_t kept = 0;
+    bool unsorted = false;
     for (size_t i = 0; i < foreign->count; i++) {
         const struct operation *operation = &foreign->operations[i];
         if (reading->dropped[i])
             continue;
-        foreign->unanswered += operation->pending;
+        unsorted |= operation->two;
         if (operation->pending && operation->action == ACTION_READ)
             continue;
         foreign->operations[kept++] = *operation;
     }
     foreign->count = kept;
+    if (unsorted)
+        qsort(foreign->operations, kept, sizeof(*foreign->operations), compare_begins);
 }
 
 static char *read_initial(struct foreign *foreign, const char *text)
@@ -297,8 +306,9 @@ static char *read_initial(struct foreign *foreign, const char *text)
     if (text != NULL && datum == NULL)
         problem = x_format("initial value '%s' is no value: a number, \"text\", :word or nil", text);
     else if (foreign->model == MODEL_COUNTER && text != NULL &&
-             !datum_whole(datum, &foreign->initial))
-        problem = x_format("initial value '%s' is no whole number, as a counter has", text);
+             (!datum_whole(datum, &foreign->initial) || llabs(foreign->initial) > INITIAL_MAX))
+        problem = x_format("initial value '%s' is no whole number below 2^61, as a counter has",
+                           text);
     else if (text != NULL && (foreign->model == MODEL_SET || foreign->model == MODEL_MUTEX))
         problem = x_format("a %s has no initial value to choose", model_name(foreign->model));
     else if (foreign->model != MODEL_COUNTER)

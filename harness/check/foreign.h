@@ -38,9 +38,13 @@ const char *action_name(enum action);
 
 #define PLACE_NEVER INT64_MAX /* `end` of what may still happen at any time */
 #define NO_VERSION  INT64_C(-1)
-/* `wrote` of an own operation that may have written at an attempt before its last: no version of its
- * document can be trusted to judge by. */
-#define VERSION_LOST INT64_C(-2)
+/* `wrote` of an own operation that may have written in an attempt before its last: the versions of
+ * its document do not tell everything. */
+#define VERSION_UNSURE INT64_C(-2)
+
+/* So that the sum of all adds of a file (READER_BYTES_MAX / 20 bytes) stays below 2^62. */
+#define AMOUNT_MAX  INT64_C(10000000000)
+#define INITIAL_MAX (INT64_C(1) << 61)
 
 /* One operation. What `first` and `second` hold depends on the action:
  *   register  READ: value seen; WRITE: value; CAS: old, new     (numbers of foreign->values)
@@ -69,8 +73,8 @@ struct foreign {
     size_t element_count, element_capacity;
     struct names values, keys;
     int64_t initial; /* counter: the number; else number of ->values */
-    bool keyed;      /* there are several keys, or could be */
-    int64_t acknowledged, unanswered, failed; /* operations */
+    enum { KEYED_NOT, KEYED_BY_FIELD, KEYED_BY_PAIR } keyed; /* as the first operation is */
+    int64_t invoked, acknowledged, failed; /* operations; what is missing had no answer */
     int64_t lines, skipped; /* operations' lines, lines of other processes */
     int64_t ties;           /* lines that share their place with the line before */
 };

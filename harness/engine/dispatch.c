@@ -180,7 +180,7 @@ static bool check_collection(struct request *request)
 
 static bool execute(struct request *request, const char *name)
 {
-    _Alignas(max_align_t) char arguments[COMMAND_ARGUMENTS_MAX];
+    _Alignas(bson_t) char arguments[COMMAND_ARGUMENTS_MAX];
     struct envelope envelope = {.database = NULL};
     request->command = commands_find(request->engine->commands, name);
     if (request->command == NULL)
@@ -257,7 +257,7 @@ void engine_execute(struct engine *engine, const bson_t *command, const struct o
     request.concern.code = 0;
     request.failure.code = FAILURE_NONE;
     request.failure.detail = NULL;
-    request.reply = nested ? &own : &engine->reply;
+    request.reply = nested ? &own : engine->reply;
     request.now_ms = engine->now_ms(engine->now_context);
     bson_reinit(request.reply);
 

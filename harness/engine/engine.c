@@ -50,8 +50,8 @@ struct engine *engine_new(const struct engine_settings *settings)
     engine->catalog = catalog_new(store);
     seed_ids(engine, settings->seed);
     engine->cursors = cursors_new(random_next(&engine->random));
-    bson_init(&engine->reply);
-    bson_init(&engine->image);
+    engine->reply = bson_new();
+    engine->image = bson_new();
     return engine;
 }
 
@@ -65,8 +65,8 @@ void engine_free(struct engine *engine)
     if (engine->gate_owned)
         gate_free(engine->gate);
     buffer_release(&engine->key);
-    bson_destroy(&engine->reply);
-    bson_destroy(&engine->image);
+    bson_destroy(engine->reply);
+    bson_destroy(engine->image);
     free(engine);
 }
 

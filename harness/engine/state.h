@@ -31,10 +31,11 @@ struct engine {
     uint8_t id_process[5]; /* of generated ObjectIds */
     uint32_t id_counter;
 
-    bson_t reply;       /* of the command in hand */
-    bool reply_taken;   /* done() is reading it: a command inside done() needs its own */
-    bson_t image;       /* new image of the document in hand */
-    struct buffer key;  /* encoded _id of the document in hand */
+    /* Pointers: a bson_t wants an alignment that allocated memory does not have. */
+    bson_t *reply;     /* of the command in hand */
+    bool reply_taken;  /* done() is reading it: a command inside done() needs its own */
+    bson_t *image;     /* new image of the document in hand */
+    struct buffer key; /* encoded _id of the document in hand */
 };
 
 /* engine_submit() for a command that came from a socket; origin is copied. */

@@ -56,7 +56,7 @@ static bool encode_id(struct request *request, const bson_t *document, struct fa
 /* Copies a document into engine->image with its _id in front; one is generated when it lacks it. */
 static void image_with_id(struct request *request, const bson_t *document)
 {
-    bson_t *image = &request->engine->image;
+    bson_t *image = request->engine->image;
     bson_iter_t iter;
     bson_oid_t generated;
     bson_reinit(image);
@@ -89,7 +89,7 @@ bool write_insert(struct request *request, struct collection *collection, const 
     if (!bson_iter_init(&first, document) || !bson_iter_next(&first) ||
         strcmp(bson_iter_key(&first), "_id") != 0) {
         image_with_id(request, document);
-        document = &request->engine->image;
+        document = request->engine->image;
     }
     if (!encode_id(request, document, failure))
         return false;
@@ -135,7 +135,7 @@ static bool pick_one(struct slice key, const bson_t *document, void *context)
 static bool job_write(struct job *job, struct slice key, const bson_t *was)
 {
     struct failure *failure = &job->request->failure;
-    bson_t *image = &job->request->engine->image;
+    bson_t *image = job->request->engine->image;
     struct update update = {job->write->change, false, job->request->now_ms};
     struct rows_change change = {key, was, image};
     bool changed = true;
@@ -241,13 +241,13 @@ static bool upsert(struct job *job)
     fine = fine && update_apply(&update, from, &made, &changed, failure);
     if (fine) {
         image_with_id(request, &made);
-        fine = check_size(&request->engine->image, failure) &&
-               encode_id(request, &request->engine->image, failure);
+        fine = check_size(request->engine->image, failure) &&
+               encode_id(request, request->engine->image, failure);
     }
     if (fine) {
         struct slice key = buffer_slice(&request->engine->key);
         job->transaction = write_begin(request);
-        fine = rows_insert(job->collection, job->transaction, key, &request->engine->image, failure);
+        fine = rows_insert(job->collection, job->transaction, key, request->engine->image, failure);
         fine = write_end(job->transaction, fine, failure);
     }
     job->outcome->upserted = fine;
@@ -312,7 +312,7 @@ void write_report_upserted(struct write_report *report, const struct request *re
     bson_iter_t id;
     begin_item(&report->upserted, &report->upserted_count, &item);
     bson_append_int32(&item, "index", -1, index);
-    must(bson_iter_init_find(&id, &request->engine->image, "_id"));
+    must(bson_iter_init_find(&id, request->engine->image, "_id"));
     bson_append_iter(&item, "_id", 3, &id);
     bson_append_document_end(report->upserted, &item);
 }

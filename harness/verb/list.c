@@ -99,7 +99,7 @@ static void list_hazards(FILE *out)
 {
     struct table table;
     open_pairs(&table, "Hazards", out);
-#define HAZARD(name, help) put_pair(&table, human_hazard(HAZARD_INDEX_##name), help);
+#define HAZARD(name, place, help) put_pair(&table, human_hazard(HAZARD_INDEX_##name), help);
 #include "../hazards.def"
 #undef HAZARD
     close_pairs(&table, out);
@@ -195,7 +195,7 @@ static void append_others(bson_t *to)
     bson_t array, entry;
     size_t index = 0;
     BSON_APPEND_ARRAY_BEGIN(to, "hazards", &array);
-#define HAZARD(name, help)                                                                         \
+#define HAZARD(name, place, help)                                                                  \
     begin_entry(&array, index++, human_hazard(HAZARD_INDEX_##name), help, &entry);                 \
     bson_append_document_end(&array, &entry);
 #include "../hazards.def"

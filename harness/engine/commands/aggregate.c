@@ -21,7 +21,7 @@ enum stage_kind { STAGE_MATCH, STAGE_SKIP, STAGE_LIMIT, STAGE_GROUP };
 
 struct stage {
     enum stage_kind kind;
-    bson_t document; /* filter or group */
+    struct slice document; /* filter or group */
     int64_t count;   /* still to be skipped or let through; documents in the group */
 };
 
@@ -125,8 +125,7 @@ static bool read_stage(struct stage *stage, bson_iter_t *iter, struct failure *f
     const char *name = bson_iter_key(iter);
     uint32_t length = 0;
     const uint8_t *data = NULL;
-    bson_init(&stage->document);
-    stage->count = 0;
+    bson_t document;
     if (strcmp(name, "$skip") == 0 || strcmp(name, "$limit") == 0) {
         stage->kind = name[1] == 's' ? STAGE_SKIP : STAGE_LIMIT;
         return read_count(stage, iter, failure);
@@ -135,12 +134,13 @@ static bool read_stage(struct stage *stage, bson_iter_t *iter, struct failure *f
         return unknown_stage(name, failure);
     if (BSON_ITER_HOLDS_DOCUMENT(iter))
         bson_iter_document(iter, &length, &data);
-    if (data == NULL || !bson_init_static(&stage->document, data, length))
+    if (data == NULL || !bson_init_static(&document, data, length))
         return failure_set(failure, FAILURE_BAD_VALUE, "the argument of '%s' must be an object",
                            name);
+    stage->document = (struct slice){data, length};
     stage->kind = name[1] == 'm' ? STAGE_MATCH : STAGE_GROUP;
-    return stage->kind == STAGE_MATCH ? match_check(&stage->document, failure)
-                                      : check_group(&stage->document, failure);
+    return stage->kind == STAGE_MATCH ? match_check(&document, failure)
+                                      : check_group(&document, failure);
 }
 
 static bool read_pipeline(struct pipeline *pipeline, const bson_t *stages, struct failure *failure)
@@ -175,12 +175,14 @@ static bool run_through(struct slice key, const bson_t *document, void *context)
     struct pipeline *pipeline = context;
     struct request *request = pipeline->request;
     bool last = false;
+    bson_t filter;
     (void)key;
     for (size_t i = 0; i < pipeline->count; i++) {
         struct stage *stage = &pipeline->stages[i];
         switch (stage->kind) {
         case STAGE_MATCH:
-            if (!match(&stage->document, document, request->now_ms, &request->failure))
+            must(bson_init_static(&filter, stage->document.bytes, stage->document.length));
+            if (!match(&filter, document, request->now_ms, &request->failure))
                 return !last && request->failure.code == FAILURE_NONE;
             break;
         case STAGE_SKIP:
@@ -203,7 +205,7 @@ static void give_group(struct pipeline *pipeline, const struct stage *stage)
 {
     bson_t result = BSON_INITIALIZER;
     bson_iter_t iter, inner;
-    must(bson_iter_init(&iter, &stage->document));
+    must(bson_iter_init_from_data(&iter, stage->document.bytes, stage->document.length));
     while (bson_iter_next(&iter)) {
         if (strcmp(bson_iter_key(&iter), "_id") == 0) {
             bson_append_iter(&result, "_id", 3, &iter);
@@ -224,14 +226,15 @@ static bool execute(struct pipeline *pipeline, const char *namespace)
 {
     struct request *request = pipeline->request;
     struct collection *collection = request_collection(request);
-    bson_t everything = BSON_INITIALIZER;
-    bool planned = pipeline->count > 0 && pipeline->stages[0].kind == STAGE_MATCH;
+    bson_t filter = BSON_INITIALIZER; /* everything */
+    const struct stage *first = &pipeline->stages[0];
     bool fine = true;
+    if (pipeline->count > 0 && first->kind == STAGE_MATCH)
+        must(bson_init_static(&filter, first->document.bytes, first->document.length));
     cursor_reply_begin(&pipeline->reply, request->reply);
     if (collection != NULL) {
         struct store_transaction *transaction = store_begin(catalog_store(collection->catalog));
-        struct query query = {collection, transaction,
-                              planned ? &pipeline->stages[0].document : &everything};
+        struct query query = {collection, transaction, &filter};
         fine = query_visit(request, &query, run_through, pipeline);
         store_rollback(transaction);
     }

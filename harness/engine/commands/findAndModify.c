@@ -96,7 +96,7 @@ static bool run(struct request *request)
                           .keep_was = !arguments->new_image};
     if (!write_modify(request, &collection, &write, &outcome))
         return false;
-    const bson_t *image = &request->engine->image;
+    const bson_t *image = request->engine->image;
     bson_append_document_begin(request->reply, "lastErrorObject", 15, &last);
     bson_append_int32(&last, "n", 1, outcome.matched > 0 || outcome.upserted);
     if (!arguments->remove)

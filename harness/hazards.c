@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hazards: see hazards.h. Every hazard counts the occasions that it meets (writes at the gate,
+ * operations that begin) and strikes at one occasion in `period`, at an offset that the seed draws,
+ * until it has struck `times` times. Counters are atomic, since the engine's thread and the workers
+ * meet them; under `direct` there is one thread, and the same seed strikes at the same places.
+ */
+#include "hazards.h"
+#include "scenario.h"
+#include "transport.h"
+
+#include <string.h>
+
+/* What --hazard does not say. */
+enum { TIMES_DEFAULT = 10, PERIOD_DEFAULT = 200, DELAY_DEFAULT_MS = 50 };
+
+struct strike {
+    int64_t period, offset;
+    int64_t times;
+    atomic_llong occasions, hits;
+};
+
+struct hazards {
+    const struct cell *cell;
+    struct strike strikes[HAZARD_COUNT];
+    atomic_int position;  /* of the next strike within an operation */
+    atomic_int steps_max; /* most steps that an operation has had so far */
+};
+
+static const struct {
+    const char *name, *help;
+    enum hazard_place place;
+} rows[HAZARD_COUNT] = {
+#define HAZARD(name, place, help) [HAZARD_INDEX_##name] = {#name, help, place},
+#include "hazards.def"
+#undef HAZARD
+};
+
+const char *hazard_name(enum hazard_index index)
+{
+    return rows[index].name;
+}
+
+const char *hazard_help(enum hazard_index index)
+{
+    return rows[index].help;
+}
+
+enum hazard_place hazard_place(enum hazard_index index)
+{
+    return rows[index].place;
+}
+
+static bool planned(const struct hazards *hazards, enum hazard_index index)
+{
+    return (hazards->cell->hazards & (1u << index)) != 0;
+}
+
+struct hazards *hazards_new(const struct cell *cell)
+{
+    struct hazards *hazards = x_calloc(1, sizeof(*hazards));
+    hazards->cell = cell;
+    for (int i = 0; i < HAZARD_COUNT; i++) {
+        struct strike *strike = &hazards->strikes[i];
+        strike->times = cell->hazard[i].times > 0 ? cell->hazard[i].times : TIMES_DEFAULT;
+        strike->period = cell->ops > 0 ? cell->ops / strike->times : PERIOD_DEFAULT;
+        if (strike->period < 1)
+            strike->period = 1;
+        strike->offset =
+            (int64_t)(random_mix(cell->seed, (uint64_t)i + 1000) % (uint64_t)strike->period);
+    }
+    return hazards;
+}
+
+void hazards_free(struct hazards *hazards)
+{
+    free(hazards);
+}
+
+bool hazards_strike(struct hazards *hazards, enum hazard_index index)
+{
+    struct strike *strike = &hazards->strikes[index];
+    if (!planned(hazards, index) || atomic_load(&strike->hits) >= strike->times ||
+        atomic_fetch_add(&strike->occasions, 1) % strike->period != strike->offset)
+        return false;
+    atomic_fetch_add(&strike->hits, 1);
+    return true;
+}
+
+int64_t hazards_hits(const struct hazards *hazards, enum hazard_index index)
+{
+    return atomic_load(&hazards->strikes[index].hits);
+}
+
+/* At the gate -------------------------------------------------------------------------------- */
+
+static enum gate_action arrive(void *state, const struct step *step)
+{
+    struct hazards *hazards = state;
+    bool writes = step->kind == STEP_INSERT || step->kind == STEP_UPDATE ||
+                  step->kind == STEP_DELETE || step->kind == STEP_FIND_AND_MODIFY;
+    if (!writes)
+        return GATE_PASS;
+    if (hazards_strike(hazards, HAZARD_INDEX_lost_reply))
+        return GATE_CLOSE_AFTER;
+    if (hazards_strike(hazards, HAZARD_INDEX_drop))
+        return GATE_CLOSE_BEFORE;
+    if (hazards_strike(hazards, HAZARD_INDEX_error))
+        return GATE_ERROR;
+    return GATE_PASS;
+}
+
+const struct gate_policy hazards_at_gate = {"hazards", arrive};
+
+/* At a worker -------------------------------------------------------------------------------- */
+
+/* Counts a hit when it happens, not when the victim is chosen: an operation may be too short. */
+static bool choose(struct hazards *hazards, enum hazard_index index)
+{
+    bool chosen = hazards_strike(hazards, index);
+    if (chosen)
+        atomic_fetch_sub(&hazards->strikes[index].hits, 1);
+    return chosen;
+}
+
+void hazards_begin(struct hazards *hazards, struct session *session)
+{
+    static const enum hazard_index at_workers[] = {HAZARD_INDEX_delay, HAZARD_INDEX_pause,
+                                                   HAZARD_INDEX_crash};
+    session->steps = 0;
+    for (size_t i = 0; i < COUNT_OF(at_workers) && session->doom == HAZARD_INDEX_none; i++) {
+        if (!choose(hazards, at_workers[i]))
+            continue;
+        int steps = atomic_load(&hazards->steps_max);
+        session->doom = at_workers[i];
+        session->doom_step = atomic_fetch_add(&hazards->position, 1) % (steps > 0 ? steps : 1);
+    }
+}
+
+void hazards_end(struct hazards *hazards, struct session *session)
+{
+    if (session->steps > atomic_load(&hazards->steps_max))
+        atomic_store(&hazards->steps_max, session->steps);
+    session->doom_step = 0; /* what has not come yet strikes at the next operation's first step */
+}
+
+static int64_t doom_us(const struct hazards *hazards, enum hazard_index index)
+{
+    int64_t amount_us = hazards->cell->hazard[index].amount;
+    if (amount_us > 0)
+        return amount_us;
+    return index == HAZARD_INDEX_pause ? hazards->cell->lease_ms * 1500 : DELAY_DEFAULT_MS * 1000;
+}
+
+bool hazards_step(struct hazards *hazards, struct session *session)
+{
+    enum hazard_index doom = session->doom;
+    if (doom == HAZARD_INDEX_none || session->steps++ < session->doom_step)
+        return true;
+    session->doom = HAZARD_INDEX_none;
+    atomic_fetch_add(&hazards->strikes[doom].hits, 1);
+    if (doom == HAZARD_INDEX_crash) {
+        crew_crash(session);
+        return false;
+    }
+    const struct transport_table *transport = session->crew->transport;
+    transport->waiting->leave(session);
+    transport->clock->sleep_us(session, doom_us(hazards, doom));
+    transport->waiting->enter(session);
+    return true;
+}
+
+int64_t hazards_skew_ms(struct hazards *hazards, const struct session *session)
+{
+    const struct cell *cell = hazards->cell;
+    if (!planned(hazards, HAZARD_INDEX_skew) || session->instance->number % 2 == 0)
+        return 0;
+    atomic_fetch_add(&hazards->strikes[HAZARD_INDEX_skew].hits, 1);
+    int64_t amount_us = cell->hazard[HAZARD_INDEX_skew].amount;
+    return amount_us != 0 ? amount_us / 1000 : cell->lease_ms + 1000;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hazards: what goes wrong on purpose in a cell, when, and how often it did. Each planned hazard
+ * strikes a set number of times, spread over the run at places that the seed draws; what it strikes
+ * is a write at the gate, or a worker at one of its steps. Positions within an operation are swept:
+ * the first strike hits an operation's first step, the next its second, and so on, so that a holder
+ * dies or stops at every place where it can.
+ */
+#ifndef RACEBENCH_HAZARDS_H
+#define RACEBENCH_HAZARDS_H
+
+#include "cell.h"
+#include "gate.h"
+#include "strategy.h"
+
+struct session;
+struct hazards; /* opaque: hazards.c */
+
+/* Where a hazard strikes. */
+enum hazard_place { PLACE_NOWHERE, PLACE_SETTING, PLACE_GATE, PLACE_SESSION, PLACE_SCENARIO };
+enum hazard_place hazard_place(enum hazard_index);
+const char *hazard_name(enum hazard_index);
+const char *hazard_help(enum hazard_index);
+
+/* The hazards of a cell, from its settings; free with hazards_free(). */
+struct hazards *hazards_new(const struct cell *);
+void hazards_free(struct hazards *);
+
+/* The policy for the gate; its state is the hazards. */
+extern const struct gate_policy hazards_at_gate;
+
+/* An operation of this worker begins: a hazard that strikes workers may choose it as its victim. */
+void hazards_begin(struct hazards *, struct session *);
+/* The operation is over, whatever of its doom has not come yet is left for the next one. */
+void hazards_end(struct hazards *, struct session *);
+/* The worker is about to do a step: it may be delayed or paused here, or its instance may die, which
+ * is what false means. */
+bool hazards_step(struct hazards *, struct session *);
+/* Does the hazard strike now? For scenarios, which are the place of some. */
+bool hazards_strike(struct hazards *, enum hazard_index);
+/* How far this worker's wall clock is ahead, ms. */
+int64_t hazards_skew_ms(struct hazards *, const struct session *);
+/* How often it struck. After the join. */
+int64_t hazards_hits(const struct hazards *, enum hazard_index);
+
+#endif
