@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * checker: judge after. Pure functions from a record (histories and final documents) to a verdict;
- * no clock, no I/O, no state. Counters are judged as an interval; read-modify-write documents by the
- * chain of versions that the stamps spell out; lost and doubled are counted as sets of operation
- * ids wherever the history names them. Algorithms and their cost: checker.c.
+ * no clock, no I/O, no state. Counters are judged as an interval; read-modify-write documents by
+ * the chain of versions that the stamps spell out; lost and doubled are counted as sets of
+ * operation ids wherever the history names them. Algorithms and their cost: checker.c.
  */
 #ifndef RACEBENCH_CHECKER_H
 #define RACEBENCH_CHECKER_H
@@ -31,7 +31,8 @@ struct record {
     bool interrupted;           /* stopped early: not all operations were made */
 };
 
-enum status { HELD, BROKEN, UNDECIDED }; /* printed as held, broken, unknown */
+enum status { HELD, BROKEN, UNDECIDED };
+/* "held", "broken", "unknown". */
 const char *status_name(enum status);
 
 /* Why a verdict is what it is; the name printed is the lower-case one with dashes. */
@@ -54,7 +55,11 @@ const char *reason_name(enum reason);
 /* One sentence for people: what it means and what to do. */
 const char *reason_help(enum reason);
 
-/* One proof of "broken": the operation that suffered and the one that did it. */
+/* One proof of "broken": the operation that suffered and the one that did it. For PHANTOM_VERSION
+ * the property is DOUBLED, the victim read `version` (0: the final document shows it) and the
+ * culprit says that it did not write it (0: nobody did). For NOT_LINEARIZABLE the property is LOST,
+ * the victim was invoked after the culprit had returned and did not see it, or saw what the culprit
+ * overwrote. */
 struct witness {
     enum property property;
     int64_t key;        /* _id of the document */
@@ -85,36 +90,43 @@ struct verdict {
     struct witness witnesses[WITNESS_MAX];
 };
 
-/* Counts outcomes and overlaps and fills in counts, overlaps, overlaps_needed. First step of every
- * judge. O(n log n). */
+/* Clears the verdict to HELD, counts outcomes and overlaps and fills in counts, overlaps,
+ * overlaps_needed. First step of every judge. O(n). */
 void checker_count(const struct record *, struct verdict *);
 
 /* Judges documents whose number grows by each applied operation's amount: the interval of each, the
  * chain of versions, real time, the engine's ledger of applications. Sets counts.final .. doubled,
- * witnesses, and BROKEN with its reason; leaves HELD otherwise. O(n log n). */
+ * witnesses, and BROKEN with the first of LOST_UPDATE, PHANTOM_VERSION, DOUBLED_UPDATE,
+ * NOT_LINEARIZABLE that applies (counts and witnesses name the others too); leaves the status as it
+ * is otherwise, but UNDECIDED when `finals` is NULL or lacks a document that was updated. Documents
+ * that an operation on two documents wrote are judged by their chains alone. counts.doubled are
+ * applications nobody answers for: second ones, and those of operations that deny them. Operations'
+ * ids must be unique. O(n) on average. */
 void checker_updates(const struct record *, struct verdict *);
 
-/* Last step of every judge: without proof of contention, with an idle worker, with a planned hazard
- * that never struck or after an interrupt HELD becomes UNDECIDED (BROKEN stays); computes
- * lost_bound. */
+/* Last step of every judge: HELD becomes UNDECIDED (BROKEN and UNDECIDED stay) with the first of
+ * INTERRUPTED, ONE_WORKER, HAZARD_NEVER_STRUCK (of those planned, `none` apart), IDLE_WORKER (no
+ * operation DONE or NOTHING; with `once` BUSY and CONFLICT are answers too), NO_OVERLAP that
+ * applies; otherwise computes lost_bound, over acknowledged updates. */
 void checker_contention(const struct record *, struct verdict *);
 
 /* Upper 95 % bound of a rate of which 0 of `n` were seen: 1 - 0.05^(1/n). */
 double checker_zero_bound(int64_t n);
 
-/* The pure cores, for the checker's own tests and for foreign histories ----------------------- */
+/* The pure cores, for the checker's own tests and for foreign histories ------------------------ */
 
-/* A fetch-and-increment counter: every increment returned the value that it produced (or RETURN_NEVER
- * and `unknown`), every read the value that it saw. */
+/* A fetch-and-increment counter: every increment returned the value that it produced (or
+ * RETURN_NEVER and `unknown`), every read the value that it saw. */
 struct count_operation {
     int64_t invoke_ns, return_ns;
     int64_t value; /* increment: value after it; read: value seen */
     bool is_read;
     bool unknown; /* an increment without an answer: may have happened, value not known */
 };
-/* Is the history linearizable from `initial`? Returns true or false; on false names two operations
- * that contradict each other in `pair` (indices; equal when one alone does). Sorts by value, then
- * one sweep (facts/peers.md, section 5). O(n log n). */
+/* Is the history linearizable from `initial`? On false names two operations that contradict each
+ * other in `pair` (indices; equal when one alone does): two increments with one value, or pair[0]
+ * that must stand before pair[1] and was invoked after it had returned. Places by value, then one
+ * sweep (facts/peers.md, section 5). O(n log n). */
 bool checker_counter(const struct count_operation *, size_t count, int64_t initial, size_t pair[2]);
 
 /* A read-modify-write register whose versions are named. */
@@ -125,8 +137,9 @@ struct register_operation {
     bool unknown;  /* no answer: `wrote` may or may not exist */
 };
 /* Is it linearizable, starting from version 0? On false names two operations in `pair`, and in
- * `*reason` LOST_UPDATE (two children of one version: pair), PHANTOM_VERSION or NOT_LINEARIZABLE.
- * Hash parent to child, then the chain, then the sweep. O(n log n). */
+ * `*reason` LOST_UPDATE (two children of one version: pair), PHANTOM_VERSION (pair[0] read it) or
+ * NOT_LINEARIZABLE (as above, or versions that go round in a circle or have two writers). Table of
+ * writers, parent to child, then the chain, then the sweep. O(n) on average. */
 bool checker_register(const struct register_operation *, size_t count, size_t pair[2],
                       enum reason *reason);
 

@@ -222,7 +222,7 @@ static void survey(struct chain *chain)
     }
 }
 
-/* Who suffered ---------------------------------------------------------------------------------- */
+/* Who suffered --------------------------------------------------------------------------------- */
 
 static void mark_doubled(struct chain *chain)
 {
@@ -347,7 +347,7 @@ uint32_t chain_culprit(const struct chain *chain, uint32_t victim, int64_t *vers
     return NOWHERE;
 }
 
-/* Real time ------------------------------------------------------------------------------------- */
+/* Real time ------------------------------------------------------------------------------------ */
 
 /* Was the node's version read, answered, and nothing made of it? */
 static bool is_read(const struct chain *chain, uint32_t node)

@@ -65,9 +65,10 @@ bool chain_is_writer(const struct chain *, uint32_t node);
 /* The node that wrote over a lost one, or NOWHERE when that is not known; `*version` becomes the
  * version on which both stood. */
 uint32_t chain_culprit(const struct chain *, uint32_t victim, int64_t *version);
-/* Does real time allow the chains, with the reads of each version? On false pair[0] is the node that
- * stands before pair[1] although it was invoked after pair[1] had returned, or that read what pair[1]
- * (NOWHERE: not known) then overwrote without having seen it. Asked only when nobody was lost. */
+/* Does real time allow the chains, with the reads of each version? On false pair[0] is the node
+ * that stands before pair[1] although it was invoked after pair[1] had returned, or that read what
+ * pair[1] (NOWHERE: not known) then overwrote without having seen it. Asked only when nobody was
+ * lost. */
 bool chain_fits_time(const struct chain *, size_t pair[2]);
 
 #endif

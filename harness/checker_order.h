@@ -6,7 +6,8 @@
  * after that return, and yet stands before it, is the contradiction (Wing and Gong's definition;
  * the sweep is that of facts/peers.md, section 5). Operations that may take effect at any time
  * return at RETURN_NEVER. Operations that share a place (reads of one version) may stand in any
- * order among themselves, so of each place only its latest invocation and its earliest return count.
+ * order among themselves, so of each place only its latest invocation and its earliest return
+ * count.
  */
 #ifndef RACEBENCH_CHECKER_ORDER_H
 #define RACEBENCH_CHECKER_ORDER_H

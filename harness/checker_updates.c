@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * checker_updates: documents whose number grows by each applied operation's amount. Two witnesses are
- * heard, and the worse one counts. The chain (checker_chain) names who was lost and who was applied
- * twice. The sum knows no names but cannot be fooled by what leaves no stamp: behind a complete
- * chain the number must be exactly what the chain adds up to; otherwise it must lie between
- * initial + acknowledged and that + unanswered (the interval). What names already explain widens
- * the sum's bounds first, so that nothing is counted twice; what is left over is counted in
+ * checker_updates: documents whose number grows by each applied operation's amount. Two witnesses
+ * are heard, and the worse one counts. The chain (checker_chain) names who was lost and who was
+ * applied twice. The sum knows no names but cannot be fooled by what leaves no stamp: behind a
+ * complete chain the number must be exactly what the chain adds up to; otherwise it must lie
+ * between initial + acknowledged and that + unanswered (the interval). What names already explain
+ * widens the sum's bounds first, so that nothing is counted twice; what is left over is counted in
  * operations of the largest amount, the fewest that explain it. Documents that two-document
  * operations touch have no sum of their own. Real time is asked only when all else held, since a
  * lost update is the better story; so too lost goes before phantom, and phantom before doubled.
@@ -159,7 +159,7 @@ static void hear_sums(struct judged *judged, const struct record *record, struct
         verdict->lost_by_identity = false;
 }
 
-/* Witnesses ------------------------------------------------------------------------------------- */
+/* Witnesses ------------------------------------------------------------------------------------ */
 
 static int64_t operation_of(const struct chain *chain, uint32_t node)
 {
@@ -260,7 +260,7 @@ static void testify_all(struct verdict *verdict, const struct chain *chain)
     }
 }
 
-/* The verdict ----------------------------------------------------------------------------------- */
+/* The verdict ---------------------------------------------------------------------------------- */
 
 static enum reason find_reason(const struct judged *judged)
 {

@@ -64,14 +64,15 @@ struct edit {
 
 /* Runs the edit over the documents read: sleeps `--work`, notes which versions were read, calls
  * `change` (which must not call the session: that ends the program) and stamps each document
- * written with the operation's id. was[i] NULL: absent. On DONE, is[i] is the new document, owned by
- * the session until the attempt ends, or NULL where nothing is to be written; any other outcome is
- * what the strategy should return: NOTHING, BUSY or FAILED. */
+ * written with the operation's id. was[i] NULL: absent. On DONE, is[i] is the new document, owned
+ * by the session until the attempt ends, or NULL where nothing is to be written; any other outcome
+ * is what the strategy should return: NOTHING, BUSY or FAILED. */
 enum outcome edit_run(struct session *, const struct edit *, const bson_t *const was[],
                       const bson_t *is[]);
 
 /* Sleeps `--work` now and not in edit_run(): for strategies whose change must not be interrupted
- * between the look at a document and the new one (an object in shared RAM). FAILED when interrupted. */
+ * between the look at a document and the new one (an object in shared RAM). FAILED when
+ * interrupted. */
 enum outcome edit_work(struct session *);
 
 /* The edit's operators with the operation's stamp added by $set; owned by the session until the
@@ -79,7 +80,8 @@ enum outcome edit_work(struct session *);
 const bson_t *edit_operators(struct session *, const struct edit *);
 
 /* The update that turns `was` into `is`: {$set: changed and new top-level fields, $unset: the gone
- * ones}; never touches _id. Owned by the session until the attempt ends. `was` NULL: $set of all. */
+ * ones}; never touches _id. Owned by the session until the attempt ends. `was` NULL: $set of
+ * all. */
 bson_t *edit_update(struct session *, const bson_t *was, const bson_t *is);
 
 /* Name of the field that carries the stamp of the last operation that wrote a document. */

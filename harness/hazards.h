@@ -33,8 +33,8 @@ extern const struct gate_policy hazards_at_gate;
 void hazards_begin(struct hazards *, struct session *);
 /* The operation is over, whatever of its doom has not come yet is left for the next one. */
 void hazards_end(struct hazards *, struct session *);
-/* The worker is about to do a step: it may be delayed or paused here, or its instance may die, which
- * is what false means. */
+/* The worker is about to do a step: it may be delayed or paused here, or its instance may die,
+ * which is what false means. */
 bool hazards_step(struct hazards *, struct session *);
 /* Does the hazard strike now? For scenarios, which are the place of some. */
 bool hazards_strike(struct hazards *, enum hazard_index);

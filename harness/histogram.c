@@ -3,10 +3,11 @@
  * histogram: see histogram.h. The layout is HdrHistogram's (Gil Tene, AbstractHistogram.java) for
  * lowest 1, highest 3,600,000,000 and 3 digits: 22 rows; row 0 counts 0..2047 one by one, row r > 0
  * has 1024 slots of 2^r each, from 1024 x 2^r on. The .hgrm text is outputPercentileDistribution()
- * of version 2.1 byte for byte, its PercentileIterator included. Java rounds a number half up in its
- * shortest decimal form, C half to even in its exact binary form; half of the percentile levels past
- * 99.97 are ties in the last of their 12 digits, so number_write() does as Java does. Percentiles
- * are by nearest rank, with the guard against rounding noise that HdrHistogram has since 2.1.12.
+ * of version 2.1 byte for byte, its PercentileIterator included. Java rounds a number half up in
+ * its shortest decimal form, C half to even in its exact binary form; half of the percentile levels
+ * past 99.97 are ties in the last of their 12 digits, so number_write() does as Java does.
+ * Percentiles are by nearest rank, with the guard against rounding noise that HdrHistogram has
+ * since 2.1.12.
  */
 #include "histogram.h"
 

@@ -23,6 +23,7 @@ struct histogram {
     int64_t min_ns, max_ns; /* exact */
     double sum_ns;          /* exact enough for a mean */
 };
+/* An empty one, and its memory given back (usable again after init). */
 void histogram_init(struct histogram *);
 void histogram_free(struct histogram *);
 /* Counts one value, nanoseconds; below 1 us counts as 0 us, above an hour as an hour. Negative is a

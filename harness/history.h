@@ -44,7 +44,7 @@ struct event {
     bool reads_only;  /* the edit had nothing to change */
     bool doubled;     /* an attempt read this operation's own stamp: it had been
                                        * applied before */
-    bool retried; /* an attempt before the last had got no answer (UNKNOWN) */
+    bool retried;     /* an attempt before the last had got no answer (UNKNOWN) */
 };
 
 /* An append-only array of events. */
@@ -52,6 +52,7 @@ struct history {
     struct event *events;
     size_t count, capacity;
 };
+/* An empty one, and its memory given back. */
 void history_init(struct history *);
 void history_free(struct history *);
 /* Appends a zeroed event and returns it; valid until the next append. */
@@ -60,8 +61,8 @@ struct event *history_append(struct history *);
 void history_merge(struct history *into, struct history *from);
 /* Sorts by invocation, then operation: the order of reports and of the checker. */
 void history_sort(struct history *);
-/* Hash over everything but times, in whatever order the events are: equal for equal runs; over times
- * too when `with_times`. */
+/* Hash over everything but times, in whatever order the events are: equal for equal runs; over
+ * times too when `with_times`. */
 uint64_t history_hash(const struct history *, bool with_times);
 
 #endif

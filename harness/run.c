@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * run: see run.h. One libuv loop for the whole command line. Each cell is a stage (run_cell.c) and a
- * crew whose workers run beside the loop as threads (`driver`: they announce themselves by
+ * run: see run.h. One libuv loop for the whole command line. Each cell is a stage (run_cell.c) and
+ * a crew whose workers run beside the loop as threads (`driver`: they announce themselves by
  * uv_async_send) or in turns on it as fibers (`direct`: an idle handle gives them a few thousand
  * steps a turn, so that signals and timers get through).
  */

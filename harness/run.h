@@ -24,8 +24,8 @@ struct run_settings {
 
 /* Runs the cells in order and appends one result for each that was started; a first SIGINT or
  * SIGTERM ends the present cell cleanly, marks it and starts no further one (result->interrupted;
- * `*signal_number` is 0 or the signal); a second one kills the process at once. Ends with EXIT_TARGET
- * when the target cannot be reached or lacks what is needed. */
+ * `*signal_number` is 0 or the signal); a second one kills the process at once. Ends with
+ * EXIT_TARGET when the target cannot be reached or lacks what is needed. */
 void run_cells(const struct cell *cells, size_t count, const struct run_settings *,
                struct run_result *result, int *signal_number);
 

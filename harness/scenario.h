@@ -21,7 +21,8 @@ struct scenario {
     bool operators;         /* its edits carry operators */
     const char *collection; /* where its documents live */
     const char *field;      /* the number that they carry and that is judged, "n" */
-    /* Documents in the cell at the start: their number, for run.c to seed and to read at the end. */
+    /* Documents in the cell at the start: their number, for run.c to seed and to read at the
+     * end. */
     int64_t (*documents)(const struct cell *);
     /* Fills in the document `id` as it is at the start. Called for each, unless --unseeded. */
     void (*seed)(const struct cell *, int64_t id, bson_t *document);

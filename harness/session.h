@@ -88,7 +88,8 @@ int64_t session_token(struct session *);
 
 /* Files: of the cell's own folder; names are flat ---------------------------------------------- */
 
-/* The whole content, zero-terminated; `*text` NULL when the file does not exist. FAILED: it cannot be read. */
+/* The whole content, zero-terminated; `*text` NULL when the file does not exist. FAILED: it cannot
+ * be read. */
 enum outcome session_read_file(struct session *, const char *name, const char **text,
                                size_t *length);
 

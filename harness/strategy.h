@@ -2,8 +2,8 @@
  *
  * strategy: how one attempt at an edit is made, safely or not. One file in strategies/ is one
  * strategy: its name is the file's name, the symbol strategy_NAME and what --strategy takes. A
- * strategy makes ONE attempt per apply(): no loop, no sleep, no counting; worker_apply() does these.
- * It reaches the outside only through its session.
+ * strategy makes ONE attempt per apply(): no loop, no sleep, no counting; worker_apply() does
+ * these. It reaches the outside only through its session.
  */
 #ifndef RACEBENCH_STRATEGY_H
 #define RACEBENCH_STRATEGY_H

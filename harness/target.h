@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * target: the harness's own line to what answers, for everything that workers do not do: asking what
- * it is, the run's database with its marker, seeding, reading the final documents. Works the same
- * over a libmongoc client (`driver`) and over an engine in this process (`direct`). Blocking; never
- * used while workers work.
+ * target: the harness's own line to what answers, for everything that workers do not do: asking
+ * what it is, the run's database with its marker, seeding, reading the final documents. Works the
+ * same over a libmongoc client (`driver`) and over an engine in this process (`direct`). Blocking;
+ * never used while workers work.
  */
 #ifndef RACEBENCH_TARGET_H
 #define RACEBENCH_TARGET_H
@@ -30,8 +30,8 @@ bool target_command(const struct target_line *, const char *database, const bson
 void target_describe(const struct target_line *, const char *uri, struct target *);
 void target_free(struct target *);
 
-/* Makes `name` this run's database: it must be empty, or hold a marker of racebench, in which case it
- * is dropped first; then it gets this run's marker. Ends with EXIT_TARGET otherwise. */
+/* Makes `name` this run's database: it must be empty, or hold a marker of racebench, in which case
+ * it is dropped first; then it gets this run's marker. Ends with EXIT_TARGET otherwise. */
 void target_claim_database(const struct target_line *, const char *name, const char *run_id);
 /* Drops the database if its marker is this run's; warns and leaves it otherwise. */
 void target_drop_database(const struct target_line *, const char *name, const char *run_id);

@@ -166,8 +166,8 @@ struct session {
 
 extern const struct transport_table transport_driver, transport_direct;
 
-/* A request as the command document that a driver would send (with $db and the comment), appended to
- * `command`; and what a command's reply says, into `reply` (NULL: no reply came). */
+/* A request as the command document that a driver would send (with $db and the comment), appended
+ * to `command`; and what a command's reply says, into `reply` (NULL: no reply came). */
 void command_build(const struct session *, const struct command_request *, bson_t *command);
 void command_parse(const struct command_request *, const bson_t *answer, struct command_reply *);
 

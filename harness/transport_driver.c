@@ -5,9 +5,10 @@
  * (mongoc_collection_update_one, ...), not a generic command: only these carry txnNumber and are
  * resent by the driver.
  *
- * Connecting is limited to CONNECTING_MAX at a time, since a storm of connects fails on unix sockets;
- * then all workers wait at a start line until the last is warm. Threads of one instance take turns by
- * its mutex, which every waiting session call gives up; an instance without shared RAM has no turns.
+ * Connecting is limited to CONNECTING_MAX at a time, since a storm of connects fails on unix
+ * sockets; then all workers wait at a start line until the last is warm. Threads of one instance
+ * take turns by its mutex, which every waiting session call gives up; an instance without shared
+ * RAM has no turns.
  */
 #include "transport_driver.h"
 

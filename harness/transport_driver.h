@@ -10,8 +10,8 @@
 
 #include <mongoc/mongoc.h>
 
-/* A pool for `clients` clients of `uri` (with secrets), with the time-outs of the cell where the URI
- * does not say them. Ends with EXIT_USAGE when the URI is malformed. The caller destroys it. */
+/* A pool for `clients` clients of `uri` (with secrets), with the time-outs of the cell where the
+ * URI does not say them. Ends with EXIT_USAGE when the URI is malformed. The caller destroys it. */
 mongoc_client_pool_t *driver_pool(const char *uri, const struct cell *, int32_t clients);
 
 /* Makes the crew's world around a pool, which stays the caller's. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * worker: see worker.h. One operation is: a number, attempts until the edit is settled, one event.
- * Everything that strategies must not do for themselves is here: trying again, backing off, counting,
- * timing, recording.
+ * Everything that strategies must not do for themselves is here: trying again, backing off,
+ * counting, timing, recording.
  */
 #include "worker.h"
 #include "scenario.h"

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * file_naive: one file per document, read whole, changed, written whole, in place. A get and a set,
- * and nothing between them that anybody else would respect. Like node-persist, an instance writes a
- * file only once at a time: a set waits for the one before it. A get does not wait.
+ * and nothing between them that anybody else would respect. Like node-persist (since 3.1.1), an
+ * instance does not read or write a file while it is writing it.
  *
  * Claim: none. It is the canary of the file strategies.
  * Weakness: what others write between the get and the set is overwritten. The file is first emptied
- * and then filled, so a reader may find nothing or half of it, which is refused as not being a
- * document (FAILED); a crash in that moment, or a second instance that writes at the same time,
- * leaves it so for good.
+ * and then filled, so another instance may find nothing or half of it, which is refused as not being
+ * a document (FAILED); a crash in that moment, or two instances that write at the same time, leave it
+ * so for good.
  * Seed: node-persist as the counter of persist-lock's motivation uses it (seeds/001).
  */
 #include "strategy.h"
@@ -40,26 +40,36 @@ static struct file *file_find(struct store *store, const char *name)
     return file;
 }
 
+/* Waits while this instance writes the file. FAILED: interrupted. */
+static enum outcome wait_for_set(struct session *session, const struct file *file)
+{
+    while (file->writing)
+        if (session_wait(session, file) != DONE)
+            return FAILED;
+    return DONE;
+}
+
 /* The document in the file, NULL when there is no file; FAILED when it holds no document. */
-static enum outcome get(struct session *session, const char *name, const bson_t **document)
+static enum outcome get(struct session *session, const struct file *file, const bson_t **document)
 {
     const char *text;
     size_t length;
     *document = NULL;
-    enum outcome outcome = session_read_file(session, name, &text, &length);
+    if (wait_for_set(session, file) != DONE)
+        return FAILED;
+    enum outcome outcome = session_read_file(session, file->name, &text, &length);
     if (outcome != DONE || !text)
         return outcome;
     *document = session_parse(session, text, length);
-    return *document ? DONE : FAILED; /* torn: emptied or half written just now */
+    return *document ? DONE : FAILED; /* torn: emptied or half written by another instance */
 }
 
 static enum outcome set(struct session *session, struct file *file, const bson_t *document)
 {
     size_t length;
     const char *text = session_text(session, document, &length);
-    while (file->writing)
-        if (session_wait(session, file) != DONE)
-            return FAILED; /* interrupted */
+    if (wait_for_set(session, file) != DONE)
+        return FAILED;
     file->writing = true;
     enum outcome outcome = session_write_file(session, file->name, WRITE_IN_PLACE, text, length);
     file->writing = false;
@@ -71,7 +81,7 @@ static enum outcome file_naive_apply(struct session *session, void *shared, cons
 {
     struct file *file = file_find(shared, session_file_name(session, &edit->key[0]));
     const bson_t *was[EDIT_DOCUMENTS_MAX] = {NULL}, *is[EDIT_DOCUMENTS_MAX] = {NULL};
-    enum outcome outcome = get(session, file->name, &was[0]);
+    enum outcome outcome = get(session, file, &was[0]);
     if (outcome == DONE) /* window opens: from here on what was read may be stale */
         outcome = edit_run(session, edit, was, is);
     if (outcome != DONE || !is[0])

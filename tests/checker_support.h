@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * checker_support: what the checker's tests share: small histories as text that can be read, and the
- * settings of random tests. A history is one clause an operation: who, from when to when, what it
- * read and did, how it came out. Operations are capital letters, each by its own worker (A: 0, B: 1,
- * ...); versions are named after the operation that wrote them, 0 is the seeded document.
+ * checker_support: what the checker's tests share: small histories as text that can be read, and
+ * the settings of random tests. A history is one clause an operation: who, from when to when, what
+ * it read and did, how it came out. Operations are capital letters, each by its own worker (A: 0,
+ * B: 1, ...); versions are named after the operation that wrote them, 0 is the seeded document.
  *   A 0-5 0 write done     read version 0, wrote version A, acknowledged
  *   A 0-5 * write done     an operator: wrote without reading
  *   A 0-5 B read done      a pure read that saw B
@@ -48,7 +48,7 @@ static inline bool chance(struct random *random, int percent)
     return (int)random_below(random, 100) < percent;
 }
 
-/* Histories as text ----------------------------------------------------------------------------- */
+/* Histories as text ---------------------------------------------------------------------------- */
 
 enum { EVENTS_MAX = 64, FINALS_MAX = 4 };
 

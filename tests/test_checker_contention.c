@@ -210,7 +210,7 @@ static void test_zero_bound(void **state)
                     checker_zero_bound(n) > 2.9 / (double)n);
 }
 
-/* Size ------------------------------------------------------------------------------------------ */
+/* Size ----------------------------------------------------------------------------------------- */
 
 /* A million operations in one chain, or of operators, over `documents`; every 1000th update of the
  * former is lost. Returns the seconds that judging took. */

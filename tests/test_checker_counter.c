@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_checker_counter: small histories of fetch-and-increment, by hand, with the pair that each must name. The comparison
- * with a search over all orders is in test_checker_properties.c.
+ * test_checker_counter: small histories of fetch-and-increment, by hand, with the pair that each
+ * must name. The comparison with a search over all orders is in test_checker_properties.c.
  * labels: unit
  */
 #include "checker_support.h"

@@ -4,10 +4,11 @@
  * orders, on random histories of up to six operations: half of them drawn blindly, half recorded
  * from a real execution and then, mostly, perturbed in one place. The search places operations one
  * by one, never one that another had to come before, and remembers the sets that it has placed;
- * unanswered operations may be left out. Then wrong checkers are tried on purpose: the same checkers
- * behind a history that was transformed as a wrong checker would see it (time-outs as failures, as
- * successes, order of completion or of invocation as the order, no real time, reads unchecked); each
- * must be caught. RACEBENCH_TEST_SEED repeats a run, RACEBENCH_TEST_HISTORIES sets the length.
+ * unanswered operations may be left out. Then wrong checkers are tried on purpose: the same
+ * checkers behind a history that was transformed as a wrong checker would see it (time-outs as
+ * failures, as successes, order of completion or of invocation as the order, no real time, reads
+ * unchecked); each must be caught. RACEBENCH_TEST_SEED repeats a run, RACEBENCH_TEST_HISTORIES sets
+ * the length.
  * labels: unit stress
  */
 #include "checker_support.h"
@@ -19,7 +20,7 @@ static size_t histories(void)
     return (size_t)setting("RACEBENCH_TEST_HISTORIES", 1000000);
 }
 
-/* The counter ----------------------------------------------------------------------------------- */
+/* The counter ---------------------------------------------------------------------------------- */
 
 struct counter_history {
     struct count_operation operations[SIZE_MAX_HISTORY];
@@ -174,7 +175,7 @@ static void test_counter_equals_search(void **state)
     assert_true(linearizable > histories() / 5 && linearizable < histories() * 4 / 5);
 }
 
-/* The register ---------------------------------------------------------------------------------- */
+/* The register --------------------------------------------------------------------------------- */
 
 struct register_history {
     struct register_operation operations[SIZE_MAX_HISTORY];
@@ -395,7 +396,7 @@ static void test_cores_agree(void **state)
     assert_true(agreed > histories() / 10);
 }
 
-/* Wrong checkers -------------------------------------------------------------------------------- */
+/* Wrong checkers ------------------------------------------------------------------------------- */
 
 enum mistake {
     TIMEOUTS_FAILED,  /* what got no answer never happened */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_checker_register: small histories of read-modify-write with named versions, by hand, with the pair that each must name. The comparison
- * with a search over all orders is in test_checker_properties.c.
+ * test_checker_register: small histories of read-modify-write with named versions, by hand, with
+ * the pair that each must name. The comparison with a search over all orders is in
+ * test_checker_properties.c.
  * labels: unit
  */
 #include "checker_support.h"

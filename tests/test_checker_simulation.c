@@ -233,7 +233,7 @@ static void execute(struct execution *run, struct random *random, const struct t
     run->record.finals = run->finals;
 }
 
-/* Truth ----------------------------------------------------------------------------------------- */
+/* Truth ---------------------------------------------------------------------------------------- */
 
 struct truth {
     bool lost[OPERATIONS_MAX];   /* acknowledged, and not in the document */
@@ -358,7 +358,8 @@ static const char *find_fault(const struct execution *run, const struct verdict 
             return "not the number of denied ones";
         return verdict->lost_by_identity ? NULL : "all parents known, but not by identity";
     }
-    /* Where one was applied twice, its two versions have one name, and others may be taken for it. */
+    /* Where one was applied twice, its two versions have one name, and others may be taken for
+     * it. */
     if (verdict->counts.lost > truth->lost_count && truth->twice_count == 0)
         return "more lost than there are";
     if (verdict->counts.doubled > truth->surplus + truth->denied_count)
@@ -366,7 +367,7 @@ static const char *find_fault(const struct execution *run, const struct verdict 
     return NULL;
 }
 
-/* Tests ----------------------------------------------------------------------------------------- */
+/* Tests ---------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * session: every verb, over both transports: fibers beside the engine and threads with libmongoc over
- * a socket. The same test body runs on both, which is what the seam promises to strategies.
+ * session: every verb, over both transports: fibers beside the engine and threads with libmongoc
+ * over a socket. The same test body runs on both, which is what the seam promises to strategies.
  * labels: unit engine
  */
 #include "support.h"

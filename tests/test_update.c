@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * update: old document + update -> new document, in all three forms; numbers, paths, order of fields;
- * refusals with MongoDB's codes.
+ * update: old document + update -> new document, in all three forms; numbers, paths, order of
+ * fields; refusals with MongoDB's codes.
  * labels: engine unit
  */
 #include "semantics.h"

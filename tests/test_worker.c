@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * worker: the only loop. Strategies here are scripted: they return the outcomes that a test wants to
- * see handled, so that attempts, back-off, limits and the events recorded can be checked one by one;
- * then real strategies for what a seed promises and for instances, waiting and two documents.
+ * worker: the only loop. Strategies here are scripted: they return the outcomes that a test wants
+ * to see handled, so that attempts, back-off, limits and the events recorded can be checked one by
+ * one; then real strategies for what a seed promises and for instances, waiting and two documents.
  * labels: unit
  */
 #include "support.h"

@@ -271,9 +271,11 @@ static uint64_t hash_words(const uint64_t *words, size_t length)
 static size_t memory_find(const struct memory *memory, const uint64_t *words, size_t length)
 {
     size_t at = hash_words(words, length) & memory->mask;
-    for (; memory->slots[at] != 0; at = (at + 1) & memory->mask)
-        if (memcmp(memory->words + memory->slots[at] - 1, words, length * sizeof(*words)) == 0)
+    for (; memory->slots[at] != 0; at = (at + 1) & memory->mask) {
+        const uint64_t *blob = memory->words + memory->slots[at] - 1;
+        if (blob[0] == length && memcmp(blob, words, length * sizeof(*words)) == 0)
             break;
+    }
     return at;
 }
 
@@ -396,21 +398,21 @@ static bool can_happen(const struct search *search, uint32_t operation, int64_t 
     return is_turn && *next != search->state;
 }
 
-/* Takes all operations that change nothing, without choice. */
+/* Takes all operations that change nothing, without choice. Those passed over stay impossible while
+ * the state stays, so one walk suffices. */
 static void take_forced(struct search *search)
 {
     uint32_t count = (uint32_t)search->question->count;
-    uint32_t entry = search->list.next[search->list.head];
-    while (entry < count) {
+    struct list *list = &search->list;
+    for (uint32_t entry = list->next[list->head]; entry < count; entry = list->next[entry]) {
         int64_t next;
-        uint32_t after = search->list.next[entry];
         search->result->steps++;
-        if (!search->question->operations[entry].pending && can_happen(search, entry, &next) &&
-            next == search->state) {
-            take(search, entry, next, true);
-            after = search->list.next[search->list.head]; /* a later return may be first now */
-        }
-        entry = after;
+        if (search->question->operations[entry].pending || !can_happen(search, entry, &next) ||
+            next != search->state)
+            continue;
+        uint32_t before = list->previous[entry];
+        take(search, entry, next, true);
+        entry = before;
     }
 }
 
@@ -446,10 +448,13 @@ static bool advance(struct search *search, uint32_t entry)
         search->result->steps++;
         if (!can_happen(search, entry, &next))
             continue;
+        size_t depth = search->depth;
         take(search, entry, next, false);
-        if (is_new(search))
+        take_forced(search);
+        if (search->left == 0 || is_new(search))
             return true;
-        give_back(search);
+        while (search->depth > depth)
+            give_back(search);
         if (search->result->stop != SEARCH_DONE)
             return false;
     }
@@ -488,7 +493,6 @@ void search_run(const struct search_question *question, const struct search_limi
         if (result->stop != SEARCH_DONE)
             break;
         if (advance(&search, entry)) {
-            take_forced(&search);
             entry = search.list.next[search.list.head];
         } else if (result->stop == SEARCH_DONE && !back(&search, &entry)) {
             result->status = BROKEN;

@@ -52,7 +52,7 @@ struct engine_server; /* opaque: server.c */
 
 struct engine_server_settings {
     struct engine_settings engine;
-    const char *socket_path; /* unix socket to listen on, or NULL */
+    const char *socket_path; /* unix socket to listen on, ends in ".sock", or NULL */
     const char *tcp_host;    /* address to listen on, or NULL: no TCP; loopback unless asked */
     int tcp_port;            /* 0: any free port */
     bool canned;             /* answer find/update/... with precomputed replies, for measuring */

@@ -96,12 +96,13 @@ static bool store_bool(const struct fields_reader *reader, const struct field *f
                        const bson_value_t *value, struct failure *failure)
 {
     int64_t number = 0;
-    bool yes = value->value.v_bool;
-    if (value->value_type != BSON_TYPE_BOOL) {
-        if (!value_is_number(value))
-            return wrong_type(reader, field, value->value_type, failure);
+    bool yes;
+    if (value->value_type == BSON_TYPE_BOOL)
+        yes = value->value.v_bool;
+    else if (value_is_number(value)) /* a fraction is not zero either */
         yes = !fields_integer(value, &number) || number != 0;
-    }
+    else
+        return wrong_type(reader, field, value->value_type, failure);
     memcpy((char *)reader->arguments + field->offset, &yes, sizeof yes);
     return true;
 }

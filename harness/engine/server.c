@@ -64,8 +64,11 @@ static char *socket_uri_of(const char *path)
 
 static void listen_on_socket(struct engine_server *server, const char *path)
 {
-    if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
+    size_t length = strlen(path);
+    if (length >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
         die(EXIT_TARGET, "the path of the engine's socket is too long: %s", path);
+    if (length < 5 || strcmp(path + length - 5, ".sock") != 0) /* drivers take others for hosts */
+        die(EXIT_TARGET, "the path of the engine's socket must end in .sock: %s", path);
     check(uv_pipe_bind(&server->pipe, path), "bind", path);
     check(chmod(path, S_IRUSR | S_IWUSR) == 0 ? 0 : -errno, "protect", path);
     check(uv_listen((uv_stream_t *)&server->pipe, BACKLOG, on_connection), "listen on", path);
