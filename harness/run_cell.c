@@ -254,6 +254,25 @@ static void judge(struct stage *stage, bool interrupted, struct cell_result *res
     free(finals);
 }
 
+static void replace_text(char **text, const char *by)
+{
+    free(*text);
+    *text = x_strdup(by);
+}
+
+/* What answered: for strategies that keep their documents in files no engine did. */
+static void describe(struct stage *stage, struct cell_result *result)
+{
+    const struct cell *cell = stage->cell;
+    target_describe(&stage->line, cell->uri, &result->target);
+    if (cell->strategy[0]->home == HOME_FILES) {
+        replace_text(&result->target.persona, "files");
+        replace_text(&result->target.store, "files");
+    }
+    result->retry_writes = strcmp(result->target.persona, "replset") == 0 ||
+                           strcmp(result->target.persona, "sharded") == 0;
+}
+
 static void note_hits(const struct stage *stage, struct cell_result *result)
 {
     const struct cell *cell = stage->cell;
@@ -269,8 +288,7 @@ void stage_conclude(struct stage *stage, bool interrupted, struct cell_result *r
     result->virtual_clock = cell->transport == TRANSPORT_DIRECT;
     result->seconds = (double)(stage->ended_ns - stage->started_ns) / 1e9;
     result->database = x_strdup(stage->database);
-    target_describe(&stage->line, cell->uri, &result->target);
-    result->retry_writes = strcmp(result->target.persona, "standalone") != 0;
+    describe(stage, result);
     histogram_init(&result->operation);
     histogram_init(&result->attempt);
     histogram_init(&result->waiting);

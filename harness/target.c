@@ -126,17 +126,6 @@ void target_describe(const struct target_line *line, const char *uri, struct tar
         target->write_concern = x_strdup(ours ? "w:1" : "server default");
 }
 
-void target_free(struct target *target)
-{
-    free(target->name);
-    free(target->persona);
-    free(target->store);
-    free(target->version);
-    free(target->write_concern);
-    free(target->uri);
-    memset(target, 0, sizeof(*target));
-}
-
 /* Is there any collection? */
 static bool has_collections(const struct target_line *line, const char *name)
 {

@@ -28,7 +28,6 @@ bool target_command(const struct target_line *, const char *database, const bson
 /* Asks what answers. `uri` (redacted before it is kept) may be NULL for the embedded engine. Ends
  * with EXIT_TARGET when nothing answers. */
 void target_describe(const struct target_line *, const char *uri, struct target *);
-void target_free(struct target *);
 
 /* Makes `name` this run's database: it must be empty, or hold a marker of racebench, in which case
  * it is dropped first; then it gets this run's marker. Ends with EXIT_TARGET otherwise. */

@@ -4,7 +4,7 @@
  * why the children of sets and the pairs of maps are sorted there: two clients may write the same set
  * in different orders, and calling that a different value would accuse a correct database. Whole
  * numbers, which are nearly all values of nearly all histories, take a short way. Recursion is as
- * deep as the readers let a value be (EDN_DEPTH_MAX, libbson's own limit).
+ * deep as the readers let a value be (READER_DEPTH_MAX).
  */
 #include "datum.h"
 

@@ -66,7 +66,7 @@ bool datum_whole(const struct datum *, int64_t *number);
 /* The two children of a list of two; false when it is none. NULL is no list. */
 bool datum_pair(const struct datum *, const struct datum **first, const struct datum **second);
 
-/* A BSON document as a map. Depth is limited by libbson's own parser. */
+/* A BSON document as a map. Recurses as deep as the document is (READER_DEPTH_MAX). */
 struct datum *datum_from_bson(struct arena *, const bson_t *);
 
 /* Different values, numbered from 0. Equal values have equal numbers: 3 and 3.0 are equal, sets and

@@ -8,8 +8,9 @@
  *   set                     linear
  *   mutex                   search
  *
- * One broken key breaks the history, whatever is unknown of others. A history in which nothing was
- * seen (no read, no cas, no lock acknowledged) contradicts nothing and proves nothing: unknown.
+ * One broken key breaks the history, whatever is unknown of others. A key of which nothing was seen
+ * (no read, no cas, no lock acknowledged) contradicts nothing and proves nothing; when all are like
+ * this the verdict is unknown.
  */
 #include "judge.h"
 
@@ -298,10 +299,11 @@ static void add_key(struct judgement *judgement, const struct linear_question *q
         judgement->judged_by[outcome->algorithm]++;
     if (outcome->status == BROKEN && judgement->broken_keys++ == 0)
         note_witness(judgement, question, outcome);
-    if (outcome->status == UNDECIDED) {
-        if (judgement->undecided_keys++ == 0)
-            judgement->doubt = outcome->doubt;
-        if (judgement->undecided_keys == 1 && judgement->broken_keys == 0)
+    if (outcome->status == UNDECIDED && outcome->doubt == DOUBT_NOTHING_SEEN) {
+        judgement->unseen_keys++;
+    } else if (outcome->status == UNDECIDED && judgement->undecided_keys++ == 0) {
+        judgement->doubt = outcome->doubt;
+        if (judgement->broken_keys == 0)
             note_witness(judgement, question, outcome);
     }
 }
@@ -329,8 +331,8 @@ void judge_history(struct foreign *foreign, const struct search_limits *limits,
     free(starts);
     if (judgement->broken_keys > 0)
         judgement->status = BROKEN;
-    else if (judgement->undecided_keys > 0 || judgement->keys == 0)
+    else if (judgement->undecided_keys > 0 || judgement->unseen_keys == judgement->keys)
         judgement->status = UNDECIDED;
-    if (judgement->keys == 0)
+    if (judgement->undecided_keys == 0 && judgement->unseen_keys == judgement->keys)
         judgement->doubt = DOUBT_NOTHING_SEEN;
 }

@@ -49,6 +49,7 @@ struct judgement {
     enum finding finding; /* BROKEN */
     enum doubt doubt;     /* UNDECIDED */
     size_t keys, broken_keys, undecided_keys;
+    size_t unseen_keys; /* of which nothing was seen, so that they prove nothing */
     size_t judged_by[ALGORITHM_COUNT]; /* keys */
     int64_t concurrency;               /* most acknowledged operations open at once */
     uint64_t steps;                    /* of all searches */

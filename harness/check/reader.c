@@ -117,6 +117,9 @@ static bool cut_object(struct reader *reader)
             quoted = byte == '"';
             depth += (byte == '{' || byte == '[') - (byte == '}' || byte == ']');
         }
+        if (depth > READER_DEPTH_MAX)
+            return reader_fail(reader, reader->line, "more than %d values inside each other",
+                               READER_DEPTH_MAX) != NULL;
     } while (depth > 0);
     return true;
 }

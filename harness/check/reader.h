@@ -19,7 +19,7 @@ enum notation { NOTATION_JSON, NOTATION_EDN };
 /* "JSON" or "EDN". */
 const char *notation_name(enum notation);
 
-enum { EDN_DEPTH_MAX = 64 };                      /* collections inside each other */
+enum { READER_DEPTH_MAX = 64 };                        /* collections inside each other */
 #define READER_BYTES_MAX (INT64_C(2000) * 1000 * 1000) /* larger files are refused */
 
 struct reader {

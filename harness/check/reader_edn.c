@@ -5,7 +5,7 @@
  * discards and comments; metadata (^) too, since Clojure prints it on request. A tag says how the
  * writer's program held a value (#jepsen.history.Op, #inst, #:name{}); for judging only the value
  * counts, so tags are read through. One byte of look-ahead suffices. Recursion ends at
- * EDN_DEPTH_MAX. Numbers that do not fit (12345678901234567890N, 1/3, 0.1M) stay the text they
+ * READER_DEPTH_MAX. Numbers that do not fit (12345678901234567890N, 1/3, 0.1M) stay the text they
  * are: equal texts are equal values, and nobody computes with them.
  */
 #include "base.h"
@@ -84,9 +84,9 @@ static struct datum *demand_form(struct reader *reader, int depth)
 
 static struct datum *read_dispatch(struct reader *reader, int depth)
 {
-    if (depth > EDN_DEPTH_MAX)
+    if (depth > READER_DEPTH_MAX)
         return reader_fail(reader, reader->line, "more than %d forms inside each other",
-                           EDN_DEPTH_MAX);
+                           READER_DEPTH_MAX);
     switch (reader_peek(reader)) {
     case '{':
         return read_collection(reader, DATUM_SET, depth);
@@ -263,9 +263,9 @@ static struct datum *read_collection(struct reader *reader, enum datum_kind kind
 
 static struct datum *read_form(struct reader *reader, int depth)
 {
-    if (depth > EDN_DEPTH_MAX)
+    if (depth > READER_DEPTH_MAX)
         return reader_fail(reader, reader->line, "more than %d forms inside each other",
-                           EDN_DEPTH_MAX);
+                           READER_DEPTH_MAX);
     switch (reader_peek(reader)) {
     case '(':
     case '[':
