@@ -49,7 +49,7 @@ static enum outcome wait_for_set(struct session *session, const struct file *fil
     return DONE;
 }
 
-/* The document in the file, NULL when there is no file; FAILED when it holds no document. */
+/* The document in the file; NULL when there is no file, or none that can be parsed just now. */
 static enum outcome get(struct session *session, const struct file *file, const bson_t **document)
 {
     const char *text;

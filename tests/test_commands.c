@@ -191,6 +191,10 @@ static const struct row rows[] = {
      "{'_id': null, 'n': {'$sum': 1}}}], 'cursor': {}}",
      "{'cursor': {'firstBatch': [{'_id': null, 'n': 2}], 'id': {'$numberLong': '0'}, 'ns': "
      "'db.f'}, 'ok': 1.0}"},
+    {"{'aggregate': 'f', 'pipeline': [{'$skip': 3}, {'$group': {'_id': 1, 'n': {'$sum': 2}}}], "
+     "'cursor': {}}",
+     "{'cursor': {'firstBatch': [{'_id': 1, 'n': 2}], 'id': {'$numberLong': '0'}, 'ns': 'db.f'}, "
+     "'ok': 1.0}"},
     {"{'aggregate': 'f', 'pipeline': [{'$match': {'x': 5}}, {'$group': {'_id': 1, 'n': {'$sum': "
      "1}}}], 'cursor': {}}",
      "{'cursor': {'firstBatch': [], 'id': {'$numberLong': '0'}, 'ns': 'db.f'}, 'ok': 1.0}"},
@@ -209,6 +213,8 @@ static const struct row rows[] = {
      "{'numIndexesBefore': 2, 'numIndexesAfter': 2, 'createdCollectionAutomatically': false, "
      "'note': 'all indexes already exist', 'ok': 1.0}"},
     {"{'createIndexes': 'users', 'indexes': [{'key': {'age': 1}, 'name': 'name_1'}]}",
+     "{'ok': 0.0, 'code': 86, 'codeName': 'IndexKeySpecsConflict'}"},
+    {"{'createIndexes': 'users', 'indexes': [{'key': {'name': 1}, 'name': 'name_1'}]}",
      "{'ok': 0.0, 'code': 86, 'codeName': 'IndexKeySpecsConflict'}"},
     {"{'createIndexes': 'users', 'indexes': [{'key': {'name': 1}, 'name': 'other'}]}",
      "{'ok': 0.0, 'code': 85, 'codeName': 'IndexOptionsConflict'}"},
@@ -249,6 +255,7 @@ static const struct row rows[] = {
     {"{'drop': 'users'}",
      "{'ok': 0.0, 'errmsg': 'ns not found', 'code': 26, 'codeName': 'NamespaceNotFound'}"},
     {"{'create': 'one', '$db': 'two'}", "{'ok': 1.0}"},
+    {"{'create': 'other', '$db': 'two2'}", "{'ok': 1.0}"},
     {"{'listCollections': 1, 'nameOnly': true, '$db': 'two'}",
      "{'cursor': {'firstBatch': [{'name': 'one', 'type': 'collection'}], 'id': {'$numberLong': "
      "'0'}, 'ns': 'two.$cmd.listCollections'}, 'ok': 1.0}"},
@@ -330,8 +337,7 @@ static const struct refusal refusals[] = {
     {"{'find': 'c', 'maxTimeMS': 'soon'}", 14, "TypeMismatch"},
     {"{'find': 'c', 'writeConcern': {'w': 1}}", 72, "InvalidOptions"},
     {"{'ping': 1, 'readConcern': {'level': 'local'}}", 72, "InvalidOptions"},
-    {"{'insert': 'c', 'documents': [{}], 'readConcern': {'level': 'local'}}", 72,
-     "InvalidOptions"},
+    {"{'insert': 'c', 'documents': [{}], 'readConcern': {'level': 'local'}}", 72, "InvalidOptions"},
     {"{'find': 'c', 'readConcern': {'level': 'snapshot'}}", 246, "SnapshotUnavailable"},
     {"{'find': 'c', 'readConcern': {'level': 'linearizable'}}", 123, "NotAReplicaSet"},
     {"{'find': 'c', 'readConcern': {'level': 'wild'}}", 2, "BadValue"},
@@ -620,8 +626,8 @@ static void test_cursor(void **state)
     char *text = x_format("{'getMore': {'$numberLong': '%lld'}, 'collection': 'many', 'batchSize': "
                           "100}",
                           (long long)id);
-    char *elsewhere = x_format("{'getMore': {'$numberLong': '%lld'}, 'collection': 'c'}",
-                               (long long)id);
+    char *elsewhere =
+        x_format("{'getMore': {'$numberLong': '%lld'}, 'collection': 'c'}", (long long)id);
     reply = run(*state, elsewhere);
     assert_int_equal(int_at(reply, "code"), 43);
     bson_destroy(reply);
@@ -802,7 +808,8 @@ static void test_gate(void **state)
         {"{'update': 'c', 'updates': [{'q': {}, 'u': {'$set': {'x': 2}}, 'multi': true}], "
          "'comment': 'w0.4'}",
          4, 3},
-        {"{'findAndModify': 'c', 'query': {'_id': 9}, 'update': {'$set': {'x': 1}}, 'upsert': true, "
+        {"{'findAndModify': 'c', 'query': {'_id': 9}, 'update': {'$set': {'x': 1}}, 'upsert': "
+         "true, "
          "'comment': 'w0.5'}",
          5, 1},
         {"{'findAndModify': 'c', 'query': {'_id': 9}, 'remove': true, 'comment': 'w0.6'}", 6, 1},

@@ -128,7 +128,8 @@ static void test_applied(void **state)
     (void)state;
     struct gate *gate = gate_new(2, 0);
     struct step step = {1, 1000, STEP_UPDATE, "c"}, other = {0, 1000, STEP_UPDATE, "d"};
-    struct step nobody = {STEP_NOBODY, 0, STEP_UPDATE, "c"}, huge = {0, 1ll << 40, STEP_UPDATE, "c"};
+    struct step nobody = {STEP_NOBODY, 0, STEP_UPDATE, "c"},
+                huge = {0, 1ll << 40, STEP_UPDATE, "c"};
     gate_applied(gate, &step, 1);
     assert_int_equal(gate_applied_count(gate, "c", 1, 1000), -1); /* no command has arrived */
     gate_arrive(gate, &step);
@@ -189,9 +190,12 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_attribute),          cmocka_unit_test(test_kinds),
-        cmocka_unit_test(test_counters_and_trace), cmocka_unit_test(test_policy),
-        cmocka_unit_test(test_applied),            cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_attribute),
+        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_counters_and_trace),
+        cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_applied),
+        cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

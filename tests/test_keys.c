@@ -65,9 +65,19 @@ static void append_container(bson_t *document, const char *name, struct random *
 
 static int64_t random_int64(struct random *random)
 {
-    static const int64_t edges[] = {0, 1, -1, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MAX - 1,
-                                    INT64_MIN, INT64_MIN + 1, (1ll << 53) + 1, -(1ll << 53) - 1,
-                                    (1ll << 62) + 3, 9007199254740992};
+    static const int64_t edges[] = {0,
+                                    1,
+                                    -1,
+                                    INT32_MAX,
+                                    INT32_MIN,
+                                    INT64_MAX,
+                                    INT64_MAX - 1,
+                                    INT64_MIN,
+                                    INT64_MIN + 1,
+                                    (1ll << 53) + 1,
+                                    -(1ll << 53) - 1,
+                                    (1ll << 62) + 3,
+                                    9007199254740992};
     if (random_below(random, 2) == 0)
         return edges[random_below(random, COUNT_OF(edges))];
     return (int64_t)(random_next(random) >> random_below(random, 64));
@@ -75,9 +85,9 @@ static int64_t random_int64(struct random *random)
 
 static double random_double(struct random *random)
 {
-    static const double edges[] = {0.0,     -0.0,   0.5,      -0.5,     1.0,    1e300,
-                                   -1e300,  0x1p63, -0x1p63,  0x1p53,   0x1p62, 5e-324,
-                                   INFINITY, -INFINITY, NAN,  2147483647.0};
+    static const double edges[] = {0.0,      -0.0,      0.5,     -0.5,        1.0,    1e300,
+                                   -1e300,   0x1p63,    -0x1p63, 0x1p53,      0x1p62, 5e-324,
+                                   INFINITY, -INFINITY, NAN,     2147483647.0};
     if (random_below(random, 2) == 0)
         return edges[random_below(random, COUNT_OF(edges))];
     return (double)random_int64(random) / (double)(1 + random_below(random, 4));
@@ -102,9 +112,9 @@ static void append_bytes(bson_t *document, const char *name, struct random *rand
         bson_oid_init_from_data(&id, bytes);
         bson_append_oid(document, name, -1, &id);
     } else {
-        bson_append_binary(document, name, -1, random_below(random, 2) ? BSON_SUBTYPE_USER
-                                                                       : BSON_SUBTYPE_BINARY,
-                           bytes, (uint32_t)random_below(random, 4));
+        bson_append_binary(document, name, -1,
+                           random_below(random, 2) ? BSON_SUBTYPE_USER : BSON_SUBTYPE_BINARY, bytes,
+                           (uint32_t)random_below(random, 4));
     }
 }
 

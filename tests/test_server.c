@@ -102,8 +102,9 @@ static void check_update(mongoc_collection_t *collection)
     assert_int_equal(error.code, 66);
     assert_int_equal(mongoc_collection_count_documents(collection, one, NULL, NULL, NULL, &error),
                      1);
-    assert_int_equal(
-        mongoc_collection_estimated_document_count(collection, NULL, NULL, NULL, &error), 2);
+    assert_int_equal(mongoc_collection_estimated_document_count(collection, NULL, NULL, NULL,
+                                                                &error),
+                     2);
     assert_true(mongoc_collection_delete_one(collection, two, NULL, &reply, &error));
     assert_int_equal(number_at(&reply, "deletedCount"), 1);
     bson_destroy(&reply);
@@ -121,8 +122,8 @@ static void check_find_and_modify(mongoc_collection_t *collection)
     mongoc_find_and_modify_opts_t *options = mongoc_find_and_modify_opts_new();
     mongoc_find_and_modify_opts_set_update(options, increment);
     mongoc_find_and_modify_opts_set_flags(options, MONGOC_FIND_AND_MODIFY_RETURN_NEW);
-    assert_true(mongoc_collection_find_and_modify_with_opts(collection, query, options, &reply,
-                                                            &error));
+    assert_true(
+        mongoc_collection_find_and_modify_with_opts(collection, query, options, &reply, &error));
     bson_iter_t iter, found;
     assert_true(bson_iter_init(&iter, &reply));
     assert_true(bson_iter_find_descendant(&iter, "value.n", &found));
@@ -185,7 +186,8 @@ static void check_large(mongoc_collection_t *collection)
 static void check_unacknowledged(mongoc_collection_t *collection)
 {
     bson_error_t error;
-    bson_t *options = parse("{\"writeConcern\": {\"w\": 0}}"), *document = parse("{\"_id\": \"w0\"}");
+    bson_t *options = parse("{\"writeConcern\": {\"w\": 0}}"),
+           *document = parse("{\"_id\": \"w0\"}");
     bson_t *bad = parse("{\"writeConcern\": {\"w\": 2}}"), *other = parse("{\"_id\": \"w2\"}");
     assert_true(mongoc_collection_insert_one(collection, document, options, NULL, &error));
     assert_true(mongoc_collection_insert_one(collection, document, options, NULL, &error));
@@ -207,8 +209,9 @@ static void check_unique(mongoc_client_t *client)
     bson_error_t error;
     mongoc_database_t *database = mongoc_client_get_database(client, "server");
     mongoc_collection_t *collection = mongoc_database_get_collection(database, "unique");
-    bson_t *command = parse("{\"createIndexes\": \"unique\", \"indexes\": [{\"key\": {\"name\": 1}, "
-                            "\"name\": \"name_1\", \"unique\": true}]}");
+    bson_t *command =
+        parse("{\"createIndexes\": \"unique\", \"indexes\": [{\"key\": {\"name\": 1}, "
+              "\"name\": \"name_1\", \"unique\": true}]}");
     bson_t *document = parse("{\"name\": \"a\"}");
     assert_true(mongoc_database_write_command_with_opts(database, command, NULL, NULL, &error));
     assert_true(mongoc_collection_insert_one(collection, document, NULL, NULL, &error));

@@ -39,7 +39,6 @@ static int start(struct fixture *fixture, struct engine_server_settings settings
         return 1;
     snprintf(fixture->path, sizeof fixture->path, "%s/s.sock", fixture->folder);
     settings.socket_path = fixture->path;
-    settings.message_timeout_ms = TIMEOUT_MS;
     fixture->server = engine_server_start(&settings);
     return 0;
 }
@@ -325,7 +324,8 @@ static void test_more_to_come(void **state)
     struct buffer message = {0};
     int client = connect_to(*state);
     begin_msg(&message, 1, 2 | 1 << 16 | 1 << 17); /* high bits that are unknown are optional */
-    append_body(&message, "{\"endSessions\": [], \"$db\": \"admin\", \"writeConcern\": {\"w\": 0}}");
+    append_body(&message,
+                "{\"endSessions\": [], \"$db\": \"admin\", \"writeConcern\": {\"w\": 0}}");
     finish(&message);
     send_all(client, message.bytes, message.length);
     begin_msg(&message, 2, 2); /* an error is dropped as well */
@@ -350,11 +350,21 @@ static void test_garbage_headers(void **state)
     static const struct {
         int32_t length, opcode;
     } headers[] = {
-        {0, WIRE_OP_MSG},         {15, WIRE_OP_MSG},        {-1, WIRE_OP_MSG},
-        {INT32_MIN, WIRE_OP_MSG}, {48000001, WIRE_OP_MSG},  {INT32_MAX, WIRE_OP_MSG},
-        {16, WIRE_OP_MSG},        {20, WIRE_OP_MSG},        {16, WIRE_OP_QUERY},
-        {100, 2012},              {100, 0},                 {100, 2001},
-        {100, 2005},              {100, WIRE_OP_REPLY},     {100, -1},
+        {0, WIRE_OP_MSG},
+        {15, WIRE_OP_MSG},
+        {-1, WIRE_OP_MSG},
+        {INT32_MIN, WIRE_OP_MSG},
+        {48000001, WIRE_OP_MSG},
+        {INT32_MAX, WIRE_OP_MSG},
+        {16, WIRE_OP_MSG},
+        {20, WIRE_OP_MSG},
+        {16, WIRE_OP_QUERY},
+        {100, 2012},
+        {100, 0},
+        {100, 2001},
+        {100, 2005},
+        {100, WIRE_OP_REPLY},
+        {100, -1},
     };
     struct buffer message = {0};
     for (size_t i = 0; i < COUNT_OF(headers); i++) {
@@ -498,9 +508,13 @@ static void test_mutations(void **state)
 
 static void test_half_open(void **state)
 {
+    (void)state;
+    struct fixture fixture;
     struct buffer message = {0};
     char byte;
-    int idle = connect_to(*state), half = connect_to(*state), slow = connect_to(*state);
+    struct engine_server_settings settings = {.message_timeout_ms = TIMEOUT_MS};
+    assert_int_equal(start(&fixture, settings), 0);
+    int idle = connect_to(&fixture), half = connect_to(&fixture), slow = connect_to(&fixture);
     ping(&message, 1);
     int64_t start_ns = clock_monotonic_ns();
     send_all(half, message.bytes, 20);
@@ -509,13 +523,16 @@ static void test_half_open(void **state)
         usleep(TIMEOUT_MS * 1000 / 10); /* a byte now and then does not prolong it */
         send_all(slow, message.bytes + 1, 1);
     }
-    assert_false(receive_all(half, &byte, 1));
+    struct pollfd closed = {.fd = slow, .events = POLLIN};
+    assert_int_equal(poll(&closed, 1, 0), 1);
     assert_false(receive_all(slow, &byte, 1));
+    assert_false(receive_all(half, &byte, 1));
     send_all(idle, message.bytes, message.length); /* silent between messages: it may stay */
     expect_ping(idle, 1);
     close(idle);
     close(half);
     close(slow);
+    stop(&fixture);
     buffer_release(&message);
 }
 
@@ -544,10 +561,14 @@ static void test_connections_max(void **state)
 /* A client that does not read: its commands wait, nobody else does, and nothing is lost. */
 static void test_slow_reader(void **state)
 {
+    (void)state;
+    struct fixture fixture;
+    struct engine_server_settings settings = {.message_timeout_ms = TIMEOUT_MS};
+    assert_int_equal(start(&fixture, settings), 0);
     enum { FILLER = 1000000, FINDS = 40 };
     struct buffer message = {0};
     struct reply reply;
-    int client = connect_to(*state);
+    int client = connect_to(&fixture);
     char *filler = x_malloc(FILLER);
     memset(filler, 'x', FILLER);
     begin_msg(&message, 1, 0);
@@ -570,7 +591,7 @@ static void test_slow_reader(void **state)
         finish(&message);
         send_all(client, message.bytes, message.length);
     }
-    expect_alive(*state);
+    expect_alive(&fixture);
     usleep(2 * TIMEOUT_MS * 1000); /* not reading is no unfinished message */
     for (int32_t i = 0; i < FINDS; i++) {
         assert_true(receive(client, &reply));
@@ -578,6 +599,7 @@ static void test_slow_reader(void **state)
         bson_destroy(reply.body);
     }
     close(client);
+    stop(&fixture);
     bson_destroy(document);
     free(filler);
     buffer_release(&message);
@@ -602,8 +624,8 @@ static void test_gate_closes(void **state)
         struct buffer message = {0};
         char byte;
         gate_set_policy(gate, &policy, &action);
-        assert_int_equal(
-            start(&fixture, (struct engine_server_settings){.engine = {.gate = gate}}), 0);
+        assert_int_equal(start(&fixture, (struct engine_server_settings){.engine = {.gate = gate}}),
+                         0);
         int client = connect_to(&fixture);
         ping(&message, 1);
         struct buffer both = {0};
@@ -658,20 +680,13 @@ static void test_canned(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_hello),
-        cmocka_unit_test(test_sections),
-        cmocka_unit_test(test_more_to_come),
-        cmocka_unit_test(test_garbage_headers),
-        cmocka_unit_test(test_garbage_flags),
-        cmocka_unit_test(test_garbage_sections),
-        cmocka_unit_test(test_garbage_documents),
-        cmocka_unit_test(test_mutations),
-        cmocka_unit_test(test_half_open),
-        cmocka_unit_test(test_connections_max),
-        cmocka_unit_test(test_slow_reader),
-        cmocka_unit_test(test_gate_closes),
-        cmocka_unit_test(test_canned),
+        cmocka_unit_test(test_pieces),           cmocka_unit_test(test_hello),
+        cmocka_unit_test(test_sections),         cmocka_unit_test(test_more_to_come),
+        cmocka_unit_test(test_garbage_headers),  cmocka_unit_test(test_garbage_flags),
+        cmocka_unit_test(test_garbage_sections), cmocka_unit_test(test_garbage_documents),
+        cmocka_unit_test(test_mutations),        cmocka_unit_test(test_half_open),
+        cmocka_unit_test(test_connections_max),  cmocka_unit_test(test_slow_reader),
+        cmocka_unit_test(test_gate_closes),      cmocka_unit_test(test_canned),
     };
     return cmocka_run_group_tests(tests, server_setup, server_teardown);
 }

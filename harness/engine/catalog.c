@@ -85,8 +85,8 @@ struct collection *catalog_open(struct catalog *catalog, const char *database, c
     char *table = x_format("c %s", collection->namespace);
     collection->rows = store_table_open(catalog->store, table);
     free(table);
-    HASH_ADD_KEYPTR(hh, catalog->collections, collection->namespace,
-                    strlen(collection->namespace), collection);
+    HASH_ADD_KEYPTR(hh, catalog->collections, collection->namespace, strlen(collection->namespace),
+                    collection);
     return collection;
 }
 
@@ -94,8 +94,8 @@ bool catalog_drop(struct collection *collection, struct failure *failure)
 {
     struct catalog *catalog = collection->catalog;
     if (store_table_drop(catalog->store, collection->rows) != STORE_DONE)
-        return failure_set(failure, FAILURE_WRITE_CONFLICT,
-                           "a transaction has written to %s", collection->namespace);
+        return failure_set(failure, FAILURE_WRITE_CONFLICT, "a transaction has written to %s",
+                           collection->namespace);
     for (size_t i = 0; i < collection->index_count; i++)
         if (collection->indexes[i].unique) /* nobody writes entries without writing rows */
             must(store_table_drop(catalog->store, collection->indexes[i].entries) == STORE_DONE);
@@ -109,8 +109,7 @@ bool catalog_visit(struct catalog *catalog, const char *database, catalog_visito
 {
     size_t length = strlen(database);
     struct collection *collection, *next;
-    HASH_ITER(hh, catalog->collections, collection, next)
-    {
+    HASH_ITER (hh, catalog->collections, collection, next) {
         if (strncmp(collection->namespace, database, length) == 0 &&
             collection->namespace[length] == '.' && !visit(collection, context))
             return false;

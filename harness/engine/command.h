@@ -60,9 +60,9 @@ struct command {
     const char *name;
     const char *alias, *second_alias; /* or NULL */
     unsigned flags;
-    const struct field *fields; /* ended by a zeroed one */
-    size_t arguments_bytes;     /* of the struct that the fields' offsets mean; may be 0 */
-    const void *defaults;       /* what it holds before the fields are read; NULL: zeros */
+    const struct field *fields;    /* ended by a zeroed one */
+    size_t arguments_bytes;        /* of the struct that the fields' offsets mean; may be 0 */
+    const void *defaults;          /* what it holds before the fields are read; NULL: zeros */
     bool (*run)(struct request *); /* false: refused, request->failure says why */
 };
 

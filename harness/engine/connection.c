@@ -35,12 +35,12 @@ struct connection {
     struct buffer out;           /* replies to be written */
     struct buffer writing;       /* replies that libuv is writing */
     uv_write_t write;
-    int32_t replies; /* ids of replies */
+    int32_t replies;           /* ids of replies */
     uint64_t partial_since_ms; /* loop time; 0: no message has begun */
-    bool busy;    /* a command is in flight */
-    bool inside;  /* engine_execute() is on the stack */
-    bool blocked; /* `writing` is not written yet */
-    bool paused;  /* reading is stopped */
+    bool busy;                 /* a command is in flight */
+    bool inside;               /* engine_execute() is on the stack */
+    bool blocked;              /* `writing` is not written yet */
+    bool paused;               /* reading is stopped */
     bool closing, closed;
 };
 

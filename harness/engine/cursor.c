@@ -61,8 +61,7 @@ void cursors_free(struct cursors *cursors)
     struct cursor *cursor, *next;
     if (cursors == NULL)
         return;
-    HASH_ITER(hh, cursors->open, cursor, next)
-    {
+    HASH_ITER (hh, cursors->open, cursor, next) {
         cursor_free(cursors, cursor);
     }
     free(cursors);
@@ -78,8 +77,7 @@ static struct cursor *cursor_find(struct cursors *cursors, int64_t id, const cha
 static void forget_idle(struct cursors *cursors, int64_t now_ns)
 {
     struct cursor *cursor, *next;
-    HASH_ITER(hh, cursors->open, cursor, next)
-    {
+    HASH_ITER (hh, cursors->open, cursor, next) {
         if (now_ns - cursor->used_ns > CURSOR_IDLE_NS)
             cursor_free(cursors, cursor);
     }

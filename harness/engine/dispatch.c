@@ -59,8 +59,8 @@ void commands_free(struct commands *commands)
 const struct command *commands_find(const struct commands *commands, const char *name)
 {
     struct command_name wanted = {name, NULL};
-    const struct command_name *found = bsearch(&wanted, commands->names, commands->count,
-                                               sizeof *commands->names, name_compare);
+    const struct command_name *found =
+        bsearch(&wanted, commands->names, commands->count, sizeof *commands->names, name_compare);
     return found != NULL ? found->command : NULL;
 }
 
@@ -261,9 +261,8 @@ void engine_execute(struct engine *engine, const bson_t *command, const struct o
     request.now_ms = engine->now_ms(engine->now_context);
     bson_reinit(request.reply);
 
-    const char *name = bson_iter_init(&iter, command) && bson_iter_next(&iter)
-                           ? bson_iter_key(&iter)
-                           : "";
+    const char *name =
+        bson_iter_init(&iter, command) && bson_iter_next(&iter) ? bson_iter_key(&iter) : "";
     enum gate_action action = arrive(&request, name);
     if (action == GATE_PASS || action == GATE_CLOSE_AFTER) {
         answer(&request, name);

@@ -24,7 +24,7 @@ struct engine_settings {
     struct gate *gate;         /* every command passes it; NULL: a private one that lets all pass */
     int64_t (*now_ms)(void *); /* wall clock of $$NOW and $currentDate; NULL: clock_wall_ms() */
     void *now_context;
-    uint64_t seed;             /* of generated ids; 0: from the clock */
+    uint64_t seed; /* of generated ids; 0: from the clock */
 };
 
 /* Starts an engine in this thread, without any socket. Ends with EXIT_TARGET when the store cannot

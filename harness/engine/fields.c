@@ -16,16 +16,26 @@ const char *fields_type_name(bson_type_t type)
         int type;
         const char *name;
     } names[] = {
-        {BSON_TYPE_DOUBLE, "double"},       {BSON_TYPE_UTF8, "string"},
-        {BSON_TYPE_DOCUMENT, "object"},     {BSON_TYPE_ARRAY, "array"},
-        {BSON_TYPE_BINARY, "binData"},      {BSON_TYPE_UNDEFINED, "undefined"},
-        {BSON_TYPE_OID, "objectId"},        {BSON_TYPE_BOOL, "bool"},
-        {BSON_TYPE_DATE_TIME, "date"},      {BSON_TYPE_NULL, "null"},
-        {BSON_TYPE_REGEX, "regex"},         {BSON_TYPE_DBPOINTER, "dbPointer"},
-        {BSON_TYPE_CODE, "javascript"},     {BSON_TYPE_SYMBOL, "symbol"},
-        {BSON_TYPE_INT32, "int"},           {BSON_TYPE_TIMESTAMP, "timestamp"},
-        {BSON_TYPE_INT64, "long"},          {BSON_TYPE_DECIMAL128, "decimal"},
-        {BSON_TYPE_MINKEY, "minKey"},       {BSON_TYPE_MAXKEY, "maxKey"},
+        {BSON_TYPE_DOUBLE, "double"},
+        {BSON_TYPE_UTF8, "string"},
+        {BSON_TYPE_DOCUMENT, "object"},
+        {BSON_TYPE_ARRAY, "array"},
+        {BSON_TYPE_BINARY, "binData"},
+        {BSON_TYPE_UNDEFINED, "undefined"},
+        {BSON_TYPE_OID, "objectId"},
+        {BSON_TYPE_BOOL, "bool"},
+        {BSON_TYPE_DATE_TIME, "date"},
+        {BSON_TYPE_NULL, "null"},
+        {BSON_TYPE_REGEX, "regex"},
+        {BSON_TYPE_DBPOINTER, "dbPointer"},
+        {BSON_TYPE_CODE, "javascript"},
+        {BSON_TYPE_SYMBOL, "symbol"},
+        {BSON_TYPE_INT32, "int"},
+        {BSON_TYPE_TIMESTAMP, "timestamp"},
+        {BSON_TYPE_INT64, "long"},
+        {BSON_TYPE_DECIMAL128, "decimal"},
+        {BSON_TYPE_MINKEY, "minKey"},
+        {BSON_TYPE_MAXKEY, "maxKey"},
         {BSON_TYPE_CODEWSCOPE, "javascriptWithScope"},
     };
     for (size_t i = 0; i < COUNT_OF(names); i++)
@@ -65,8 +75,8 @@ static bool wrong_type(const struct fields_reader *reader, const struct field *f
                        bson_type_t type, struct failure *failure)
 {
     static const char *const expected[] = {
-        [FIELD_BOOL] = "bool",      [FIELD_INTEGER] = "long",   [FIELD_COUNT] = "long",
-        [FIELD_DOCUMENT] = "object", [FIELD_ARRAY] = "array",   [FIELD_TEXT] = "string",
+        [FIELD_BOOL] = "bool",       [FIELD_INTEGER] = "long", [FIELD_COUNT] = "long",
+        [FIELD_DOCUMENT] = "object", [FIELD_ARRAY] = "array",  [FIELD_TEXT] = "string",
         [FIELD_NUMBER] = "number",
     };
     return failure_set(failure, FAILURE_TYPE_MISMATCH,
@@ -199,4 +209,19 @@ bool fields_parse(struct fields_reader *reader, const bson_t *document, struct f
                                bson_iter_key(&iter));
     }
     return fields_complete(reader, failure);
+}
+
+bool fields_parse_element(struct fields_reader *reader, bson_iter_t *element,
+                          struct failure *failure)
+{
+    uint32_t length = 0;
+    const uint8_t *data = NULL;
+    bson_t document;
+    if (BSON_ITER_HOLDS_DOCUMENT(element))
+        bson_iter_document(element, &length, &data);
+    if (data == NULL || !bson_init_static(&document, data, length))
+        return failure_set(failure, FAILURE_TYPE_MISMATCH,
+                           "BSON field '%s' is the wrong type '%s', expected type 'object'",
+                           reader->context, fields_type_name(bson_iter_type(element)));
+    return fields_parse(reader, &document, failure);
 }

@@ -68,6 +68,9 @@ bool fields_complete(const struct fields_reader *, struct failure *);
  * ones. */
 bool fields_parse(struct fields_reader *, const bson_t *document, struct failure *);
 
+/* The same for an element that must be a document: one update of an update command, one index. */
+bool fields_parse_element(struct fields_reader *, bson_iter_t *element, struct failure *);
+
 /* MongoDB's name of a BSON type, as in messages: "string", "int", "objectId". */
 const char *fields_type_name(bson_type_t type);
 

@@ -40,7 +40,8 @@ static void append_number(struct buffer *buffer, const bson_value_t *value)
     enum { REST_ZERO = 0x8000 }; /* the rest is within +-512: half a step of doubles near 2^63 */
     if (value->value_type == BSON_TYPE_DOUBLE) {
         double number = value->value.v_double;
-        if (isnan(number)) { /* first of all numbers, and all alike: no other has eight zero bytes */
+        if (isnan(
+                number)) { /* first of all numbers, and all alike: no other has eight zero bytes */
             append_big_endian(buffer, 0, 8);
             append_big_endian(buffer, 0, 2);
             return;

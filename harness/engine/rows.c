@@ -40,7 +40,8 @@ static char *value_text(const bson_value_t *value)
         return x_format("%" PRId64, value->value.v_int64);
     case BSON_TYPE_DOUBLE:
         return x_format("%.17g%s", value->value.v_double,
-                        value->value.v_double == (double)(int32_t)value->value.v_double ? ".0" : "");
+                        value->value.v_double == (double)(int32_t)value->value.v_double ? ".0"
+                                                                                        : "");
     case BSON_TYPE_BOOL:
         return x_strdup(value->value.v_bool ? "true" : "false");
     case BSON_TYPE_NULL:
@@ -67,8 +68,8 @@ static bool duplicate(const struct collection *collection, const char *index, co
         value_at(document, bson_iter_key(&iter), &value);
         bson_append_value(values, bson_iter_key(&iter), -1, &value);
         char *one = value_text(&value);
-        char *longer = x_format("%s%s %s: %s", text, *text != '\0' ? "," : "",
-                                bson_iter_key(&iter), one);
+        char *longer =
+            x_format("%s%s %s: %s", text, *text != '\0' ? "," : "", bson_iter_key(&iter), one);
         free(one);
         free(text);
         text = longer;
@@ -214,8 +215,8 @@ static bool build_one(struct slice key, struct slice value, void *context)
     must(bson_init_static(&document, value.bytes, value.length));
     builder->writer.document = &document;
     builder->writer.key = key;
-    builder->fine = keys_visit(builder->writer.index->key, &document, claim_entry,
-                               &builder->writer, builder->writer.failure);
+    builder->fine = keys_visit(builder->writer.index->key, &document, claim_entry, &builder->writer,
+                               builder->writer.failure);
     return builder->fine;
 }
 

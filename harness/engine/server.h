@@ -29,7 +29,7 @@ struct engine_server {
     int message_timeout_ms;
     struct canned *canned; /* NULL: commands are executed */
 
-    struct buffer merged; /* scratch of wire_parse() */
+    struct buffer merged;       /* scratch of wire_parse() */
     char read_bytes[64 * 1024]; /* what one read gives; shared, since reads do not overlap */
 };
 

@@ -60,7 +60,7 @@ enum store_result store_put(struct store_transaction *transaction, struct store_
 enum store_result store_delete(struct store_transaction *transaction, struct store_table *table,
                                struct slice key)
 {
-    return transaction->store->methods->delete(transaction, table, key);
+    return transaction->store->methods->delete (transaction, table, key);
 }
 
 void store_scan(struct store_transaction *transaction, struct store_table *table,

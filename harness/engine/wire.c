@@ -120,8 +120,8 @@ static bool merged_has(const struct buffer *merged, const char *name)
     buffer_append(&closed, merged->bytes, merged->length);
     buffer_byte(&closed, 0);
     buffer_patch_int32(&closed, 0, (int32_t)closed.length);
-    bool has = bson_init_static(&document, closed.bytes, closed.length) &&
-               bson_has_field(&document, name);
+    bool has =
+        bson_init_static(&document, closed.bytes, closed.length) && bson_has_field(&document, name);
     buffer_release(&closed);
     return has;
 }

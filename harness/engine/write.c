@@ -48,8 +48,7 @@ static bool encode_id(struct request *request, const bson_t *document, struct fa
     if (id.value_type == BSON_TYPE_ARRAY || id.value_type == BSON_TYPE_REGEX ||
         id.value_type == BSON_TYPE_UNDEFINED || !keys_append(&request->engine->key, &id))
         return failure_set(failure, (enum failure_code)FAILURE_INVALID_ID,
-                           "The '_id' value cannot be of type %s",
-                           fields_type_name(id.value_type));
+                           "The '_id' value cannot be of type %s", fields_type_name(id.value_type));
     return true;
 }
 
@@ -227,18 +226,11 @@ static bool upsert(struct job *job)
 {
     struct request *request = job->request;
     struct failure *failure = &request->failure;
-    bson_t seed = BSON_INITIALIZER, made = BSON_INITIALIZER, id_only = BSON_INITIALIZER;
+    bson_t seed = BSON_INITIALIZER, made = BSON_INITIALIZER;
     struct update update = {job->write->change, true, request->now_ms};
-    bson_iter_t iter;
     bool changed = false;
-    bool fine = match_upsert_seed(job->write->filter, &seed, failure);
-    const bson_t *from = &seed;
-    if (fine && update_is_replacement(job->write->change)) { /* takes only the _id from the filter */
-        if (bson_iter_init_find(&iter, &seed, "_id"))
-            bson_append_iter(&id_only, "_id", 3, &iter);
-        from = &id_only;
-    }
-    fine = fine && update_apply(&update, from, &made, &changed, failure);
+    bool fine = match_upsert_seed(job->write->filter, &seed, failure) &&
+                update_apply(&update, &seed, &made, &changed, failure);
     if (fine) {
         image_with_id(request, &made);
         fine = check_size(request->engine->image, failure) &&
@@ -253,7 +245,6 @@ static bool upsert(struct job *job)
     job->outcome->upserted = fine;
     bson_destroy(&seed);
     bson_destroy(&made);
-    bson_destroy(&id_only);
     return fine;
 }
 
@@ -267,8 +258,8 @@ bool write_modify(struct request *request, struct collection **collection,
     if (outcome->matched > 0 || !write->upsert)
         return true;
     if (*collection == NULL)
-        *collection = catalog_open(request->engine->catalog, request->database,
-                                   request->collection);
+        *collection =
+            catalog_open(request->engine->catalog, request->database, request->collection);
     job.collection = *collection;
     return upsert(&job);
 }

@@ -31,8 +31,7 @@ struct write_outcome {
 
 /* Inserts one document into the collection; without _id it gets one, and _id moves to the front.
  * The stored image is in engine->image. Failures: 10334, 53, 11000. */
-bool write_insert(struct request *, struct collection *, const bson_t *document,
-                  struct failure *);
+bool write_insert(struct request *, struct collection *, const bson_t *document, struct failure *);
 
 /* Updates or deletes; the new image of a single update is left in engine->image. `*collection` may
  * be NULL: there is none; an upsert makes it. What was done before a failure stays and is in the

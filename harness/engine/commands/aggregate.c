@@ -22,7 +22,7 @@ enum stage_kind { STAGE_MATCH, STAGE_SKIP, STAGE_LIMIT, STAGE_GROUP };
 struct stage {
     enum stage_kind kind;
     struct slice document; /* filter or group */
-    int64_t count;   /* still to be skipped or let through; documents in the group */
+    int64_t count;         /* still to be skipped or let through; documents in the group */
 };
 
 struct arguments {
@@ -61,13 +61,15 @@ struct pipeline {
 static bool unknown_stage(const char *name, struct failure *failure)
 {
     static const char *const known[] = {
-        "$addFields",    "$bucket",      "$bucketAuto", "$changeStream", "$collStats",
-        "$count",        "$densify",     "$documents",  "$facet",        "$fill",
-        "$geoNear",      "$graphLookup", "$indexStats", "$lookup",       "$merge",
-        "$out",          "$project",     "$redact",     "$replaceRoot",  "$replaceWith",
-        "$sample",       "$search",      "$set",        "$setWindowFields",
-        "$sort",         "$sortByCount", "$unionWith",  "$unset",        "$unwind",
-        "$currentOp",    "$listSessions", "$listLocalSessions", "$planCacheStats",
+        "$addFields",      "$bucket",      "$bucketAuto",   "$changeStream",
+        "$collStats",      "$count",       "$densify",      "$documents",
+        "$facet",          "$fill",        "$geoNear",      "$graphLookup",
+        "$indexStats",     "$lookup",      "$merge",        "$out",
+        "$project",        "$redact",      "$replaceRoot",  "$replaceWith",
+        "$sample",         "$search",      "$set",          "$setWindowFields",
+        "$sort",           "$sortByCount", "$unionWith",    "$unset",
+        "$unwind",         "$currentOp",   "$listSessions", "$listLocalSessions",
+        "$planCacheStats",
     };
     for (size_t i = 0; i < COUNT_OF(known); i++)
         if (strcmp(name, known[i]) == 0)
@@ -100,8 +102,8 @@ static bool check_group(const bson_t *group, struct failure *failure)
                                "The field '%.80s' must be an accumulator object",
                                bson_iter_key(&iter));
         if (strcmp(bson_iter_key(&inner), "$sum") != 0)
-            return failure_set(failure, FAILURE_UNKNOWN_ACCUMULATOR, "unknown group operator '%.80s'",
-                               bson_iter_key(&inner));
+            return failure_set(failure, FAILURE_UNKNOWN_ACCUMULATOR,
+                               "unknown group operator '%.80s'", bson_iter_key(&inner));
         if (!BSON_ITER_HOLDS_INT(&inner))
             return failure_set(failure, FAILURE_NOT_IMPLEMENTED,
                                "$sum of anything but an integer is not supported by the embedded "

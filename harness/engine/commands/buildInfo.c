@@ -28,5 +28,7 @@ static bool run(struct request *request)
     return true;
 }
 
-const struct command command_buildInfo = {
-    .name = "buildInfo", .alias = "buildinfo", .fields = fields, .run = run};
+const struct command command_buildInfo = {.name = "buildInfo",
+                                          .alias = "buildinfo",
+                                          .fields = fields,
+                                          .run = run};

@@ -120,18 +120,8 @@ static bool read_specification(struct request *request, bson_iter_t *item,
                                struct specification *wanted)
 {
     struct fields_reader reader = {specification_fields, "createIndexes.indexes", wanted, 0};
-    uint32_t length = 0;
-    const uint8_t *data = NULL;
-    bson_t document;
     *wanted = (struct specification){.unique = false};
-    if (BSON_ITER_HOLDS_DOCUMENT(item))
-        bson_iter_document(item, &length, &data);
-    if (data == NULL || !bson_init_static(&document, data, length))
-        return failure_set(&request->failure, FAILURE_TYPE_MISMATCH,
-                           "BSON field 'createIndexes.indexes' is the wrong type '%s', expected "
-                           "type 'object'",
-                           fields_type_name(bson_iter_type(item)));
-    return fields_parse(&reader, &document, &request->failure);
+    return fields_parse_element(&reader, item, &request->failure);
 }
 
 static bool run(struct request *request)

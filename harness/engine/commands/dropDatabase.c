@@ -32,5 +32,7 @@ static bool run(struct request *request)
     return true;
 }
 
-const struct command command_dropDatabase = {
-    .name = "dropDatabase", .flags = COMMAND_WRITES, .fields = fields, .run = run};
+const struct command command_dropDatabase = {.name = "dropDatabase",
+                                             .flags = COMMAND_WRITES,
+                                             .fields = fields,
+                                             .run = run};

@@ -21,5 +21,7 @@ static bool run(struct request *request)
                        fields_type_name(sessions.value_type));
 }
 
-const struct command command_endSessions = {
-    .name = "endSessions", .flags = COMMAND_WRITES, .fields = fields, .run = run};
+const struct command command_endSessions = {.name = "endSessions",
+                                            .flags = COMMAND_WRITES,
+                                            .fields = fields,
+                                            .run = run};

@@ -36,7 +36,8 @@ static bool run(struct request *request)
                                bson_iter_key(&iter), fields_type_name(bson_iter_type(&iter)));
             break;
         }
-        bson_t *list = cursor_close(cursors, bson_iter_int64(&iter), namespace) ? &killed : &missing;
+        bson_t *list =
+            cursor_close(cursors, bson_iter_int64(&iter), namespace) ? &killed : &missing;
         char number[16];
         const char *key;
         size_t length = bson_uint32_to_string(bson_count_keys(list), &key, number, sizeof number);

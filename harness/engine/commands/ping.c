@@ -14,5 +14,7 @@ static bool run(struct request *request)
     return true;
 }
 
-const struct command command_ping = {
-    .name = "ping", .flags = COMMAND_LENIENT, .fields = fields, .run = run};
+const struct command command_ping = {.name = "ping",
+                                     .flags = COMMAND_LENIENT,
+                                     .fields = fields,
+                                     .run = run};

@@ -69,18 +69,8 @@ static bool update_one(struct request *request, struct collection **collection, 
 {
     struct statement statement = {.upsert = false};
     struct fields_reader reader = {statement_fields, "update.updates", &statement, 0};
-    uint32_t length = 0;
-    const uint8_t *data = NULL;
-    bson_t document;
     *outcome = (struct write_outcome){0};
-    if (BSON_ITER_HOLDS_DOCUMENT(item))
-        bson_iter_document(item, &length, &data);
-    if (data == NULL || !bson_init_static(&document, data, length))
-        return failure_set(&request->failure, FAILURE_TYPE_MISMATCH,
-                           "BSON field 'update.updates' is the wrong type '%s', expected type "
-                           "'object'",
-                           fields_type_name(bson_iter_type(item)));
-    if (!fields_parse(&reader, &document, &request->failure) ||
+    if (!fields_parse_element(&reader, item, &request->failure) ||
         !check_statement(request, *collection, &statement))
         return false;
     struct write write = {.filter = &statement.filter,
