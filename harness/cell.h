@@ -60,6 +60,8 @@ struct cell {
     bool unseeded;   /* documents are absent at the start */
     int64_t work_us; /* time between read and write */
     int64_t lease_ms;
+    int64_t tick_ms;    /* cron_tick: from one tick to the next */
+    int64_t jitter_ms;  /* cron_tick: a worker comes up to this much after its tick */
     int64_t timeout_ms; /* per command */
     int32_t max_tries;
     struct backoff backoff;

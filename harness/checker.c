@@ -7,6 +7,9 @@
  *   checker_chain.c       the chain of versions that the stamps spell out, and who is not on it
  *   checker_counter.c     fetch-and-increment, linearizable or not
  *   checker_register.c    read-modify-write with named versions, linearizable or not
+ *   checker_effects.c     things asked for once: how often they and their effects happened
+ *   checker_snapshot.c    whole documents: who saw half of one
+ *   checker_skew.c        operations over two documents: one after the other, or in a circle
  *   checker_order.c       does real time allow an order: one sweep, shared by the three above
  *   checker_table.c       number -> place, shared by all
  *
@@ -42,6 +45,21 @@ static const struct {
         {"phantom-version", "Somebody read, or the document ended with, a version that no "
                             "operation admits to have written: a write was reported as not made, "
                             "or another program writes to these documents."},
+    [REASON_REPEATED] = {"repeated",
+                         "A thing asked for once was done twice; claim it by its number in the "
+                         "command that does it, since a lock is free again when the second comes."},
+    [REASON_MISSED] = {"missed",
+                       "A thing asked for was never done, although somebody was told so or nobody "
+                       "is left to do it; mark it done only together with doing it."},
+    [REASON_NEVER_ACKED] =
+        {"never-acked", "A message was delivered until the limit and never acknowledged; "
+                        "acknowledge what has been applied already instead of refusing it."},
+    [REASON_TORN] = {"torn", "A reader saw half of an update; write the new content beside the old "
+                             "and rename it, or let readers wait for writers."},
+    [REASON_SKEWED] = {"skewed",
+                       "Operations over two documents could not have happened one after the other: "
+                       "each decided on what another was changing; lock both, also the one that is "
+                       "only read."},
     [REASON_ONE_WORKER] = {"one-worker",
                            "A single worker cannot race with anybody; use --workers 2 or more."},
     [REASON_NO_OVERLAP] =
@@ -63,6 +81,16 @@ static const struct {
         {"final-unreadable", "A document could not be read at the end, so nobody knows what is in "
                              "it; look at the target's own log."},
 };
+
+void checker_accuse(struct verdict *verdict, enum reason reason, const struct witness *witness)
+{
+    if (verdict->status != BROKEN) {
+        verdict->status = BROKEN;
+        verdict->reason = reason;
+    }
+    if (verdict->witness_count < WITNESS_MAX)
+        verdict->witnesses[verdict->witness_count++] = *witness;
+}
 
 const char *property_name(enum property property)
 {

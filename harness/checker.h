@@ -19,6 +19,12 @@ struct final {
     int64_t version; /* stamp: id of the operation that wrote it last; 0: none */
 };
 
+/* A post-processing that happened: session_effect(). */
+struct effect {
+    int64_t once; /* number of the thing asked for */
+    int64_t by;   /* id of the operation */
+};
+
 /* All that a verdict may rest on. */
 struct record {
     const struct cell *cell;
@@ -27,6 +33,10 @@ struct record {
     const struct final *finals; /* of document 0, 1, ... of the scenario */
     int64_t final_count;
     int64_t initial_value;      /* of the scenario's number in a seeded document */
+    const bson_t *const *documents; /* the final documents whole, NULL: absent; or NULL: not read */
+    const struct effect *effects;   /* all that happened, in no order */
+    size_t effect_count;
+    bool effects_unread; /* they could not be read: nobody knows how many happened */
     int64_t hits[HAZARD_COUNT]; /* how often each hazard struck */
     bool interrupted;           /* stopped early: not all operations were made */
 };
@@ -42,6 +52,11 @@ enum reason {
     REASON_DOUBLED_UPDATE,      /* broken: one was applied twice */
     REASON_NOT_LINEARIZABLE,    /* broken: the versions contradict real time */
     REASON_PHANTOM_VERSION,     /* broken: a version was read that nobody wrote */
+    REASON_REPEATED,            /* broken: a thing asked for once was done twice */
+    REASON_MISSED,              /* broken: a thing asked for was never done */
+    REASON_NEVER_ACKED,         /* broken: a message was delivered again and again, to the limit */
+    REASON_TORN,                /* broken: a reader saw half of an update */
+    REASON_SKEWED,              /* broken: a rule over two documents is violated */
     REASON_ONE_WORKER,          /* unknown: no contention possible */
     REASON_NO_OVERLAP,          /* unknown: too few operations overlapped */
     REASON_IDLE_WORKER,         /* unknown: a worker had nothing acknowledged */
@@ -103,6 +118,43 @@ void checker_count(const struct record *, struct verdict *);
  * applications nobody answers for: second ones, and those of operations that deny them. Operations'
  * ids must be unique. O(n) on average. */
 void checker_updates(const struct record *, struct verdict *);
+
+/* Judges things that are asked for once by several (`once` of the events, from 1): a thing is done
+ * by an operation that was acknowledged, or got no answer and is known to have been applied: its
+ * version was read or is the final one, or the engine's ledger has it. Done by two: REPEATED; asked
+ * for, by none, and nobody is left who may have done it: MISSED. `things`: how many there should
+ * be; those that nobody asked for are missed too (0: whatever was asked for). Sets
+ * counts.repeated and .missed (one for each time too many, one a thing), witnesses, and BROKEN
+ * unless it is already. O(n) on average. */
+void checker_once(const struct record *, int64_t things, struct verdict *);
+
+/* Judges the post-processing of things asked for once: two effects: REPEATED; none, although
+ * somebody was told DONE or NOTHING: MISSED; an effect of a thing that nobody asked for is REPEATED
+ * too. Otherwise as checker_once(). */
+void checker_effects(const struct record *, struct verdict *);
+
+/* What a reader of whole documents saw: `detail` of its event. */
+enum snapshot_detail { SNAPSHOT_WHOLE, SNAPSHOT_TORN, SNAPSHOT_ABSENT };
+/* Judges whole documents: an operation that saw a torn one; one that could not be read where
+ * documents are files; an absent one, although it was seeded or a write to it had been acknowledged
+ * before; a final document for which `is_whole` is false, or that is gone. Sets counts.torn,
+ * witnesses (the victim is the reader, the culprit a writer that was under way, as far as one is
+ * known), and BROKEN unless it is already. O(n) on average. */
+void checker_snapshot(const struct record *, bool (*is_whole)(const bson_t *), struct verdict *);
+
+/* Judges whether operations over several documents could have happened one after the other: who
+ * wrote what another had read comes after it, who read what another wrote comes after that.
+ * Operations that stand in a circle decided on what was no longer true: SKEWED, counts.skewed is
+ * the number of circles (strongly connected parts). Only what is on the chains of the final
+ * documents takes part, and acknowledged reads of them: lost updates are not counted again. So too
+ * an operation of which one document was written and the other was not. Witnesses: an operation of
+ * the circle, and one of it that wrote over what it had read. Sets BROKEN unless it is already.
+ * O(n) on average. */
+void checker_skew(const struct record *, struct verdict *);
+
+/* Notes a broken property: counts nothing, appends the witness while there is room, and makes the
+ * verdict BROKEN with this reason unless it is already. */
+void checker_accuse(struct verdict *, enum reason, const struct witness *);
 
 /* Last step of every judge: HELD becomes UNDECIDED (BROKEN and UNDECIDED stay) with the first of
  * INTERRUPTED, ONE_WORKER, HAZARD_NEVER_STRUCK (of those planned, `none` apart), IDLE_WORKER (no

@@ -48,13 +48,13 @@ enum outcome edit_work(struct session *session)
 static void note_reads(struct session *session, const struct edit *edit, const bson_t *const was[])
 {
     for (int i = 0; i < edit->count; i++) {
-        session->read[i] = edit_stamp(was[i]);
+        session->evidence.read[i] = edit_stamp(was[i]);
         session->was[i] = was[i];
-        if (session->read[i] == session_operation(session))
+        if (session->evidence.read[i] == session_operation(session))
             session->doubled = true;
     }
     if (edit->field != NULL)
-        session->value_read = edit_number(was[0], edit->field, 0);
+        session->evidence.value_read = edit_number(was[0], edit->field, 0);
 }
 
 /* Sets the stamp in place when the change function has copied the old one, else appends it. */
@@ -97,19 +97,19 @@ enum outcome edit_run(struct session *session, const struct edit *edit, const bs
         if (bson_empty(fresh[i]))
             continue;
         stamp(fresh[i], session_operation(session));
-        session->wrote |= (uint8_t)(1 << i);
+        session->evidence.wrote |= (uint8_t)(1 << i);
         is[i] = fresh[i];
     }
     if (edit->field != NULL && is[0] != NULL)
-        session->value_written = edit_number(is[0], edit->field, 0);
+        session->evidence.value_written = edit_number(is[0], edit->field, 0);
     return DONE;
 }
 
 const bson_t *edit_operators(struct session *session, const struct edit *edit)
 {
     must(edit->operators != NULL);
-    session->read[0] = VERSION_BLIND;
-    session->wrote = 1;
+    session->evidence.read[0] = VERSION_BLIND;
+    session->evidence.wrote = 1;
     bson_t *operators = session_document(session);
     bson_t set;
     bson_iter_t iter;

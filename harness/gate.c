@@ -253,7 +253,7 @@ int64_t gate_unattributed_count(const struct gate *gate)
 int64_t gate_applied_count(const struct gate *gate, const char *collection, int32_t worker,
                            int64_t operation)
 {
-    /* The lock is no part of what a const gate promises: the engine's thread may still be running. */
+    /* The lock is no part of what a const gate promises: the engine may still be running. */
     pthread_mutex_t *lock = (pthread_mutex_t *)&gate->lock;
     if (worker < 0 || worker >= gate->workers || gate_command_count(gate) == 0)
         return -1;

@@ -114,6 +114,7 @@ static uint64_t event_hash(const struct event *event, bool with_times)
     hash_u64(&hash, (uint64_t)event->value_written);
     hash_u64(&hash, (uint64_t)event->amount);
     hash_u64(&hash, (uint64_t)event->once);
+    hash_u64(&hash, (uint64_t)event->detail);
     hash_u64(&hash, (uint64_t)event->applied);
     hash_u64(&hash, (uint64_t)event->worker);
     hash_u64(&hash, (uint64_t)event->instance);

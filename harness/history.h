@@ -32,6 +32,7 @@ struct event {
     int64_t value_written;            /* the same as written */
     int64_t amount;                   /* edit->amount */
     int64_t once;                     /* edit->once */
+    int64_t detail;                   /* what the scenario noted for its judge: worker_note() */
     int64_t applied;                  /* how often its writes changed a document, as the engine saw
                                        * it by the operation's id; -1: not seen */
     int32_t worker;

@@ -253,6 +253,15 @@ static char *check_workers(const struct cell *cell)
     return NULL;
 }
 
+/* Where time is virtual a tick costs nothing and can be as long as the seed's. */
+static int64_t tick_ms(const struct options *options)
+{
+    enum { TICK_VIRTUAL_MS = 5000, TICK_REAL_MS = 100 };
+    if (options->tick_ms > 0)
+        return options->tick_ms;
+    return (enum transport)options->transport == TRANSPORT_DIRECT ? TICK_VIRTUAL_MS : TICK_REAL_MS;
+}
+
 /* What all cells have in common. */
 static struct cell common_cell(const struct options *options)
 {
@@ -275,6 +284,8 @@ static struct cell common_cell(const struct options *options)
         .unseeded = options->unseeded,
         .work_us = options->work_us,
         .lease_ms = options->lease_ms,
+        .tick_ms = tick_ms(options),
+        .jitter_ms = options->jitter_ms,
         .timeout_ms = options->timeout_ms,
         .max_tries = (int32_t)options->max_tries,
         .backoff = options->backoff,

@@ -172,6 +172,16 @@ const char *report_broken_words(enum reason reason)
         return "not linearizable";
     case REASON_PHANTOM_VERSION:
         return "phantom versions";
+    case REASON_REPEATED:
+        return "does things twice";
+    case REASON_MISSED:
+        return "misses things";
+    case REASON_NEVER_ACKED:
+        return "never acknowledges";
+    case REASON_TORN:
+        return "torn reads";
+    case REASON_SKEWED:
+        return "breaks a rule";
     default:
         return reason_name(reason);
     }

@@ -27,6 +27,7 @@ static const struct cell usual = {
     .max_tries = 1000,
     .backoff = {.kind = BACKOFF_FULL_JITTER, .base_us = 1000, .cap_us = 100000},
     .durability = DURABILITY_WRITE,
+    .jitter_ms = 10,
 };
 
 static void target_release(struct target *target)
@@ -144,6 +145,10 @@ char *cell_result_repro(const struct cell_result *result)
     fputs(cell->unseeded ? " --unseeded" : "", out);
     say_time(out, "work", cell->work_us, 0);
     say_time(out, "lease", cell->lease_ms * 1000, usual.lease_ms * 1000);
+    if (strcmp(cell->scenario->name, "cron_tick") == 0) {
+        say_time(out, "tick", cell->tick_ms * 1000, 0);
+        say_time(out, "jitter", cell->jitter_ms * 1000, usual.jitter_ms * 1000);
+    }
     say_time(out, "timeout", cell->timeout_ms * 1000, usual.timeout_ms * 1000);
     say_number(out, "max-tries", cell->max_tries, usual.max_tries);
     if (strcmp(human_backoff(&cell->backoff).text, human_backoff(&usual.backoff).text) != 0)

@@ -143,41 +143,68 @@ void stage_open(struct stage *stage, const struct cell *cell, const char *run_id
 
 /* After -------------------------------------------------------------------------------------- */
 
+/* What is left when all workers have gone; judges look at it. */
+struct remains {
+    struct final *finals;
+    bson_t **documents; /* NULL: absent */
+    int64_t count;
+    struct effect *effects;
+    size_t effect_count;
+    bool readable, effects_readable;
+};
+
 /* A file that is there and holds no document is one that the strategy has destroyed: absent. */
-static void read_file_final(const char *folder, const struct key *key, const char *field,
-                            struct final *final)
+static bson_t *read_file_document(const char *folder, const struct key *key)
 {
     char *path = x_format("%s/%s.%" PRId64 ".json", folder, key->collection, key->id);
     bson_error_t error;
     bson_json_reader_t *reader = bson_json_reader_new_from_file(path, &error);
-    bson_t document = BSON_INITIALIZER;
-    memset(final, 0, sizeof(*final));
-    if (reader != NULL && bson_json_reader_read(reader, &document, &error) == 1) {
-        final->present = true;
-        final->value = edit_number(&document, field, 0);
-        final->version = edit_stamp(&document);
+    bson_t *document = bson_new();
+    if (reader == NULL || bson_json_reader_read(reader, document, &error) != 1) {
+        bson_destroy(document);
+        document = NULL;
     }
-    bson_destroy(&document);
     if (reader != NULL)
         bson_json_reader_destroy(reader);
     free(path);
+    return document;
 }
 
-/* Reads all documents as they are now; false when one could not be read. */
-static bool read_finals(struct stage *stage, struct final *finals, int64_t count)
+/* Reads all documents and effects as they are now. */
+static void read_remains(struct stage *stage, struct remains *remains)
 {
     const struct scenario *scenario = stage->cell->scenario;
     bool files = stage->cell->strategy[0]->home == HOME_FILES;
-    bool readable = true;
+    int64_t count = scenario->documents(stage->cell);
+    *remains = (struct remains){.finals = x_calloc((size_t)count, sizeof(*remains->finals)),
+                                .documents = x_calloc((size_t)count, sizeof(bson_t *)),
+                                .count = count,
+                                .readable = true};
     for (int64_t id = 0; id < count; id++) {
         struct key key = {scenario->collection, id};
+        bson_t **document = &remains->documents[id];
         if (files)
-            read_file_final(stage->folder, &key, scenario->field, &finals[id]);
+            *document = read_file_document(stage->folder, &key);
         else
-            readable &= target_read_final(&stage->line, stage->database, &key, scenario->field,
-                                          &finals[id]);
+            remains->readable &=
+                target_read_document(&stage->line, stage->database, &key, document);
+        if (*document == NULL)
+            continue;
+        remains->finals[id] = (struct final){.present = true,
+                                             .value = edit_number(*document, scenario->field, 0),
+                                             .version = edit_stamp(*document)};
     }
-    return readable;
+    remains->effects_readable = target_read_effects(&stage->line, stage->database,
+                                                    &remains->effects, &remains->effect_count);
+}
+
+static void free_remains(struct remains *remains)
+{
+    for (int64_t id = 0; id < remains->count; id++)
+        bson_destroy(remains->documents[id]);
+    free(remains->documents);
+    free(remains->finals);
+    free(remains->effects);
 }
 
 /* Jain's index over the workers' rates of settled operations: (sum x)^2 / (n sum x^2). */
@@ -230,14 +257,17 @@ static void judge(struct stage *stage, bool interrupted, struct cell_result *res
 {
     const struct cell *cell = stage->cell;
     const struct scenario *scenario = cell->scenario;
-    int64_t count = scenario->documents(cell);
-    struct final *finals = x_calloc((size_t)count, sizeof(*finals));
-    bool readable = read_finals(stage, finals, count);
+    struct remains remains;
+    read_remains(stage, &remains);
     struct record record = {.cell = cell,
                             .events = result->history.events,
                             .event_count = result->history.count,
-                            .finals = finals,
-                            .final_count = count,
+                            .finals = remains.finals,
+                            .final_count = remains.count,
+                            .documents = (const bson_t *const *)remains.documents,
+                            .effects = remains.effects,
+                            .effect_count = remains.effect_count,
+                            .effects_unread = !remains.effects_readable,
                             .interrupted = interrupted};
     if (!cell->unseeded) {
         bson_t first = BSON_INITIALIZER;
@@ -247,11 +277,11 @@ static void judge(struct stage *stage, bool interrupted, struct cell_result *res
     }
     memcpy(record.hits, result->hits, sizeof(record.hits));
     scenario->judge(&record, &result->verdict);
-    if (!readable && result->verdict.status == HELD) {
+    if (!remains.readable && result->verdict.status == HELD) {
         result->verdict.status = UNDECIDED;
         result->verdict.reason = REASON_FINAL_UNREADABLE;
     }
-    free(finals);
+    free_remains(&remains);
 }
 
 static void replace_text(char **text, const char *by)

@@ -35,6 +35,20 @@ enum outcome command_outcome(const struct command_reply *reply, bool writes)
     }
 }
 
+/* In a dead instance nothing works but its restart. What a scenario does between operations (a
+ * message bus, a timer) is outside of it and waits until it runs again. */
+static bool may_go_on(struct session *session)
+{
+    const struct instance *instance = session->instance;
+    if (session->in_operation)
+        return !instance->crashed || instance->starter == session;
+    if ((session->crew->cell->hazards & HAZARD_BIT(crash)) != 0) {
+        crew_enter(session);
+        crew_leave(session);
+    }
+    return true;
+}
+
 bool session_step(struct session *session, enum step_kind kind, const char *target)
 {
     if (session->in_change)
@@ -45,7 +59,7 @@ bool session_step(struct session *session, enum step_kind kind, const char *targ
         return false;
     if (crew->hazards != NULL && session->in_operation && !hazards_step(crew->hazards, session))
         return false;
-    if (session->instance->crashed && session->instance->starter != session)
+    if (!may_go_on(session))
         return false;
     if (kind > STEP_OTHER_COMMAND || !crew->gate_sees_commands) {
         struct step step = {session->worker, session->operation_count - 1, kind, target};
@@ -302,4 +316,10 @@ int32_t session_worker(const struct session *session)
 int64_t session_lease_ms(const struct session *session)
 {
     return session->crew->cell->lease_ms;
+}
+
+bool session_strike(struct session *session, unsigned hazard_index)
+{
+    struct hazards *hazards = session->crew->hazards;
+    return hazards != NULL && hazards_strike(hazards, (enum hazard_index)hazard_index);
 }

@@ -137,4 +137,8 @@ const char *session_text(struct session *, const bson_t *document, size_t *lengt
 /* A flat file name for a document, "counters.0.json"; owned likewise. */
 const char *session_file_name(struct session *, const struct key *);
 
+/* Does this hazard strike now? For scenarios, which are the place of some (duplicates, reordering);
+ * false when it is not planned. */
+bool session_strike(struct session *, unsigned hazard_index);
+
 #endif

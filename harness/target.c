@@ -229,24 +229,77 @@ void target_insert(const struct target_line *line, const char *database, const c
     bson_destroy(&command);
 }
 
-bool target_read_final(const struct target_line *line, const char *database, const struct key *key,
-                       const char *field, struct final *final)
+bool target_read_document(const struct target_line *line, const char *database,
+                          const struct key *key, bson_t **document)
 {
-    bson_t command = BSON_INITIALIZER, filter, answer, document;
+    bson_t command = BSON_INITIALIZER, filter, answer, view;
     BSON_APPEND_UTF8(&command, "find", key->collection);
     BSON_APPEND_DOCUMENT_BEGIN(&command, "filter", &filter);
     BSON_APPEND_INT64(&filter, "_id", key->id);
     bson_append_document_end(&command, &filter);
     BSON_APPEND_INT32(&command, "limit", 1);
     BSON_APPEND_BOOL(&command, "singleBatch", true);
-    memset(final, 0, sizeof(*final));
-    final->present = find_one(line, database, &command, &answer, &document);
-    if (final->present) {
-        final->value = edit_number(&document, field, 0);
-        final->version = edit_stamp(&document);
-    }
+    *document = find_one(line, database, &command, &answer, &view) ? bson_copy(&view) : NULL;
     bool readable = edit_number(&answer, "ok", 0) == 1;
     bson_destroy(&answer);
     bson_destroy(&command);
     return readable;
+}
+
+/* Appends the effects of one batch; false when the answer has none. `*last` becomes the greatest
+ * _id in it. */
+static bool take_effects(const bson_t *answer, struct effect **effects, size_t *count,
+                         int64_t *last)
+{
+    bson_iter_t iter, batch, each;
+    const uint8_t *data;
+    uint32_t length;
+    bson_t view;
+    size_t before = *count, capacity = *count;
+    if (!bson_iter_init(&iter, answer) ||
+        !bson_iter_find_descendant(&iter, "cursor.firstBatch", &batch) ||
+        !bson_iter_recurse(&batch, &each))
+        return false;
+    while (bson_iter_next(&each)) {
+        bson_iter_document(&each, &length, &data);
+        if (!bson_init_static(&view, data, length))
+            return false;
+        size_t at = array_grow((void **)effects, count, &capacity, sizeof(**effects));
+        (*effects)[at] =
+            (struct effect){edit_number(&view, "once", 0), edit_number(&view, "by", 0)};
+        *last = edit_number(&view, "_id", *last);
+    }
+    return *count > before;
+}
+
+bool target_read_effects(const struct target_line *line, const char *database,
+                         struct effect **effects, size_t *count)
+{
+    enum { BATCH = 10000 };
+    char message[MESSAGE_BYTES];
+    int64_t last = 0; /* tokens are never 0 and never negative */
+    *effects = NULL;
+    *count = 0;
+    for (bool more = true; more;) {
+        bson_t command = BSON_INITIALIZER, filter, after, sort, answer;
+        BSON_APPEND_UTF8(&command, "find", "effects");
+        BSON_APPEND_DOCUMENT_BEGIN(&command, "filter", &filter);
+        BSON_APPEND_DOCUMENT_BEGIN(&filter, "_id", &after);
+        BSON_APPEND_INT64(&after, "$gt", last);
+        bson_append_document_end(&filter, &after);
+        bson_append_document_end(&command, &filter);
+        BSON_APPEND_DOCUMENT_BEGIN(&command, "sort", &sort);
+        BSON_APPEND_INT32(&sort, "_id", 1);
+        bson_append_document_end(&command, &sort);
+        BSON_APPEND_INT32(&command, "limit", BATCH);
+        BSON_APPEND_INT32(&command, "batchSize", BATCH);
+        BSON_APPEND_BOOL(&command, "singleBatch", true);
+        bool answered = target_command(line, database, &command, &answer, message);
+        more = answered && take_effects(&answer, effects, count, &last);
+        bson_destroy(&answer);
+        bson_destroy(&command);
+        if (!answered)
+            return false;
+    }
+    return true;
 }

@@ -38,8 +38,13 @@ void target_drop_database(const struct target_line *, const char *name, const ch
 /* Inserts one document; ends with EXIT_TARGET when that fails. */
 void target_insert(const struct target_line *, const char *database, const char *collection,
                    const bson_t *document);
-/* Reads the document with this _id into a final; false when it could not be read at all. */
-bool target_read_final(const struct target_line *, const char *database, const struct key *,
-                       const char *field, struct final *);
+/* Reads the document with this _id: a copy that the caller destroys, NULL when it is absent. False
+ * when it could not be read at all. */
+bool target_read_document(const struct target_line *, const char *database, const struct key *,
+                          bson_t **document);
+/* Reads all of the collection "effects", into an array that the caller frees. False when it could
+ * not be read to its end. */
+bool target_read_effects(const struct target_line *, const char *database, struct effect **effects,
+                         size_t *count);
 
 #endif

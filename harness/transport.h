@@ -120,6 +120,13 @@ struct crew {
     void *world;                 /* the transport's own: driver's pool, direct's scheduler */
 };
 
+/* What an attempt read and set out to write: the evidence of an event. */
+struct evidence {
+    int64_t read[EDIT_DOCUMENTS_MAX];
+    int64_t value_read, value_written;
+    uint8_t wrote;
+};
+
 /* One worker: its session, its share of the work, its history. Nobody else touches it until the
  * join, but for `progress`. */
 struct session {
@@ -137,14 +144,13 @@ struct session {
     bool in_operation;
     char comment[32]; /* "w3.17" */
 
-    const struct edit *edit; /* of the present attempt */
-    int64_t read[EDIT_DOCUMENTS_MAX];
+    const struct edit *edit;   /* of the present attempt */
+    struct evidence evidence;  /* of the present attempt */
+    struct evidence unsettled; /* of the operation's last attempt that got no answer */
     const bson_t *was[EDIT_DOCUMENTS_MAX];
-    int64_t value_read, value_written;
     bool in_change; /* inside edit->change: no session call may be made */
     bool doubled;   /* an attempt read the operation's own stamp */
-    uint8_t wrote;
-    bool worked; /* this attempt's --work has been slept */
+    bool worked;    /* this attempt's --work has been slept */
     bool in_transaction;
     bool died;              /* the instance died during the attempt */
     enum hazard_index doom; /* what will strike this worker, or none */

@@ -29,6 +29,7 @@ struct line {
     mongoc_collection_t *collections[COLLECTIONS_MAX];
     int collection_count;
     uv_cond_t woken;
+    int inside; /* its instance: entered more often than left */
 };
 
 struct driver {
@@ -355,15 +356,16 @@ static bool lock(struct session *session, int descriptor, enum lock_mode mode)
     return true;
 }
 
+/* Counted, since a scenario's own calls leave an instance that their worker had not entered. */
 static void enter(struct session *session)
 {
-    if (session->instance->guarded)
+    if (session->instance->guarded && ++line(session)->inside == 1)
         uv_mutex_lock(&session->instance->mutex);
 }
 
 static void leave(struct session *session)
 {
-    if (session->instance->guarded)
+    if (session->instance->guarded && line(session)->inside-- == 1)
         uv_mutex_unlock(&session->instance->mutex);
 }
 

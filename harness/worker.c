@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 bool worker_next(struct session *session)
 {
@@ -32,12 +33,9 @@ static int64_t now_ns(struct session *session)
 static enum outcome attempt(struct session *session, const struct edit *edit)
 {
     session_forget(session);
-    session->wrote = 0;
+    memset(&session->evidence, 0, sizeof(session->evidence));
+    memset(session->was, 0, sizeof(session->was));
     session->worked = false;
-    for (int i = 0; i < EDIT_DOCUMENTS_MAX; i++) {
-        session->read[i] = 0;
-        session->was[i] = NULL;
-    }
     int64_t started_ns = now_ns(session);
     session->attempts++;
     crew_enter(session);
@@ -50,6 +48,10 @@ static enum outcome attempt(struct session *session, const struct edit *edit)
         outcome = UNKNOWN; /* whoever asked has died with the instance: nobody was told */
     must(session->lock_descriptor < 0);
     histogram_record(&session->latencies->attempt, now_ns(session) - started_ns);
+    if (outcome == UNKNOWN)
+        session->unsettled = session->evidence;
+    else if (outcome == DONE && session->evidence.wrote == 0 && session->unsettled.wrote != 0)
+        session->evidence = session->unsettled; /* it says that the earlier one was applied */
     return outcome;
 }
 
@@ -104,14 +106,14 @@ static void record(struct session *session, const struct edit *edit, const struc
     event->amount = edit->amount;
     event->once = edit->once;
     event->applied = -1;
-    event->wrote = session->wrote;
+    event->wrote = session->evidence.wrote;
     event->doubled = session->doubled;
     event->reads_only = edit->change == NULL && edit->operators == NULL;
-    event->value_read = session->value_read;
-    event->value_written = session->value_written;
+    event->value_read = session->evidence.value_read;
+    event->value_written = session->evidence.value_written;
     for (int i = 0; i < EDIT_DOCUMENTS_MAX; i++) {
         event->key[i] = i < edit->count ? edit->key[i].id : -1;
-        event->read[i] = session->read[i];
+        event->read[i] = session->evidence.read[i];
     }
     if (session->first_ns < 0)
         session->first_ns = event->invoke_ns;
@@ -126,7 +128,7 @@ static void begin(struct session *session, const struct edit *edit)
     session->in_operation = true;
     if (session->crew->hazards != NULL)
         hazards_begin(session->crew->hazards, session);
-    session->value_read = session->value_written = 0;
+    memset(&session->unsettled, 0, sizeof(session->unsettled));
     snprintf(session->comment, sizeof(session->comment), "w%" PRId32 ".%" PRId64, session->worker,
              session->operation_count - 1);
 }
@@ -163,4 +165,10 @@ enum outcome worker_apply(struct session *session, const struct edit *edit, stru
         hazards_end(crew->hazards, session);
     atomic_fetch_add_explicit(&session->progress, 1, memory_order_relaxed);
     return event.outcome;
+}
+
+void worker_note(struct session *session, int64_t detail)
+{
+    must(session->history.count > 0);
+    session->history.events[session->history.count - 1].detail = detail;
 }

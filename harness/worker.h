@@ -25,4 +25,7 @@ bool worker_next(struct session *);
  * claims to keep DOUBLED under lost replies. `result` may be NULL. */
 enum outcome worker_apply(struct session *, const struct edit *, struct result *);
 
+/* Adds to the event of the worker's last operation what the scenario saw of it, for its judge. */
+void worker_note(struct session *, int64_t detail);
+
 #endif

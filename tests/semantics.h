@@ -18,6 +18,7 @@
 #include "base.h"
 #include "engine/failure.h"
 #include "engine/value.h"
+#include "fiber.h"
 
 /* JSON text as a document; the caller destroys it. Fails the test when the text is wrong. */
 static inline bson_t *parse(const char *json)
@@ -48,6 +49,16 @@ static inline void assert_same(const bson_t *is, const bson_t *expected, const c
     bson_free(is_text);
     bson_free(expected_text);
     fail();
+}
+
+/* Runs `function` on a fiber's stack, where the engine runs under `direct`: what recurses too
+ * deep ends on the guard page. */
+static inline void on_fiber(void (*function)(void *), void *context)
+{
+    struct fiber *fiber = fiber_new(function, context, fiber_default_stack_bytes());
+    fiber_resume(fiber);
+    assert_true(fiber_ended(fiber));
+    fiber_free(fiber);
 }
 
 /* Seed of a property test: RACEBENCH_TEST_SEED, or the clock; printed in any case. */

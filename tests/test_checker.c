@@ -118,6 +118,11 @@ static const struct row rows[] = {
      "A 0-5 0 write done +0#1; B 1-6 0 write done #1; = 1 A; = 1 B",
      "broken lost-update lost 1; lost A by B at 0"},
 
+    {"never more than were acknowledged", "A 0-5 * write done; = -5 A",
+     "broken lost-update lost 1 by sum"},
+    {"somebody who does not stamp keeps the number",
+     "A 0-5 0 write done; B 6-9 A write done; = 2 0", "held by sum"},
+
     /* applied twice */
     {"an operator tried again by hand", "A 0-5 * write done; = 2 A",
      "broken doubled-update doubled 1 by sum"},
@@ -131,6 +136,11 @@ static const struct row rows[] = {
      "A 0-9 B write done again; B 2-4 A write done; C 11-12 A write "
      "done; = 4 C",
      "broken doubled-update doubled 1 by sum; doubled A by - at B"},
+    {"two versions of one name: what is behind it is not known",
+     "B 1-9 0 write done x1; A 4-20 B write done again x2; D 0-3 * write done x1; C 6-30 A write "
+     "done "
+     "x1; = 3 C",
+     "broken lost-update lost 1 doubled 1 by sum; doubled A by - at B"},
     {"unanswered, and applied twice", "A 0-5 * write unknown x2; = 2 A",
      "broken doubled-update doubled 1; doubled A by - at *"},
     {"more than anybody asked for", "A 0-5 0 write done; = 3 A",
@@ -275,6 +285,14 @@ static void test_expected_bounds(void **state)
     assert_int_equal(verdict.counts.expected_min, -2);
     assert_int_equal(verdict.counts.expected_max, 7);
     assert_int_equal(verdict.counts.final, 2);
+    assert_int_equal(verdict.status, HELD);
+    sketch_read(&sketch, "A 0-5 0 write done +0#1; B 6-9 A write done; = 40 B; = 2 A");
+    sketch.record.initial_value = 21; /* moved from one to the other: no sum of their own */
+    checker_count(&sketch.record, &verdict);
+    checker_updates(&sketch.record, &verdict);
+    assert_int_equal(verdict.counts.expected_min, 42);
+    assert_int_equal(verdict.counts.expected_max, 42);
+    assert_int_equal(verdict.counts.final, 42);
     assert_int_equal(verdict.status, HELD);
 }
 

@@ -106,6 +106,7 @@ static void test_overlaps(void **state)
         {"A 0-5 0 write unknown; B 4-9 0 write done; = 1 B", 1},
         {"A 0-50 0 write done; B 1-2 0 read done; C 3-4 0 read done; D 6-7 0 read done; = 1 A", 3},
         {"A 0-9 0 write done; B 1-20 A write done; A 10-30 0 none busy @0; = 2 B", 2},
+        {"A 0-50 0 write done; B 1-60 0 none busy; C 2-70 0 none busy @1; = 1 A", 2},
         {"A 0-5 0 write done +0#1; B 4-9 0 write done #1; = 0 A; = 1 B", 1},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {

@@ -213,6 +213,14 @@ static void test_merge_is_lossless(void **state)
     assert_true(fabs(histogram_mean_ns(&merged) / histogram_mean_ns(&whole) - 1) < 1e-9);
     free(one);
     free(other);
+    histogram_free(&merged);
+    struct histogram single;
+    histogram_init(&single);
+    histogram_record(&single, 5000);
+    histogram_merge(&merged, &single); /* the least of nothing is not 0 */
+    assert_int_equal(merged.min_ns, 5000);
+    assert_int_equal(merged.max_ns, 5000);
+    histogram_free(&single);
     histogram_free(&whole);
     histogram_free(&merged);
 }

@@ -78,6 +78,48 @@ static const struct {
     {"{\"$expr\": {\"$gt\": [\"$a\", \"$b\"]}}", "{\"a\": 2, \"b\": 1}", true},
     {"{\"$expr\": {\"$gt\": [\"$a\", \"$b\"]}}", "{\"a\": 1, \"b\": 2}", false},
     {"{\"$expr\": {\"$lt\": [\"$until\", \"$$NOW\"]}}", "{\"a\": 1}", true}, /* missing: first */
+    {"{\"a\": {\"$in\": [[1, 2]]}}", "{\"a\": [1, 2]}", true},
+    {"{\"a.b\": null}", "{\"a\": [{\"c\": 1}]}", true},
+    {"{\"a.b\": null}", "{\"a\": []}", false},
+    {"{\"a.b\": null}", "{\"a\": [1, 2]}", false},
+    {"{\"a.b\": null}", "{\"a\": 5}", true},
+    {"{\"a.b\": {\"$exists\": false}}", "{\"a\": []}", true},
+    {"{\"a\": {\"$exists\": true}}", "{\"a\": []}", true},
+    {"{\"a\": {\"$exists\": 1}}", "{\"a\": 0}", true},
+    {"{\"a\": {\"$exists\": 0}}", "{\"a\": 0}", false},
+    {"{\"a\": []}", "{\"a\": []}", true},
+    {"{\"a\": null}", "{\"a\": [1, null]}", true},
+    {"{\"a\": null}", "{\"a\": [1]}", false},
+    {"{\"a\": null}", "{\"a\": {\"$undefined\": true}}", true},
+    {"{\"a.1\": 2}", "{\"a\": [5, [2, 4]]}", false},
+    {"{\"a.1\": [2, 4]}", "{\"a\": [5, [2, 4]]}", true},
+    {"{\"a.1.0\": 2}", "{\"a\": [5, [2, 4]]}", true},
+    {"{\"a.1\": 4}", "{\"a\": [5, {\"1\": 4}]}", true},
+    {"{\"a.0\": 1}", "{\"a\": {\"0\": 1}}", true},
+    {"{\"a.00\": 1}", "{\"a\": [1]}", false},
+    {"{\"a.b.c\": 1}", "{\"a\": [{\"b\": [{\"c\": 2}, {\"c\": 1}]}]}", true},
+    {"{\"\": 1}", "{\"\": 1}", true},
+    {"{\"a\": {\"$lt\": 5}}", "{\"a\": {\"$numberDouble\": \"NaN\"}}", false},
+    {"{\"a\": {\"$gt\": {\"$numberDouble\": \"NaN\"}}}", "{\"a\": 5}", false},
+    {"{\"a\": {\"$lte\": {\"$numberDouble\": \"NaN\"}}}", "{\"a\": {\"$numberDouble\": \"NaN\"}}",
+     true},
+    {"{\"a\": {\"$gte\": {\"$numberDouble\": \"NaN\"}}}", "{\"a\": 5}", false},
+    {"{\"a\": {\"$lt\": {\"$maxKey\": 1}}}", "{\"a\": \"x\"}", true},
+    {"{\"a\": {\"$lt\": {\"$maxKey\": 1}}}", "{\"b\": 1}", true},
+    {"{\"a\": {\"$gt\": {\"$maxKey\": 1}}}", "{\"a\": 1}", false},
+    {"{\"a\": {\"$gte\": {\"$minKey\": 1}}}", "{\"a\": 1}", true},
+    {"{\"a\": {\"$minKey\": 1}}", "{\"a\": 1}", false},
+    {"{\"a\": {\"$gt\": null}}", "{\"b\": 1}", false},
+    {"{\"a\": 1}", "{\"a\": {\"$numberDecimal\": \"1.0\"}}", true},
+    {"{\"a\": {\"$lt\": {\"$numberDecimal\": \"0.5\"}}}", "{\"a\": 1}", false},
+    {"{\"a\": {\"$eq\": {\"$gt\": 1}}}", "{\"a\": {\"$gt\": 1}}", true},
+    {"{\"a\": {\"$eq\": {\"$regularExpression\": {\"pattern\": \"x\", \"options\": \"\"}}}}",
+     "{\"a\": \"x\"}", false},
+    {"{\"$nor\": [{\"$and\": [{\"a\": 1}, {\"$or\": [{\"b\": 1}, {\"b\": 2}]}]}]}",
+     "{\"a\": 1, \"b\": 2}", false},
+    {"{\"$expr\": {\"$eq\": [\"$a.b\", [1, 2]]}}", "{\"a\": [{\"b\": 1}, {\"c\": 5}, {\"b\": 2}]}",
+     true},
+    {"{\"$expr\": \"$a\"}", "{\"a\": 0}", false},
     {"{\"$comment\": \"x\", \"a\": 1}", "{\"a\": 1}", true},
 };
 
@@ -117,6 +159,33 @@ static const struct {
     {"{\"$text\": {}}", FAILURE_NOT_IMPLEMENTED},
     {"{\"a\": {\"$regularExpression\": {\"pattern\": \"a\", \"options\": \"\"}}}",
      FAILURE_NOT_IMPLEMENTED},
+    {"{\"a\": {\"$gt\": 1, \"b\": 2}}", FAILURE_BAD_VALUE},
+    {"{\"a\": {\"$comment\": \"x\"}}", FAILURE_BAD_VALUE},
+    {"{\"a\": {\"$expr\": 1}}", FAILURE_BAD_VALUE},
+    {"{\"$gt\": 1}", FAILURE_BAD_VALUE},
+    {"{\"$nor\": []}", FAILURE_BAD_VALUE},
+    {"{\"$or\": {\"a\": 1}}", FAILURE_BAD_VALUE},
+    {"{\"a\": {\"$not\": {}}}", FAILURE_BAD_VALUE},
+    {"{\"a\": {\"$not\": {\"b\": 1}}}", FAILURE_BAD_VALUE},
+    {"{\"a\": {\"$not\": {\"$regularExpression\": {\"pattern\": \"a\", \"options\": \"\"}}}}",
+     FAILURE_NOT_IMPLEMENTED},
+    {"{\"a\": {\"$in\": [{\"$gt\": 1}]}}", FAILURE_BAD_VALUE},
+    {"{\"a\": {\"$in\": [{\"$regularExpression\": {\"pattern\": \"a\", \"options\": \"\"}}]}}",
+     FAILURE_NOT_IMPLEMENTED},
+    {"{\"a\": {\"$ne\": {\"$regularExpression\": {\"pattern\": \"a\", \"options\": \"\"}}}}",
+     FAILURE_BAD_VALUE},
+    {"{\"a\": {\"$gt\": {\"$regularExpression\": {\"pattern\": \"a\", \"options\": \"\"}}}}",
+     FAILURE_BAD_VALUE},
+    {"{\"a\": {\"$undefined\": true}}", FAILURE_BAD_VALUE},
+    {"{\"a\": {\"$gt\": {\"$undefined\": true}}}", FAILURE_BAD_VALUE},
+    {"{\"a\": {\"$nin\": 1}}", FAILURE_BAD_VALUE},
+    {"{\"a\": {\"$regex\": \"x\", \"$options\": \"i\"}}", FAILURE_NOT_IMPLEMENTED},
+    {"{\"a\": {\"$type\": \"int\"}}", FAILURE_NOT_IMPLEMENTED},
+    {"{\"a\": {\"$bitsAllSet\": 1}}", FAILURE_NOT_IMPLEMENTED},
+    {"{\"a\": {\"$near\": [0, 0]}}", FAILURE_NOT_IMPLEMENTED},
+    {"{\"a\": {\"$id\": 1}}", FAILURE_NOT_IMPLEMENTED},
+    {"{\"$jsonSchema\": {}}", FAILURE_NOT_IMPLEMENTED},
+    {"{\"$expr\": {\"$eq\": [1]}}", FAILURE_ARITY},
     {"{\"$expr\": {\"$nonsense\": 1}}", FAILURE_INVALID_PIPELINE_OPERATOR},
     {"{\"$and\": [{\"a\": {\"$nonsense\": 1}}]}", FAILURE_BAD_VALUE},
 };
@@ -152,26 +221,83 @@ static void test_equalities_for_lookups(void **state)
     bson_destroy(filter);
 }
 
+static const struct {
+    const char *filter, *seed;
+} seeds[] = {
+    {"{\"_id\": 5, \"a\": {\"$eq\": 1}, \"b\": {\"$gt\": 2}, \"$and\": [{\"c\": 3}], \"$or\": "
+     "[{\"d\": 4}, {\"d\": 5}]}",
+     "{\"_id\": 5, \"a\": 1, \"c\": 3}"},
+    {"{\"b\": 1, \"_id\": 2, \"a\": {\"$in\": [3]}, \"c\": {\"$in\": [4, 5]}}",
+     "{\"_id\": 2, \"a\": 3, \"b\": 1}"},
+    {"{\"$or\": [{\"a\": 1}]}", "{\"a\": 1}"},
+    {"{\"$nor\": [{\"a\": 1}]}", "{}"},
+    {"{\"a\": {\"$not\": {\"$eq\": 1}}, \"b\": {\"$ne\": 1}}", "{}"},
+    {"{\"x.y\": 1, \"x.z\": {\"$eq\": 2}, \"x.a\": [1, 2]}",
+     "{\"x\": {\"a\": [1, 2], \"y\": 1, \"z\": 2}}"},
+    {"{\"a\": {\"b\": 1}, \"n\": null}", "{\"a\": {\"b\": 1}, \"n\": null}"},
+    {"{\"a\": {\"$gt\": 1, \"$eq\": 2}}", "{\"a\": 2}"},
+};
+
 static void test_upserts_take_the_equalities(void **state)
 {
     (void)state;
-    struct failure failure = {0};
-    bson_t *filter = parse("{\"_id\": 5, \"a\": {\"$eq\": 1}, \"b\": {\"$gt\": 2}, "
-                           "\"$and\": [{\"c\": 3}], \"$or\": [{\"d\": 4}]}");
-    bson_t *expected = parse("{\"_id\": 5, \"a\": 1, \"c\": 3}");
-    bson_t seed = BSON_INITIALIZER;
-    assert_true(match_upsert_seed(filter, &seed, &failure));
-    assert_same(&seed, expected, "seed of an upsert");
-    bson_destroy(&seed);
-    bson_destroy(filter);
-    bson_destroy(expected);
-    filter = parse("{\"$expr\": {\"$eq\": [1, 1]}}");
-    bson_init(&seed);
-    assert_false(match_upsert_seed(filter, &seed, &failure));
-    assert_int_equal(failure.code, FAILURE_EXPRESSION_IN_UPSERT);
-    failure_reset(&failure);
-    bson_destroy(&seed);
-    bson_destroy(filter);
+    for (size_t i = 0; i < COUNT_OF(seeds); i++) {
+        struct failure failure = {0};
+        bson_t *filter = parse(seeds[i].filter), *expected = parse(seeds[i].seed);
+        bson_t seed = BSON_INITIALIZER;
+        assert_true(match_upsert_seed(filter, &seed, &failure));
+        assert_same(&seed, expected, seeds[i].filter);
+        bson_destroy(&seed);
+        bson_destroy(filter);
+        bson_destroy(expected);
+    }
+}
+
+static const struct {
+    const char *filter;
+    enum failure_code code;
+} refused_seeds[] = {
+    {"{\"$expr\": {\"$eq\": [1, 1]}}", FAILURE_EXPRESSION_IN_UPSERT},
+    {"{\"$or\": [{\"a\": 1}, {\"$and\": [{\"$expr\": true}]}]}", FAILURE_EXPRESSION_IN_UPSERT},
+    {"{\"$and\": [{\"a\": 1}, {\"a\": 1}]}", FAILURE_NOT_SINGLE_VALUE_FIELD},
+    {"{\"a\": {\"b\": 1}, \"a.b\": 1}", FAILURE_NOT_SINGLE_VALUE_FIELD},
+    {"{\"_id\": [1, 2]}", FAILURE_INVALID_ID_FIELD},
+};
+
+static void test_upserts_refuse_what_is_ambiguous(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(refused_seeds); i++) {
+        struct failure failure = {0};
+        bson_t *filter = parse(refused_seeds[i].filter), seed = BSON_INITIALIZER;
+        assert_false(match_upsert_seed(filter, &seed, &failure));
+        if (failure.code != refused_seeds[i].code)
+            fail_msg("%s: code %d", refused_seeds[i].filter, (int)failure.code);
+        failure_reset(&failure);
+        bson_destroy(&seed);
+        bson_destroy(filter);
+    }
+}
+
+/* An expression that cannot be evaluated is a failure under every negation, never a match. */
+static void test_failing_expressions_match_nothing(void **state)
+{
+    (void)state;
+    static const char *const filters[] = {
+        "{\"$expr\": {\"$add\": [\"$a\", 1]}}",
+        "{\"$nor\": [{\"$expr\": {\"$add\": [\"$a\", 1]}}]}",
+        "{\"$or\": [{\"$expr\": {\"$add\": [\"$a\", 1]}}, {\"a\": \"x\"}]}"};
+    bson_t *document = parse("{\"a\": \"x\"}");
+    for (size_t i = 0; i < COUNT_OF(filters); i++) {
+        struct failure failure = {0};
+        bson_t *filter = parse(filters[i]);
+        assert_true(match_check(filter, &failure));
+        assert_false(match(filter, document, 0, &failure));
+        assert_int_equal(failure.code, FAILURE_TYPE_MISMATCH);
+        failure_reset(&failure);
+        bson_destroy(filter);
+    }
+    bson_destroy(document);
 }
 
 /* A random document {a: ..., b: ...} of few values, so that hits are as likely as misses. */
@@ -220,6 +346,34 @@ static void test_negations_are_exact(void **state)
     }
 }
 
+/* {$nor: [{$nor: [...]}]}: the deepest filter that passes value_malformed(), on a fiber's stack. */
+static void match_deep(void *context)
+{
+    struct failure failure = {0};
+    bson_t *document = parse("{}"), *filter = parse("{\"a\": 1}");
+    for (int i = 0; i < (VALUE_DEPTH_MAX - 2) / 2; i++) {
+        bson_t outer = BSON_INITIALIZER, list;
+        bson_append_array_begin(&outer, "$nor", -1, &list);
+        BSON_APPEND_DOCUMENT(&list, "0", filter);
+        bson_append_array_end(&outer, &list);
+        bson_destroy(filter);
+        filter = bson_copy(&outer);
+        bson_destroy(&outer);
+    }
+    *(bool *)context = !value_malformed(bson_get_data(filter), filter->len) &&
+                       match_check(filter, &failure) && match(filter, document, 0, &failure);
+    bson_destroy(filter);
+    bson_destroy(document);
+}
+
+static void test_deep_filters_fit_on_a_fiber(void **state)
+{
+    (void)state;
+    bool matched = false;
+    on_fiber(match_deep, &matched);
+    assert_true(matched); /* 49 negations of a miss */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,7 +381,10 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_equalities_for_lookups),
         cmocka_unit_test(test_upserts_take_the_equalities),
+        cmocka_unit_test(test_upserts_refuse_what_is_ambiguous),
+        cmocka_unit_test(test_failing_expressions_match_nothing),
         cmocka_unit_test(test_negations_are_exact),
+        cmocka_unit_test(test_deep_filters_fit_on_a_fiber),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) > 0;
 }

@@ -215,6 +215,8 @@ static void suggestions_are_near(void **state)
                                    : near == NULL || strcmp(near, rows[i].wanted) != 0)
             fail_msg("'%s': %s", rows[i].text, near != NULL ? near : "nothing");
     }
+    static const char *const close_ones[] = {"drop", "work", NULL};
+    assert_string_equal(option_suggest("wrok", close_ones), "work"); /* a swap is one edit */
     char longest[5000];
     memset(longest, 'w', sizeof(longest));
     longest[sizeof(longest) - 1] = '\0';

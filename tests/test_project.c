@@ -25,8 +25,22 @@ static const struct {
     {"{\"a.b\": 0}", "{\"_id\": 1, \"a\": [{\"b\": 1, \"c\": 2}, 5]}",
      "{\"_id\": 1, \"a\": [{\"c\": 2}, 5]}"},
     {"{\"a.b\": 1}", "{\"_id\": 1, \"a\": 5}", "{\"_id\": 1}"},
-    {"{\"b\": 1, \"a\": 1}", "{\"a\": 1, \"_id\": 1, \"b\": 2}",
+    {"{\"b\": 1, \"a\": 1}", "{\"_id\": 1, \"a\": 1, \"c\": 3, \"b\": 2}",
      "{\"_id\": 1, \"a\": 1, \"b\": 2}"},
+    {"{\"_id\": 1, \"a\": 0}", "{\"_id\": 1, \"a\": 1, \"b\": 2}", "{\"_id\": 1, \"b\": 2}"},
+    {"{\"_id\": 0, \"a\": 0}", "{\"_id\": 1, \"a\": 1, \"b\": 2}", "{\"b\": 2}"},
+    {"{\"_id\": 0, \"a.b\": 1, \"a.d\": 1}",
+     "{\"_id\": 1, \"a\": {\"b\": 1, \"c\": 2, \"d\": 3}, \"e\": 4}",
+     "{\"a\": {\"b\": 1, \"d\": 3}}"},
+    {"{\"a.b.c\": 1}",
+     "{\"_id\": 1, \"a\": [{\"b\": [{\"c\": 1, \"d\": 2}, 5]}, [{\"b\": {\"c\": 3}}], 7]}",
+     "{\"_id\": 1, \"a\": [{\"b\": [{\"c\": 1}]}, [{\"b\": {\"c\": 3}}]]}"},
+    {"{\"a.b\": 0}", "{\"_id\": 1, \"a\": 5}", "{\"_id\": 1, \"a\": 5}"},
+    {"{\"a.b\": 1}", "{\"_id\": 1, \"a\": {\"c\": 1}}", "{\"_id\": 1, \"a\": {}}"},
+    {"{\"ab\": 1}", "{\"_id\": 1, \"a\": {\"x\": 1}, \"abc\": 2}", "{\"_id\": 1}"},
+    {"{\"_id.a\": 1}", "{\"_id\": {\"a\": 1, \"b\": 2}, \"c\": 3}", "{\"_id\": {\"a\": 1}}"},
+    {"{\"a\": {\"$numberLong\": \"1\"}}", "{\"_id\": 1, \"a\": 1, \"b\": 2}",
+     "{\"_id\": 1, \"a\": 1}"},
 };
 
 static void test_projections(void **state)
@@ -55,6 +69,15 @@ static const struct {
     {"{\"a\": {\"$slice\": 1}}", FAILURE_NOT_IMPLEMENTED},
     {"{\"a\": \"$b\"}", FAILURE_NOT_IMPLEMENTED},
     {"{\"a.$\": 1}", FAILURE_NOT_IMPLEMENTED},
+    {"{\"a\": {\"$elemMatch\": {\"b\": 1}}}", FAILURE_NOT_IMPLEMENTED},
+    {"{\"a\": {\"$meta\": \"x\"}}", FAILURE_NOT_IMPLEMENTED},
+    {"{\"a\": {\"b\": 1}}", FAILURE_NOT_IMPLEMENTED},
+    {"{\"a\": 1, \"a.b\": 1}", FAILURE_PATH_COLLISION},
+    {"{\"a.b\": 1, \"a\": 1}", FAILURE_PATH_COLLISION},
+    {"{\"a\": 1, \"a\": 1}", FAILURE_PATH_COLLISION},
+    {"{\"$a\": 1}", FAILURE_FIELD_PATH_DOLLAR},
+    {"{\"a..b\": 1}", FAILURE_FIELD_PATH_EMPTY},
+    {"{\"\": 1}", FAILURE_FIELD_PATH_EMPTY},
 };
 
 static void test_refused_projections(void **state)
@@ -83,6 +106,14 @@ static const struct {
     {"{\"a\": 1}", "{\"a\": [5, 1]}", "{\"a\": 2}", -1},
     {"{\"a\": -1}", "{\"a\": [5, 1]}", "{\"a\": 2}", -1},
     {"{\"a.b\": 1}", "{\"a\": {\"b\": 1}}", "{\"a\": {\"b\": 2}}", -1},
+    {"{\"a\": 1}", "{\"a\": []}", "{\"a\": null}", -1},
+    {"{\"a\": 1}", "{\"a\": []}", "{}", -1},
+    {"{\"a\": -1}", "{\"a\": []}", "{}", 1},
+    {"{\"a.b\": 1}", "{\"a\": [{\"b\": 3}, {\"b\": 1}]}", "{\"a\": {\"b\": 2}}", -1},
+    {"{\"a.b\": -1}", "{\"a\": [{\"b\": 3}, {\"b\": 1}]}", "{\"a\": {\"b\": 2}}", -1},
+    {"{\"a.0\": 1}", "{\"a\": [1, 9]}", "{\"a\": [2, 0]}", -1},
+    {"{\"a\": 1}", "{\"a\": \"x\"}", "{\"a\": 5}", 1},
+    {"{}", "{\"a\": 1}", "{\"a\": 2}", 0},
 };
 
 static void test_sorting(void **state)
@@ -101,15 +132,34 @@ static void test_sorting(void **state)
         bson_destroy(a);
         bson_destroy(b);
     }
-    struct failure failure = {0};
-    bson_t *sort = parse("{\"a\": 2}");
-    assert_false(sort_check(sort, &failure));
-    bson_destroy(sort);
-    sort = parse("{\"a\": \"x\"}");
-    assert_false(sort_check(sort, &failure));
-    assert_int_equal(failure.code, FAILURE_BAD_VALUE);
-    failure_reset(&failure);
-    bson_destroy(sort);
+}
+
+static const struct {
+    const char *sort;
+    int code;
+} refused_sorts[] = {
+    {"{\"a\": 2}", FAILURE_SORT_ORDER},
+    {"{\"a\": 0}", FAILURE_SORT_ORDER},
+    {"{\"a\": -1.5}", FAILURE_SORT_ORDER},
+    {"{\"a\": \"x\"}", FAILURE_SORT_KEY},
+    {"{\"a\": true}", FAILURE_SORT_KEY},
+    {"{\"a\": {\"$meta\": \"textScore\"}}", FAILURE_NOT_IMPLEMENTED},
+    {"{\"$a\": 1}", FAILURE_FIELD_PATH_DOLLAR},
+    {"{\"a.\": 1}", FAILURE_FIELD_PATH_EMPTY},
+};
+
+static void test_refused_sorts(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(refused_sorts); i++) {
+        bson_t *sort = parse(refused_sorts[i].sort);
+        struct failure failure = {0};
+        assert_false(sort_check(sort, &failure));
+        if ((int)failure.code != refused_sorts[i].code)
+            fail_msg("%s: code %d", refused_sorts[i].sort, (int)failure.code);
+        failure_reset(&failure);
+        bson_destroy(sort);
+    }
 }
 
 int main(void)
@@ -118,6 +168,7 @@ int main(void)
         cmocka_unit_test(test_projections),
         cmocka_unit_test(test_refused_projections),
         cmocka_unit_test(test_sorting),
+        cmocka_unit_test(test_refused_sorts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) > 0;
 }

@@ -66,6 +66,69 @@ static const struct {
     {"{\"_id\": 1}", "[{\"$set\": {\"at\": \"$$NOW\", \"gone\": \"$nothing\"}}]",
      "{\"_id\": 1, \"at\": {\"$date\": {\"$numberLong\": \"1234567\"}}}"},
     {"{\"_id\": 1, \"a\": {\"b\": 2}}", "[{\"$replaceWith\": \"$a\"}]", "{\"_id\": 1, \"b\": 2}"},
+    /* of two fields of one name the first counts */
+    {"{\"_id\": 1, \"a\": 1, \"a\": 5}", "{\"$inc\": {\"a\": 1}}",
+     "{\"_id\": 1, \"a\": 2, \"a\": 5}"},
+    {"{\"_id\": 1, \"a\": 5}", "{\"$set\": {\"a\": {\"$numberLong\": \"5\"}}}",
+     "{\"_id\": 1, \"a\": {\"$numberLong\": \"5\"}}"},
+    {"{\"_id\": 1}", "{\"$set\": {\"_id\": {\"$numberLong\": \"1\"}}}",
+     "{\"_id\": {\"$numberLong\": \"1\"}}"},
+    {"{\"_id\": 1}", "{\"$set\": {\"x.10\": 1, \"x.9\": 2, \"x.a\": 3}}",
+     "{\"_id\": 1, \"x\": {\"9\": 2, \"10\": 1, \"a\": 3}}"},
+    {"{\"_id\": 1, \"x\": []}", "{\"$set\": {\"x.10\": 1, \"x.2\": 2}}",
+     "{\"_id\": 1, \"x\": [null, null, 2, null, null, null, null, null, null, null, 1]}"},
+    {"{\"_id\": 1}", "{\"$set\": {\"a.0\": 1}}", "{\"_id\": 1, \"a\": {\"0\": 1}}"},
+    {"{\"_id\": 1, \"a\": [[1, 2]]}", "{\"$set\": {\"a.0.1\": 9}}",
+     "{\"_id\": 1, \"a\": [[1, 9]]}"},
+    {"{\"_id\": 1, \"a\": [1]}", "{\"$set\": {\"a.2.b\": 5}}",
+     "{\"_id\": 1, \"a\": [1, null, {\"b\": 5}]}"},
+    {"{\"_id\": 1, \"a\": {\"b\": 1}}", "{\"$unset\": {\"a.b\": \"\"}}", "{\"_id\": 1, \"a\": {}}"},
+    {"{\"_id\": 1, \"a\": [1]}", "{\"$unset\": {\"a.5\": \"\"}}", "{\"_id\": 1, \"a\": [1]}"},
+    {"{\"_id\": 1, \"a\": [1]}", "{\"$unset\": {\"a.x\": \"\"}}", "{\"_id\": 1, \"a\": [1]}"},
+    {"{\"_id\": 1, \"a\": 5}", "{\"$unset\": {\"a.b\": \"\", \"a.c\": \"\"}, \"$set\": {\"z\": 1}}",
+     "{\"_id\": 1, \"a\": 5, \"z\": 1}"},
+    {"{\"_id\": 1}", "{\"$unset\": {\"a.b\": \"\"}, \"$set\": {\"a.c\": 1}}",
+     "{\"_id\": 1, \"a\": {\"c\": 1}}"},
+    {"{\"_id\": 1, \"n\": 2147483647}", "{\"$mul\": {\"n\": 2147483647}}",
+     "{\"_id\": 1, \"n\": {\"$numberLong\": \"4611686014132420609\"}}"},
+    {"{\"_id\": 1, \"n\": {\"$numberLong\": \"5\"}}", "{\"$inc\": {\"n\": 1}}",
+     "{\"_id\": 1, \"n\": {\"$numberLong\": \"6\"}}"},
+    {"{\"_id\": 1, \"n\": {\"$numberLong\": \"5\"}}", "{\"$inc\": {\"n\": 0}}",
+     "{\"_id\": 1, \"n\": {\"$numberLong\": \"5\"}}"},
+    {"{\"_id\": 1}", "{\"$mul\": {\"n\": 2.5}}", "{\"_id\": 1, \"n\": 0.0}"},
+    {"{\"_id\": 1, \"n\": -2147483648}", "{\"$inc\": {\"n\": -1}}",
+     "{\"_id\": 1, \"n\": {\"$numberLong\": \"-2147483649\"}}"},
+    {"{\"_id\": 1, \"n\": \"x\"}", "{\"$min\": {\"n\": 3}}", "{\"_id\": 1, \"n\": 3}"},
+    {"{\"_id\": 1, \"n\": \"x\"}", "{\"$max\": {\"n\": 3}}", "{\"_id\": 1, \"n\": \"x\"}"},
+    {"{\"_id\": 1, \"n\": 1}", "{\"$max\": {\"n\": 1.0}}", "{\"_id\": 1, \"n\": 1}"},
+    {"{\"_id\": 1, \"a\": [1]}", "{\"$push\": {\"a\": [2, 3]}}",
+     "{\"_id\": 1, \"a\": [1, [2, 3]]}"},
+    {"{\"_id\": 1, \"a\": [1]}", "{\"$push\": {\"a\": {\"b\": 2}}}",
+     "{\"_id\": 1, \"a\": [1, {\"b\": 2}]}"},
+    {"{\"_id\": 1}", "{\"$push\": {\"a.b\": {\"$each\": []}}}", "{\"_id\": 1, \"a\": {\"b\": []}}"},
+    {"{\"_id\": 1}", "{\"$setOnInsert\": {\"a.b\": 2}}", "{\"_id\": 1}"},
+    {"{\"a\": 1}", "{\"$set\": {\"_id\": 7}}", "{\"_id\": 7, \"a\": 1}"},
+    {"{\"a\": 1}", "{\"b\": 1}", "{\"b\": 1}"},
+    {"{\"_id\": 1, \"a\": 1}", "{\"_id\": {\"$numberLong\": \"1\"}, \"a\": {\"$x\": 1}}",
+     "{\"_id\": {\"$numberLong\": \"1\"}, \"a\": {\"$x\": 1}}"},
+    {"{\"_id\": 1, \"a\": {\"x\": 1, \"y\": 2}}",
+     "[{\"$set\": {\"a.y\": 3, \"b.c\": {\"$add\": [\"$a.x\", 1]}}}]",
+     "{\"_id\": 1, \"a\": {\"x\": 1, \"y\": 3}, \"b\": {\"c\": 2}}"},
+    {"{\"_id\": 1, \"a\": {\"x\": 1, \"y\": 2}}", "[{\"$addFields\": {\"a\": {\"y\": 3}}}]",
+     "{\"_id\": 1, \"a\": {\"x\": 1, \"y\": 3}}"},
+    {"{\"_id\": 1, \"a\": {\"x\": 1}}", "[{\"$set\": {\"a\": {\"$literal\": {\"y\": 3}}}}]",
+     "{\"_id\": 1, \"a\": {\"y\": 3}}"},
+    {"{\"_id\": 1, \"a\": [{\"x\": 1}, 5]}", "[{\"$set\": {\"a.y\": 3}}]",
+     "{\"_id\": 1, \"a\": [{\"x\": 1, \"y\": 3}, {\"y\": 3}]}"},
+    {"{\"_id\": 1, \"a\": 1}", "[{\"$set\": {\"a\": \"$$REMOVE\", \"b\": \"$none\"}}]",
+     "{\"_id\": 1}"},
+    {"{\"_id\": 1, \"a\": 1, \"b\": {\"c\": 1, \"d\": 2}}", "[{\"$unset\": [\"a\", \"b.c\"]}]",
+     "{\"_id\": 1, \"b\": {\"d\": 2}}"},
+    {"{\"_id\": 1, \"a\": 1}", "[{\"$unset\": \"_id\"}]", "{\"_id\": 1, \"a\": 1}"},
+    {"{\"_id\": 1, \"a\": {\"b\": 2}}",
+     "[{\"$replaceRoot\": {\"newRoot\": \"$a\"}}, {\"$set\": {\"c\": \"$b\"}}]",
+     "{\"_id\": 1, \"b\": 2, \"c\": 2}"},
+    {"{\"_id\": 1}", "[]", "{\"_id\": 1}"},
     {"{\"_id\": 1, \"owner\": 7}",
      "[{\"$set\": {\"owner\": {\"$cond\": [{\"$eq\": [\"$owner\", 7]}, 8, \"$owner\"]}}}]",
      "{\"_id\": 1, \"owner\": 8}"},
@@ -121,6 +184,46 @@ static void test_set_on_insert_counts_on_insert(void **state)
     bson_destroy(holder);
 }
 
+/* {$currentDate: {d: {$type: type}}}; libbson's JSON takes {"$type": ...} for something else. */
+static bool apply_date_type(const char *type, bson_t *is, struct failure *failure)
+{
+    bson_t document = BSON_INITIALIZER, fields, options, was = BSON_INITIALIZER;
+    BSON_APPEND_DOCUMENT_BEGIN(&document, "$currentDate", &fields);
+    BSON_APPEND_DOCUMENT_BEGIN(&fields, "d", &options);
+    BSON_APPEND_UTF8(&options, "$type", type);
+    bson_append_document_end(&fields, &options);
+    bson_append_document_end(&document, &fields);
+    bson_value_t change = {.value_type = BSON_TYPE_DOCUMENT};
+    change.value.v_doc.data = (uint8_t *)(uintptr_t)bson_get_data(&document);
+    change.value.v_doc.data_len = document.len;
+    struct update update = {.change = &change, .now_ms = 1234567};
+    bool changed,
+        fine = update_check(&change, failure) && update_apply(&update, &was, is, &changed, failure);
+    bson_destroy(&document);
+    return fine;
+}
+
+static void test_current_date_has_types(void **state)
+{
+    (void)state;
+    static const char *const expected[][2] = {
+        {"date", "{\"d\": {\"$date\": {\"$numberLong\": \"1234567\"}}}"},
+        {"timestamp", "{\"d\": {\"$timestamp\": {\"t\": 1234, \"i\": 568}}}"}};
+    struct failure failure = {0};
+    bson_t is = BSON_INITIALIZER;
+    for (size_t i = 0; i < COUNT_OF(expected); i++) {
+        bson_t *document = parse(expected[i][1]);
+        bson_reinit(&is);
+        assert_true(apply_date_type(expected[i][0], &is, &failure));
+        assert_same(&is, document, expected[i][0]);
+        bson_destroy(document);
+    }
+    assert_false(apply_date_type("double", &is, &failure));
+    assert_int_equal(failure.code, FAILURE_BAD_VALUE);
+    failure_reset(&failure);
+    bson_destroy(&is);
+}
+
 static const struct {
     const char *was, *update;
     enum failure_code code;
@@ -158,6 +261,54 @@ static const struct {
     {"{}", "[{\"$project\": {\"a\": 1}}]", FAILURE_NOT_IMPLEMENTED},
     {"{}", "[{\"$set\": {\"a\": {\"$nonsense\": 1}}}]", FAILURE_INVALID_PIPELINE_OPERATOR},
     {"{\"a\": \"x\"}", "[{\"$set\": {\"a\": {\"$add\": [\"$a\", 1]}}}]", FAILURE_TYPE_MISMATCH},
+    {"{}", "{\"$inc\": {\"a\": {\"$numberDecimal\": \"1\"}}}", FAILURE_NOT_IMPLEMENTED},
+    {"{\"a\": {\"$numberDecimal\": \"1\"}}", "{\"$inc\": {\"a\": 1}}", FAILURE_NOT_IMPLEMENTED},
+    {"{\"a\": \"x\"}", "{\"$mul\": {\"a\": 1}}", FAILURE_TYPE_MISMATCH},
+    {"{\"a\": {\"$numberLong\": \"-9223372036854775808\"}}", "{\"$inc\": {\"a\": -1}}",
+     FAILURE_BAD_VALUE},
+    {"{\"a\": [1]}", "{\"$set\": {\"a.-1\": 1}}", FAILURE_PATH_NOT_VIABLE},
+    {"{\"a\": [1]}", "{\"$set\": {\"a.01\": 1}}", FAILURE_PATH_NOT_VIABLE},
+    {"{\"a\": []}", "{\"$set\": {\"a.1500001\": 1}}", FAILURE_CANNOT_BACKFILL_ARRAY},
+    {"{\"a\": null}", "{\"$set\": {\"a.b\": 1}}", FAILURE_PATH_NOT_VIABLE},
+    {"{\"a\": null}", "{\"$push\": {\"a\": 1}}", FAILURE_BAD_VALUE},
+    {"{}", "{\"$push\": {\"a\": {\"$each\": [1], \"x\": 1}}}", FAILURE_BAD_VALUE},
+    {"{}", "{\"$push\": {\"a\": {\"$position\": 1}}}", FAILURE_NOT_IMPLEMENTED},
+    {"{}", "{\"$push\": {\"a\": {\"$each\": [1], \"$sort\": 1}}}", FAILURE_NOT_IMPLEMENTED},
+    {"{\"_id\": {\"a\": 1}}", "{\"$set\": {\"_id.b\": 1}}", FAILURE_IMMUTABLE_FIELD},
+    {"{\"_id\": 1}", "[{\"$set\": {\"_id\": 2}}]", FAILURE_IMMUTABLE_FIELD},
+    {"{}", "{\"$set\": {\"_id\": [1]}}", FAILURE_INVALID_ID_FIELD},
+    {"{}", "{\"_id\": {\"$regularExpression\": {\"pattern\": \"a\", \"options\": \"\"}}}",
+     FAILURE_INVALID_ID_FIELD},
+    {"{}", "{\"$set\": {\".a\": 1}}", FAILURE_EMPTY_FIELD_NAME},
+    {"{}", "{\"$set\": {\"a.\": 1}}", FAILURE_EMPTY_FIELD_NAME},
+    {"{}", "{\"$set\": {\"$a\": 1}}", FAILURE_DOLLAR_PREFIXED_FIELD_NAME},
+    {"{}", "{\"$set\": {\"a.$.b\": 1}}", FAILURE_NOT_IMPLEMENTED},
+    {"{}", "{\"$set\": {\"a.$[]\": 1}}", FAILURE_NOT_IMPLEMENTED},
+    {"{}", "{\"$set\": {\"a\": 1, \"a\": 2}}", FAILURE_CONFLICTING_UPDATE_OPERATORS},
+    {"{}", "{\"$set\": {\"a\": 1, \"a-b\": 1, \"a.b\": 1}}", FAILURE_CONFLICTING_UPDATE_OPERATORS},
+    {"{}", "{\"$setOnInsert\": {\"a\": 1}, \"$set\": {\"a\": 2}}",
+     FAILURE_CONFLICTING_UPDATE_OPERATORS},
+    {"{}", "{\"$pop\": {\"a\": 1}}", FAILURE_NOT_IMPLEMENTED},
+    {"{}", "{\"$bit\": {\"a\": {\"or\": 1}}}", FAILURE_NOT_IMPLEMENTED},
+    {"{}", "{\"$pullAll\": {\"a\": [1]}}", FAILURE_NOT_IMPLEMENTED},
+    {"{}", "{\"$currentDate\": {\"a\": {\"x\": 1}}}", FAILURE_BAD_VALUE},
+    {"{}", "[1]", FAILURE_TYPE_MISMATCH},
+    {"{}", "[{}]", FAILURE_STAGE_FORM},
+    {"{}", "[{\"$set\": {\"a\": 1}, \"$unset\": \"b\"}]", FAILURE_STAGE_FORM},
+    {"{}", "[{\"$match\": {\"a\": 1}}]", FAILURE_UNKNOWN_STAGE},
+    {"{}", "[{\"$set\": 1}]", FAILURE_SET_STAGE_FORM},
+    {"{}", "[{\"$set\": {\"a\": {}}}]", FAILURE_EMPTY_SPECIFICATION},
+    {"{}", "[{\"$set\": {\"a\": 1, \"a.b\": 1}}]", FAILURE_PIPELINE_PATH_CONFLICT},
+    {"{}", "[{\"$set\": {\"a\": {\"b\": 1}, \"a.b\": 1}}]", FAILURE_PIPELINE_PATH_CONFLICT},
+    {"{}", "[{\"$set\": {\"a..b\": 1}}]", FAILURE_FIELD_PATH_EMPTY},
+    {"{}", "[{\"$set\": {\"a.$b\": 1}}]", FAILURE_FIELD_PATH_DOLLAR},
+    {"{}", "[{\"$unset\": 1}]", FAILURE_UNSET_SPECIFICATION},
+    {"{}", "[{\"$unset\": []}]", FAILURE_UNSET_SPECIFICATION},
+    {"{}", "[{\"$unset\": [\"a\", \"a.b\"]}]", FAILURE_PATH_COLLISION},
+    {"{}", "[{\"$replaceRoot\": 1}]", FAILURE_REPLACE_ROOT_FORM},
+    {"{}", "[{\"$replaceRoot\": {\"x\": 1}}]", FAILURE_REPLACE_ROOT_MISSING},
+    {"{\"a\": 1}", "[{\"$replaceWith\": \"$a\"}]", FAILURE_REPLACEMENT_NOT_OBJECT},
+    {"{}", "[{\"$replaceWith\": \"$a\"}]", FAILURE_REPLACEMENT_NOT_OBJECT},
     {"{}", "1", FAILURE_FAILED_TO_PARSE},
 };
 
@@ -223,13 +374,92 @@ static void test_set_twice_is_set_once(void **state)
     assert_true(applied > 500);
 }
 
+/* A document as deep as it may be, updated at its deepest place, on a fiber's stack. */
+struct deep {
+    const char *operator;
+    int parts;
+    enum failure_code code;
+    bool done;
+};
+
+static void update_deep(void *context)
+{
+    struct deep *deep = context;
+    char path[2 * VALUE_DEPTH_MAX + 8] = "a";
+    for (int i = 1; i < deep->parts; i++)
+        strcat(path, ".a");
+    char *text = x_format("{\"%s\": {\"%s\": 1}}", deep->operator, path);
+    bson_t *change_document = parse(text), was = BSON_INITIALIZER, is = BSON_INITIALIZER,
+           again = BSON_INITIALIZER;
+    struct failure failure = {0};
+    bson_value_t change = {.value_type = BSON_TYPE_DOCUMENT};
+    struct update update = {.change = &change};
+    bool changed;
+    change.value.v_doc.data = (uint8_t *)(uintptr_t)bson_get_data(change_document);
+    change.value.v_doc.data_len = change_document->len;
+    deep->done = update_check(&change, &failure) &&
+                 update_apply(&update, &was, &is, &changed, &failure) &&
+                 update_apply(&update, &is, &again, &changed, &failure);
+    deep->code = failure.code;
+    failure_reset(&failure);
+    bson_destroy(change_document);
+    bson_destroy(&was);
+    bson_destroy(&is);
+    bson_destroy(&again);
+    free(text);
+}
+
+static void test_depth_is_limited_and_fits_on_a_fiber(void **state)
+{
+    (void)state;
+    struct deep rows_deep[] = {{.operator= "$set", .parts = VALUE_DEPTH_MAX},
+                               {.operator= "$inc", .parts = VALUE_DEPTH_MAX},
+                               {.operator= "$set", .parts = VALUE_DEPTH_MAX + 1},
+                               {.operator= "$push", .parts = VALUE_DEPTH_MAX}};
+    for (size_t i = 0; i < COUNT_OF(rows_deep); i++) {
+        on_fiber(update_deep, &rows_deep[i]);
+        assert_int_equal(rows_deep[i].done, i < 2);
+        assert_int_equal(rows_deep[i].code, i < 2 ? FAILURE_NONE : FAILURE_OVERFLOW);
+    }
+}
+
+static void test_results_are_limited_in_size(void **state)
+{
+    (void)state;
+    uint32_t length = 9 << 20;
+    char *text = x_malloc(length + 1);
+    memset(text, 'x', length);
+    text[length] = '\0';
+    bson_t was = BSON_INITIALIZER, document = BSON_INITIALIZER, inner, is = BSON_INITIALIZER;
+    BSON_APPEND_UTF8(&was, "a", text);
+    BSON_APPEND_DOCUMENT_BEGIN(&document, "$set", &inner);
+    BSON_APPEND_UTF8(&inner, "b", text);
+    bson_append_document_end(&document, &inner);
+    bson_value_t change = {.value_type = BSON_TYPE_DOCUMENT};
+    change.value.v_doc.data = (uint8_t *)(uintptr_t)bson_get_data(&document);
+    change.value.v_doc.data_len = document.len;
+    struct update update = {.change = &change};
+    struct failure failure = {0};
+    bool changed;
+    assert_false(update_apply(&update, &was, &is, &changed, &failure));
+    assert_int_equal(failure.code, FAILURE_OBJECT_TOO_LARGE);
+    failure_reset(&failure);
+    bson_destroy(&was);
+    bson_destroy(&document);
+    bson_destroy(&is);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_updates),
         cmocka_unit_test(test_set_on_insert_counts_on_insert),
+        cmocka_unit_test(test_current_date_has_types),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_set_twice_is_set_once),
+        cmocka_unit_test(test_depth_is_limited_and_fits_on_a_fiber),
+        cmocka_unit_test(test_results_are_limited_in_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) > 0;
 }

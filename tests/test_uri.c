@@ -36,6 +36,8 @@ static const char *const nasty[] = {
     "mongodb://u:" M "@p@host",
     "mongodb://u:p/" M "@host",
     "mongodb://u:" M "/p@host",
+    "mongodb://u:p@" M "/x@host",
+    "mongodb://u:p@" M "?x@host",
     "mongodb://u:p?" M "@host",
     "mongodb://u:" M "?p@host",
     "mongodb://u:12/" M "@host",

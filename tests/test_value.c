@@ -5,6 +5,8 @@
  */
 #include "semantics.h"
 
+#include "engine/element.h"
+
 #define LONG(n)   "{\"$numberLong\": \"" n "\"}"
 #define DOUBLE(n) "{\"$numberDouble\": \"" n "\"}"
 
@@ -135,6 +137,193 @@ static void test_numbers_are_in_a_total_order(void **state)
     }
 }
 
+/* A random value of any type, small enough that equal ones meet; appended to `into` as "v". */
+static void append_random(struct random *random, bson_t *into, const char *name, int depth)
+{
+    static const char *const leaves[] = {
+        "1",
+        "1.0",
+        LONG("1"),
+        "0",
+        "-1.5",
+        DOUBLE("NaN"),
+        "{\"$numberDecimal\": \"1\"}",
+        "{\"$numberDecimal\": \"0.1\"}",
+        "0.1",
+        "{\"$numberDecimal\": \"NaN\"}",
+        "\"\"",
+        "\"a\"",
+        "\"a\\u0000b\"",
+        "{\"$symbol\": \"a\"}",
+        "null",
+        "{\"$undefined\": true}",
+        "true",
+        "false",
+        "{\"$minKey\": 1}",
+        "{\"$maxKey\": 1}",
+        "{\"$oid\": \"000000000000000000000001\"}",
+        "{\"$date\": " LONG("-1") "}",
+        "{\"$timestamp\": {\"t\": 4294967295, \"i\": 0}}",
+        "{\"$binary\": {\"base64\": \"YQ==\", \"subType\": \"02\"}}",
+        "{\"$code\": \"a\"}",
+        "{\"$regularExpression\": {\"pattern\": \"a\", \"options\": \"i\"}}"};
+    static const char *const names[] = {"a", "b", "ab"};
+    static const char *const indexes[] = {"0", "1", "2"};
+    uint64_t kind = depth > 0 ? random_below(random, 4) : 0;
+    if (kind < 2) {
+        char *text = x_format("{\"v\": %s}", leaves[random_below(random, COUNT_OF(leaves))]);
+        bson_t *holder = parse(text);
+        bson_iter_t iter; /* not our own views: they are what is tested */
+        assert_true(bson_iter_init_find(&iter, holder, "v"));
+        bson_append_iter(into, name, -1, &iter);
+        bson_destroy(holder);
+        free(text);
+        return;
+    }
+    bson_t child;
+    if (kind == 2)
+        bson_append_document_begin(into, name, -1, &child);
+    else
+        bson_append_array_begin(into, name, -1, &child);
+    uint64_t count = random_below(random, 3);
+    for (uint64_t i = 0; i < count; i++)
+        append_random(random, &child, kind == 3 ? indexes[i] : names[random_below(random, 3)],
+                      depth - 1);
+    if (kind == 2)
+        bson_append_document_end(into, &child);
+    else
+        bson_append_array_end(into, &child);
+}
+
+static void test_all_values_are_in_a_total_order(void **state)
+{
+    (void)state;
+    enum { COUNT = 150 };
+    struct random random;
+    random_seed(&random, test_seed());
+    bson_t holders[COUNT];
+    bson_value_t values[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        bson_init(&holders[i]);
+        append_random(&random, &holders[i], "v", 3);
+        assert_false(value_malformed(bson_get_data(&holders[i]), holders[i].len));
+        values[i] = value_of(&holders[i]);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(value_compare(&values[i], &values[i]), 0);
+        assert_true(value_identical(&values[i], &values[i]));
+        for (int j = 0; j < COUNT; j++) {
+            int order = sign(value_compare(&values[i], &values[j]));
+            assert_int_equal(order, -sign(value_compare(&values[j], &values[i])));
+            if (value_identical(&values[i], &values[j]))
+                assert_int_equal(order, 0);
+            for (int k = 0; k < COUNT && order <= 0; k++)
+                if (value_compare(&values[j], &values[k]) <= 0)
+                    assert_true(value_compare(&values[i], &values[k]) <= 0);
+        }
+    }
+    for (int i = 0; i < COUNT; i++)
+        bson_destroy(&holders[i]);
+}
+
+/* Our views of elements are libbson's. */
+static void test_views_are_libbsons(void **state)
+{
+    (void)state;
+    struct random random;
+    random_seed(&random, test_seed());
+    for (int i = 0; i < 3000; i++) {
+        bson_t document = BSON_INITIALIZER;
+        bson_iter_t iter;
+        append_random(&random, &document, "v", 2);
+        append_random(&random, &document, "w", 2);
+        struct elements elements = elements_of(&document);
+        struct element element;
+        bson_iter_init(&iter, &document);
+        while (bson_iter_next(&iter)) {
+            bson_value_t value;
+            assert_true(elements_next(&elements, &element));
+            element_value(&element, &value);
+            assert_string_equal(element.name, bson_iter_key(&iter));
+            assert_true(value_identical(&value, bson_iter_value(&iter)));
+        }
+        assert_false(elements_next(&elements, &element));
+        bson_destroy(&document);
+    }
+}
+
+static const struct {
+    const char *document, *path, *value;
+} places[] = {
+    {"{\"a\": {\"b\": 1}}", "a.b", "1"},
+    {"{\"a\": [5, {\"b\": 1}]}", "a.1.b", "1"},
+    {"{\"a\": [5, {\"b\": 1}]}", "a.b", NULL},
+    {"{\"a\": [5]}", "a.1", NULL},
+    {"{\"a\": 5}", "a.b", NULL},
+    {"{\"a\": 5, \"a\": 6}", "a", "5"},
+    {"{\"a.b\": 5}", "a.b", NULL},
+};
+
+static void test_places(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(places); i++) {
+        bson_t *document = parse(places[i].document);
+        bson_value_t value;
+        bool found = value_at(document, places[i].path, &value);
+        if (found != (places[i].value != NULL))
+            fail_msg("%s in %s: found is %d", places[i].path, places[i].document, found);
+        if (found)
+            assert_int_equal(value.value.v_int32, atoi(places[i].value));
+        bson_destroy(document);
+    }
+}
+
+/* What an index visits: "-" for missing, "[" for an array as a whole, else the number. */
+static bool note(const bson_value_t *value, void *context)
+{
+    char *end = (char *)context + strlen(context);
+    if (value == NULL)
+        strcpy(end, "-");
+    else if (value->value_type == BSON_TYPE_ARRAY)
+        strcpy(end, "[");
+    else
+        sprintf(end, "%d", value->value_type == BSON_TYPE_INT32 ? value->value.v_int32 : 0);
+    return true;
+}
+
+static const struct {
+    const char *document, *path, *index, *query;
+} walks[] = {
+    {"{\"a\": 1}", "a", "1", "1"},
+    {"{}", "a", "-", "-"},
+    {"{\"a\": [1, 2]}", "a", "[", "12["},
+    {"{\"a\": []}", "a", "[", "["},
+    {"{\"a\": []}", "a.b", "-", ""},
+    {"{\"a\": [1, 2]}", "a.b", "-", ""},
+    {"{\"a\": 1}", "a.b", "-", "-"},
+    {"{\"a\": [{\"b\": 1}, {\"c\": 1}, 5]}", "a.b", "1-", "1-"},
+    {"{\"a\": [{\"b\": [1, 2]}]}", "a.b", "[", "12["},
+    {"{\"a\": [3, [4, 5]]}", "a.1", "[", "["},
+    {"{\"a\": [3, [4, 5]]}", "a.1.0", "4", "4"},
+    {"{\"a\": [{\"b\": 1}]}", "a.0.b", "1", "-1"},
+};
+
+static void test_walks(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(walks); i++) {
+        bson_t *document = parse(walks[i].document);
+        char index[64] = "", query[64] = "";
+        value_walk(document, walks[i].path, note, index);
+        value_walk_query(document, walks[i].path, note, query);
+        if (strcmp(index, walks[i].index) != 0 || strcmp(query, walks[i].query) != 0)
+            fail_msg("%s in %s: an index visits %s, a query %s", walks[i].path, walks[i].document,
+                     index, query);
+        bson_destroy(document);
+    }
+}
+
 /* Well-formed documents ------------------------------------------------------------------------ */
 
 static void nest(bson_t *document, int levels)
@@ -160,6 +349,30 @@ static void test_depth_is_limited(void **state)
     assert_true(value_malformed(bson_get_data(&deep), deep.len));
     bson_destroy(&fine);
     bson_destroy(&deep);
+}
+
+static void compare_deep(void *context)
+{
+    bson_t a = BSON_INITIALIZER, b = BSON_INITIALIZER;
+    bson_value_t x = {.value_type = BSON_TYPE_DOCUMENT}, y = x;
+    nest(&a, VALUE_DEPTH_MAX);
+    nest(&b, VALUE_DEPTH_MAX - 1);
+    x.value.v_doc.data = (uint8_t *)(uintptr_t)bson_get_data(&a);
+    x.value.v_doc.data_len = a.len;
+    y.value.v_doc.data = (uint8_t *)(uintptr_t)bson_get_data(&b);
+    y.value.v_doc.data_len = b.len;
+    *(bool *)context =
+        value_compare(&x, &y) > 0 && value_compare(&y, &x) < 0 && value_compare(&x, &x) == 0;
+    bson_destroy(&a);
+    bson_destroy(&b);
+}
+
+static void test_deep_comparison_fits_on_a_fiber(void **state)
+{
+    (void)state;
+    bool fine = false;
+    on_fiber(compare_deep, &fine);
+    assert_true(fine);
 }
 
 /* Every single changed byte and every cut either is refused or still is what libbson can walk. */
@@ -209,7 +422,12 @@ int main(void)
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_identical_is_more_than_equal),
         cmocka_unit_test(test_numbers_are_in_a_total_order),
+        cmocka_unit_test(test_all_values_are_in_a_total_order),
+        cmocka_unit_test(test_views_are_libbsons),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_walks),
         cmocka_unit_test(test_depth_is_limited),
+        cmocka_unit_test(test_deep_comparison_fits_on_a_fiber),
         cmocka_unit_test(test_damaged_bytes_are_refused_or_harmless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) > 0;

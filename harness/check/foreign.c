@@ -240,8 +240,9 @@ static char *understand(struct reading *reading, struct line *line, bool *skip)
     if (line->type == NULL || line->function == NULL)
         return x_format("no '%s': every operation needs type, process, f and value",
                         line->type == NULL ? "type" : "f");
+    enum model model = reading->foreign->model;
     if (datum_is_given(datum_field(line->map, "op")) &&
-        datum_is_given(datum_field(line->map, "cell")))
+        datum_is_given(datum_field(line->map, "cell")) && model != MODEL_SET && model != MODEL_MUTEX)
         reading->foreign->own = true;
     return NULL;
 }

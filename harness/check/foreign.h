@@ -52,7 +52,7 @@ const char *action_name(enum action);
  *   set       ADD: element (number of foreign->values); READ: index and count in ->elements
  * A pending READ saw nothing, and its fields mean nothing. */
 struct operation {
-    int64_t begin, end; /* places of invocation and return; PLACE_NEVER */
+    int64_t begin, end; /* places of invocation and return, from 0; PLACE_NEVER */
     int64_t process;
     int64_t first, second;
     int64_t read, wrote; /* versions that an own history names (numbers of ->values), NO_VERSION */

@@ -46,7 +46,7 @@ struct datum *reader_fail_end(struct reader *reader)
 
 /* Bytes --------------------------------------------------------------------------------------- */
 
-static bool fill(struct reader *reader)
+bool reader_fill(struct reader *reader)
 {
     if (reader->file == NULL)
         return false;
@@ -63,28 +63,10 @@ static bool fill(struct reader *reader)
     return reader->end > 0;
 }
 
-int reader_peek(struct reader *reader)
+void reader_widen(struct reader *reader)
 {
-    if (reader->at == reader->end && !fill(reader))
-        return EOF;
-    return (unsigned char)reader->buffer[reader->at];
-}
-
-int reader_take(struct reader *reader)
-{
-    int byte = reader_peek(reader);
-    if (byte != EOF)
-        reader->at++;
-    reader->line += byte == '\n';
-    return byte;
-}
-
-void reader_keep(struct reader *reader, int byte)
-{
-    void *text = reader->text;
-    size_t at = array_grow(&text, &reader->length, &reader->capacity, 1);
-    reader->text = text;
-    reader->text[at] = (char)byte;
+    reader->capacity = reader->capacity > 0 ? 2 * reader->capacity : 256;
+    reader->text = x_realloc(reader->text, reader->capacity);
 }
 
 /* JSON ---------------------------------------------------------------------------------------- */

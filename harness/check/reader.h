@@ -50,11 +50,34 @@ const struct datum *reader_value(struct reader *, const char *text);
 
 /* For the two notations (reader_edn.c, reader.c) ----------------------------------------------- */
 
-/* The next byte without, and with, taking it; EOF at the end of the file. */
-int reader_peek(struct reader *);
-int reader_take(struct reader *);
+/* Reads more of the file into the buffer; false at its end. */
+bool reader_fill(struct reader *);
+/* Makes room for one more byte in reader->text. */
+void reader_widen(struct reader *);
+
+/* The next byte without, and with, taking it; EOF at the end of the file. Here, because a large
+ * history is a few hundred million calls. */
+static inline int reader_peek(struct reader *reader)
+{
+    if (reader->at == reader->end && !reader_fill(reader))
+        return EOF;
+    return (unsigned char)reader->buffer[reader->at];
+}
+static inline int reader_take(struct reader *reader)
+{
+    int byte = reader_peek(reader);
+    if (byte != EOF)
+        reader->at++;
+    reader->line += byte == '\n';
+    return byte;
+}
 /* Adds one byte to reader->text. */
-void reader_keep(struct reader *, int byte);
+static inline void reader_keep(struct reader *reader, int byte)
+{
+    if (reader->length == reader->capacity)
+        reader_widen(reader);
+    reader->text[reader->length++] = (char)byte;
+}
 /* Notes a problem at a line, unless there is one; always NULL. */
 struct datum *reader_fail(struct reader *, int64_t line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

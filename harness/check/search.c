@@ -7,8 +7,9 @@
  * (set of operations done, state): a pair seen before needs no second visit.
  *
  * What keeps it small:
- * - An acknowledged operation that can happen now and leaves the state as it is (a read) is taken at
- *   once and never tried elsewhere: any order that has it later works with it here as well.
+ * - An acknowledged read that can happen now is taken at once and never tried elsewhere: any order
+ *   that has it later works with it here as well. (Not so a write of what is there already: later it
+ *   may be needed to bring that back.)
  * - Operations without an answer have no return and need not happen; one that would not change the
  *   state never does, and of several that are equal the earliest goes first.
  * - The set of operations done is kept as those before which all are done, plus a window that is as
@@ -398,8 +399,15 @@ static bool can_happen(const struct search *search, uint32_t operation, int64_t 
     return is_turn && *next != search->state;
 }
 
-/* Takes all operations that change nothing, without choice. Those passed over stay impossible while
- * the state stays, so one walk suffices. */
+/* Never changes a state. */
+static bool is_read(const struct operation *operation)
+{
+    return operation->action == ACTION_READ ||
+           (operation->action == ACTION_CAS && operation->first == operation->second);
+}
+
+/* Takes all reads that can happen, without choice. Those passed over stay impossible while the state
+ * stays, so one walk suffices. */
 static void take_forced(struct search *search)
 {
     uint32_t count = (uint32_t)search->question->count;
@@ -407,8 +415,7 @@ static void take_forced(struct search *search)
     for (uint32_t entry = list->next[list->head]; entry < count; entry = list->next[entry]) {
         int64_t next;
         search->result->steps++;
-        if (search->question->operations[entry].pending || !can_happen(search, entry, &next) ||
-            next != search->state)
+        if (!is_read(&search->question->operations[entry]) || !can_happen(search, entry, &next))
             continue;
         uint32_t before = list->previous[entry];
         take(search, entry, next, true);

@@ -11,6 +11,7 @@
 
 struct canned; /* opaque: canned.c */
 
+/* Prepares the replies; free with canned_free(). */
 struct canned *canned_new(void);
 void canned_free(struct canned *);
 

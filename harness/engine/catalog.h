@@ -57,8 +57,8 @@ bool catalog_visit(struct catalog *, const char *database, catalog_visitor *, vo
 struct index *collection_index_named(const struct collection *, const char *name);
 struct index *collection_index_on(const struct collection *, const bson_t *key);
 
-/* Adds an index. A unique one is built from the rows that are there; 11000 when they are not unique,
- * and then it is not added. `key` is copied. */
+/* Adds an index. A unique one is built from the rows that are there; when they are not unique it is
+ * refused (11000) and not added. `key` is copied. */
 bool collection_index_add(struct collection *, const char *name, const bson_t *key, bool unique,
                           struct failure *);
 

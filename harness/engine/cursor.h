@@ -23,10 +23,11 @@ struct documents {
 void documents_add(struct documents *, const bson_t *document);
 void documents_release(struct documents *);
 
+/* An empty table of cursors, whose ids come from `seed`; free with cursors_free(). */
 struct cursors *cursors_new(uint64_t seed);
 void cursors_free(struct cursors *);
 
-/* Opens a cursor over `rest`, which it takes over (and leaves empty), and returns its id, never 0. */
+/* Opens a cursor over `rest`, which it takes over and leaves empty; returns its id, never 0. */
 int64_t cursor_open(struct cursors *, const char *namespace, struct documents *rest);
 /* Closes it; false when there is none of that id on that namespace. */
 bool cursor_close(struct cursors *, int64_t id, const char *namespace);

@@ -121,9 +121,10 @@ bool elements_next(struct elements *elements, struct element *element)
     const uint8_t *at = elements->at;
     if (at == elements->end)
         return false;
-    const uint8_t *name = at + 1;
-    const uint8_t *zero = memchr(name, 0, (size_t)(elements->end - name));
-    if (zero == NULL)
+    const uint8_t *name = at + 1, *zero = name;
+    while (zero < elements->end && *zero != 0) /* names are short: faster than a call */
+        zero++;
+    if (zero >= elements->end)
         return false;
     const uint8_t *data = zero + 1;
     size_t size = element_size(*at, data, (size_t)(elements->end - data));

@@ -38,7 +38,7 @@ bool elements_next(struct elements *, struct element *element);
 bool elements_find(struct elements, const char *name, size_t length, struct element *element);
 
 /* Size of a value of `type` whose bytes begin at `data`, or SIZE_MAX when it does not fit into
- * `available` bytes or the type is unknown. What is inside a document or an array is not looked at. */
+ * `available` bytes or the type is unknown. What is inside a document or array is not looked at. */
 size_t element_size(uint8_t type, const uint8_t *data, size_t available);
 
 /* The element as libbson's value: a view, borrowed from the document. */

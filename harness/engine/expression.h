@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * expression: the aggregation expressions that leases need: literals, "$field.path", $$NOW, $$ROOT,
- * $literal, $cond, $ifNull, $add, $subtract, $eq $ne $gt $gte $lt $lte, $and $or $not. Others are
- * refused (168).
+ * $$CURRENT, $$REMOVE, $literal, $cond, $ifNull, $add, $subtract, $eq $ne $gt $gte $lt $lte, $and
+ * $or $not, documents and arrays of them. Others are refused (168).
  */
 #ifndef RACEBENCH_ENGINE_EXPRESSION_H
 #define RACEBENCH_ENGINE_EXPRESSION_H
@@ -25,6 +25,7 @@ bool expression_check(const bson_value_t *expression, struct failure *);
 bool expression_evaluate(const bson_value_t *expression, const bson_t *root, int64_t now_ms,
                          struct expression_result *result, struct failure *);
 
+/* Frees the value, if there is one, and makes the result missing. */
 void expression_result_reset(struct expression_result *);
 
 #endif

@@ -27,7 +27,7 @@ static void append_big_endian(struct buffer *buffer, uint64_t value, int bytes)
     buffer_append(buffer, text, (size_t)bytes);
 }
 
-/* Doubles order as their bits do once the sign is folded: negative ones turned round, others above. */
+/* Doubles order as their bits do once the sign is folded: negative ones turned, others above. */
 static void append_double(struct buffer *buffer, double number)
 {
     uint64_t bits;

@@ -18,12 +18,15 @@ bool match_check(const bson_t *filter, struct failure *);
  * document (a type error in $expr) sets `failure` and returns false. */
 bool match(const bson_t *filter, const bson_t *document, int64_t now_ms, struct failure *);
 
-/* If the filter demands one value of a top-level field (`{_id: 5}`, `{_id: {$eq: 5}}`, also within
- * $and), gives it in `*value` (borrowed from filter) and returns true: the way to look up by key. */
+/* If the filter demands one value of a field (`{_id: 5}`, `{_id: {$eq: 5}}`, `{_id: {$in:
+ * [5]}}`, also within $and or an $or of one), gives it in `*value` (borrowed from filter) and
+ * returns true: the way to look up by key. An array also matches as an element, and null what is
+ * missing: a lookup by key does not find those. */
 bool match_equality(const bson_t *filter, const char *field, bson_value_t *value);
 
-/* Appends to `seed` the fields that an upsert takes from its filter: AND-ed equalities. Conflicting
- * equalities and $expr (code 224) are refused. */
+/* Appends to `seed` (empty) the fields that an upsert takes from its filter: AND-ed equalities,
+ * in sorted order of their paths, _id first. Refused: two equalities for one path or a prefix of
+ * it (54), $expr anywhere (224). A replacement takes only _id: match_equality() gives it. */
 bool match_upsert_seed(const bson_t *filter, bson_t *seed, struct failure *);
 
 #endif

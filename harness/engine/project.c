@@ -1,175 +1,233 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * project: see project.h. A projection is a set of dotted paths to keep or to leave out; a document is
- * copied level by level against it. Sorting compares the least (or greatest) element of an array.
+ * project: see project.h. A projection is a set of dotted paths to keep or to leave out; a document
+ * is copied level by level against it, fields in the document's order. The path of a level is a
+ * text that grows and shrinks with the recursion, which is as deep as the longest path of the
+ * projection and, through arrays, as the document nests. Sorting compares the least (or greatest)
+ * element of an array.
  */
 #include "project.h"
-#include "base.h"
-#include "value.h"
 
+#include "base.h"
+#include "element.h"
+#include "value.h"
 #include <string.h>
 
-static bool as_flag(const bson_value_t *value, bool *flag)
+/* Is it a number or a truth value? Tells whether it says "keep". */
+static bool is_flag(const struct element *element, bool *keep)
 {
-    if (value->value_type == BSON_TYPE_BOOL)
-        *flag = value->value.v_bool;
-    else if (value->value_type == BSON_TYPE_INT32)
-        *flag = value->value.v_int32 != 0;
-    else if (value->value_type == BSON_TYPE_INT64)
-        *flag = value->value.v_int64 != 0;
-    else if (value->value_type == BSON_TYPE_DOUBLE)
-        *flag = value->value.v_double != 0;
-    else
-        return false;
+    bson_value_t value;
+    element_value(element, &value);
+    *keep = value_is_true(&value);
+    return value.value_type == BSON_TYPE_BOOL || value_is_number(&value);
+}
+
+static bool check_path(const char *path, struct failure *failure)
+{
+    for (const char *part = path;;) {
+        size_t length = strcspn(part, ".");
+        if (length == 0)
+            return failure_set(failure, FAILURE_FIELD_PATH_EMPTY,
+                               "FieldPath field names may not be empty strings.");
+        if (part[0] == '$' && part != path && length == 1)
+            return failure_set(failure, FAILURE_NOT_IMPLEMENTED,
+                               "positional projection is not implemented: '%s'", path);
+        if (part[0] == '$')
+            return failure_set(failure, FAILURE_FIELD_PATH_DOLLAR,
+                               "FieldPath field names may not start with '$'.");
+        if (part[length] == '\0')
+            return true;
+        part += length + 1;
+    }
+}
+
+/* Of all the paths behind this one, is one the same or a part of the other? */
+static bool check_collisions(struct elements behind, const struct element *path,
+                             struct failure *failure)
+{
+    struct element other;
+    while (elements_next(&behind, &other)) {
+        bool shorter = path->name_length < other.name_length;
+        size_t length = shorter ? path->name_length : other.name_length;
+        char next = shorter ? other.name[length] : path->name[length];
+        if (strncmp(path->name, other.name, length) == 0 && (next == '.' || next == '\0'))
+            return failure_set(failure, FAILURE_PATH_COLLISION, "Path collision at %s", other.name);
+    }
     return true;
 }
 
 bool project_check(const bson_t *projection, struct failure *failure)
 {
-    bson_iter_t iter;
-    int kind = -1;
-    for (bson_iter_init(&iter, projection); bson_iter_next(&iter);) {
-        const char *path = bson_iter_key(&iter);
-        bool keep;
-        if (!as_flag(bson_iter_value(&iter), &keep))
+    struct elements paths = elements_of(projection);
+    struct element path;
+    bool keep, keeping = false, decided = false;
+    while (elements_next(&paths, &path)) {
+        if (!check_path(path.name, failure) || !check_collisions(paths, &path, failure))
+            return false;
+        if (!is_flag(&path, &keep))
             return failure_set(failure, FAILURE_NOT_IMPLEMENTED,
-                               "projection by expression is not implemented: '%s'", path);
-        if (path[0] == '$' || strstr(path, ".$") != NULL)
-            return failure_set(failure, FAILURE_NOT_IMPLEMENTED,
-                               "positional projection is not implemented: '%s'", path);
-        if (strcmp(path, "_id") == 0)
+                               "projection by expression is not implemented: '%s'", path.name);
+        if (strcmp(path.name, "_id") == 0)
             continue;
-        if (kind >= 0 && kind != (int)keep)
-            return failure_set(failure, (enum failure_code)(keep ? 31253 : 31254),
-                               "Cannot do %s on field %s in %s projection",
-                               keep ? "inclusion" : "exclusion", path,
-                               keep ? "exclusion" : "inclusion");
-        kind = (int)keep;
+        if (decided && keep && !keeping)
+            return failure_set(failure, FAILURE_INCLUSION_IN_EXCLUSION,
+                               "Cannot do inclusion on field %s in exclusion projection",
+                               path.name);
+        if (decided && !keep && keeping)
+            return failure_set(failure, FAILURE_EXCLUSION_IN_INCLUSION,
+                               "Cannot do exclusion on field %s in inclusion projection",
+                               path.name);
+        keeping = keep;
+        decided = true;
     }
     return true;
 }
 
-/* Does the projection name this path exactly, and does any of its paths lead below it? */
-static void look_up(const bson_t *projection, const char *path, bool *exact, bool *below)
-{
-    bson_iter_t iter;
-    size_t length = strlen(path);
-    *exact = *below = false;
-    for (bson_iter_init(&iter, projection); bson_iter_next(&iter);) {
-        const char *named = bson_iter_key(&iter);
-        if (strcmp(named, path) == 0)
-            *exact = true;
-        else if (strncmp(named, path, length) == 0 && named[length] == '.')
-            *below = true;
-    }
-}
-
-/* A level of the copy; `path` is where it lies, "" at the top. */
-struct level {
-    const bson_t *projection;
+/* A projection under way. */
+struct projecting {
+    struct elements paths;
     bool keeping; /* inclusion: only what is named; exclusion: all but that */
-    const char *path;
-    bool in_array;
+    bool keep_id;
+    struct buffer path; /* of the level, with a dot at its end; empty at the top */
+    struct buffer out;
 };
 
-static void copy_level(const struct level *level, bson_iter_t *iter, bson_t *into);
+enum relation { APART, SAME, ABOVE }; /* ABOVE: some path leads into the field */
 
-static void copy_inside(const struct level *level, const bson_iter_t *iter, const char *path,
-                        bson_t *into, const char *key)
+static enum relation look_up(const struct projecting *projecting, const struct element *field)
 {
-    struct level next = {level->projection, level->keeping, path, BSON_ITER_HOLDS_ARRAY(iter)};
-    bson_iter_t inside;
-    bson_t child;
-    must(bson_iter_recurse(iter, &inside));
-    if (next.in_array)
-        bson_append_array_begin(into, key, -1, &child);
-    else
-        bson_append_document_begin(into, key, -1, &child);
-    copy_level(&next, &inside, &child);
-    if (next.in_array)
-        bson_append_array_end(into, &child);
-    else
-        bson_append_document_end(into, &child);
-}
-
-static void copy_level(const struct level *level, bson_iter_t *iter, bson_t *into)
-{
-    char key_buffer[16];
-    uint32_t next = 0;
-    while (bson_iter_next(iter)) {
-        const char *key = bson_iter_key(iter);
-        bool container = BSON_ITER_HOLDS_DOCUMENT(iter) || BSON_ITER_HOLDS_ARRAY(iter);
-        if (level->in_array) { /* the elements of an array have the array's path */
-            bson_uint32_to_string(next, &key, key_buffer, sizeof(key_buffer));
-            if (container)
-                copy_inside(level, iter, level->path, into, key);
-            else if (!level->keeping)
-                bson_append_iter(into, key, -1, iter);
-            next += container || !level->keeping;
+    struct elements paths = projecting->paths;
+    struct element path;
+    size_t level = projecting->path.length, length = level + field->name_length;
+    while (elements_next(&paths, &path)) {
+        if (path.name_length < length ||
+            (level > 0 && memcmp(path.name, projecting->path.bytes, level) != 0) ||
+            memcmp(path.name + level, field->name, field->name_length) != 0)
             continue;
+        if (path.name_length == length)
+            return SAME;
+        if (path.name[length] == '.')
+            return ABOVE;
+    }
+    return APART;
+}
+
+static void copy_level(struct projecting *projecting, struct elements fields);
+
+/* What a path leads into: a document level by level, an array element by element, all with the
+ * array's path; a scalar is left out by an inclusion and kept by an exclusion. */
+static void copy_inside(struct projecting *projecting, const struct element *field)
+{
+    struct buffer *out = &projecting->out;
+    if (!element_is_container(field)) {
+        if (!projecting->keeping)
+            element_write(out, field);
+        return;
+    }
+    struct elements inside = elements_of_element(field);
+    element_begin(out, field->type, field->name, field->name_length);
+    size_t begun = document_begin(out);
+    if (field->type == BSON_TYPE_DOCUMENT) {
+        copy_level(projecting, inside);
+    } else {
+        struct element element;
+        char text[16];
+        uint32_t count = 0;
+        while (elements_next(&inside, &element)) {
+            if (projecting->keeping && !element_is_container(&element))
+                continue; /* the others move up */
+            element.name_length = bson_uint32_to_string(count++, &element.name, text, sizeof text);
+            if (element_is_container(&element))
+                copy_inside(projecting, &element);
+            else
+                element_write_named(out, element.name, element.name_length, &element);
         }
-        char *path = level->path[0] ? x_format("%s.%s", level->path, key) : x_strdup(key);
-        bool exact, below;
-        look_up(level->projection, path, &exact, &below);
-        if (exact ? level->keeping : !level->keeping && !below)
-            bson_append_iter(into, key, -1, iter);
-        else if (!exact && below && container)
-            copy_inside(level, iter, path, into, key);
-        else if (!exact && below && !level->keeping)
-            bson_append_iter(into, key, -1, iter);
-        free(path);
+    }
+    document_end(out, begun);
+}
+
+static void copy_level(struct projecting *projecting, struct elements fields)
+{
+    struct element field;
+    size_t level = projecting->path.length;
+    while (elements_next(&fields, &field)) {
+        enum relation relation = look_up(projecting, &field);
+        if (level == 0 && element_is_named(&field, "_id", 3) && relation != ABOVE)
+            relation = projecting->keep_id == projecting->keeping ? SAME : APART;
+        if (relation == ABOVE) {
+            buffer_append(&projecting->path, field.name, field.name_length);
+            buffer_byte(&projecting->path, '.');
+            copy_inside(projecting, &field);
+            projecting->path.length = level;
+        } else if ((relation == SAME) == projecting->keeping) {
+            element_write(&projecting->out, &field);
+        }
     }
 }
 
-/* Is it an inclusion? {_id: 1} alone is one, {_id: 0} alone is not. */
-static bool is_inclusion(const bson_t *projection)
+/* {_id: 1} alone is an inclusion, {_id: 0} alone is none. */
+static void read_projection(const bson_t *projection, struct projecting *projecting)
 {
-    bson_iter_t iter;
-    bool keep = false;
-    for (bson_iter_init(&iter, projection); bson_iter_next(&iter);) {
-        as_flag(bson_iter_value(&iter), &keep);
-        if (strcmp(bson_iter_key(&iter), "_id") != 0)
-            return keep;
+    struct elements paths = elements_of(projection);
+    struct element path;
+    bool keep, decided = false;
+    *projecting = (struct projecting){.paths = paths, .keep_id = true};
+    while (elements_next(&paths, &path)) {
+        is_flag(&path, &keep);
+        if (strcmp(path.name, "_id") == 0)
+            projecting->keep_id = keep;
+        if (!decided)
+            projecting->keeping = keep;
+        decided = decided || strcmp(path.name, "_id") != 0;
     }
-    return keep;
 }
 
 void project(const bson_t *projection, const bson_t *document, bson_t *result)
 {
-    bson_iter_t iter;
-    bson_value_t value;
-    bool keep_id = true;
+    struct projecting projecting;
+    bson_t view;
     if (bson_empty(projection)) {
         bson_concat(result, document);
         return;
     }
-    if (value_field(projection, "_id", &value))
-        as_flag(&value, &keep_id);
-    if (keep_id && value_field(document, "_id", &value))
-        bson_append_value(result, "_id", -1, &value);
-    bson_t rest = BSON_INITIALIZER;
-    for (bson_iter_init(&iter, document); bson_iter_next(&iter);)
-        if (strcmp(bson_iter_key(&iter), "_id") != 0)
-            bson_append_iter(&rest, NULL, -1, &iter);
-    struct level level = {projection, is_inclusion(projection), "", false};
-    bson_iter_init(&iter, &rest);
-    copy_level(&level, &iter, result);
-    bson_destroy(&rest);
+    read_projection(projection, &projecting);
+    size_t begun = document_begin(&projecting.out);
+    copy_level(&projecting, elements_of(document));
+    document_end(&projecting.out, begun);
+    must(bson_init_static(&view, projecting.out.bytes, projecting.out.length));
+    bson_concat(result, &view);
+    buffer_release(&projecting.path);
+    buffer_release(&projecting.out);
+}
+
+/* Sorting -------------------------------------------------------------------------------------- */
+
+static bool is_one(const bson_value_t *value, int one)
+{
+    bson_value_t number = {.value_type = BSON_TYPE_INT32};
+    number.value.v_int32 = one;
+    return value_compare(value, &number) == 0;
 }
 
 bool sort_check(const bson_t *sort, struct failure *failure)
 {
-    bson_iter_t iter;
-    for (bson_iter_init(&iter, sort); bson_iter_next(&iter);) {
-        bson_value_t one = *bson_iter_value(&iter);
-        if (!value_is_number(&one))
-            return failure_set(failure, FAILURE_BAD_VALUE, "Illegal key in $sort specification: %s",
-                               bson_iter_key(&iter));
-        int64_t direction = bson_iter_as_int64(&iter);
-        if (direction != 1 && direction != -1)
-            return failure_set(
-                failure, (enum failure_code)15975,
-                "$sort key ordering must be 1 (for ascending) or -1 (for descending)");
+    struct elements keys = elements_of(sort);
+    struct element key;
+    bson_value_t value;
+    while (elements_next(&keys, &key)) {
+        element_value(&key, &value);
+        if (!check_path(key.name, failure))
+            return false;
+        if (value.value_type == BSON_TYPE_DOCUMENT)
+            return failure_set(failure, FAILURE_NOT_IMPLEMENTED,
+                               "$meta in a sort is not implemented: '%s'", key.name);
+        if (!value_is_number(&value))
+            return failure_set(failure, FAILURE_SORT_KEY, "Illegal key in $sort specification: %s",
+                               key.name);
+        if (!is_one(&value, 1) && !is_one(&value, -1))
+            return failure_set(failure, FAILURE_SORT_ORDER,
+                               "$sort key ordering must be 1 (for ascending) or -1 (for "
+                               "descending)");
     }
     return true;
 }
@@ -188,31 +246,39 @@ static void consider(struct extreme *extreme, const bson_value_t *value)
     extreme->found = true;
 }
 
+/* An array counts by its elements; an empty one as undefined, as in MongoDB's indexes. */
 static bool visit(const bson_value_t *value, void *context)
 {
     static const bson_value_t null = {.value_type = BSON_TYPE_NULL};
+    static const bson_value_t undefined = {.value_type = BSON_TYPE_UNDEFINED};
     struct extreme *extreme = context;
-    bson_iter_t element;
-    if (value == NULL) {
-        consider(extreme, &null);
-    } else if (value->value_type == BSON_TYPE_ARRAY) {
-        for (value_open(value, &element); bson_iter_next(&element);)
-            consider(extreme, bson_iter_value(&element));
-    } else {
-        consider(extreme, value);
+    struct element element;
+    bson_value_t one;
+    if (value == NULL || value->value_type != BSON_TYPE_ARRAY) {
+        consider(extreme, value == NULL ? &null : value);
+        return true;
+    }
+    struct elements array = elements_of_value(value);
+    if (array.at == array.end)
+        consider(extreme, &undefined);
+    while (elements_next(&array, &element)) {
+        element_value(&element, &one);
+        consider(extreme, &one);
     }
     return true;
 }
 
 int sort_compare(const bson_t *sort, const bson_t *a, const bson_t *b)
 {
-    bson_iter_t iter;
-    for (bson_iter_init(&iter, sort); bson_iter_next(&iter);) {
-        int direction = bson_iter_as_int64(&iter) < 0 ? -1 : 1;
-        struct extreme left = {.value.value_type = BSON_TYPE_UNDEFINED, .direction = direction};
-        struct extreme right = left;
-        value_walk(a, bson_iter_key(&iter), visit, &left);
-        value_walk(b, bson_iter_key(&iter), visit, &right);
+    struct elements keys = elements_of(sort);
+    struct element key;
+    bson_value_t ascending;
+    while (elements_next(&keys, &key)) {
+        element_value(&key, &ascending);
+        int direction = is_one(&ascending, 1) ? 1 : -1;
+        struct extreme left = {.direction = direction}, right = {.direction = direction};
+        value_walk(a, key.name, visit, &left);
+        value_walk(b, key.name, visit, &right);
         int order = value_compare(&left.value, &right.value) * direction;
         if (order != 0)
             return order;

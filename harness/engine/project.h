@@ -9,15 +9,16 @@
 #include <bson/bson.h>
 #include <stdbool.h>
 
-/* Checks a find/findAndModify projection: inclusion or exclusion (not both, _id apart) by dotted
- * paths; expressions, $slice, $elemMatch, $meta and positional `$` are refused. */
+/* Checks a find/findAndModify projection: inclusion or exclusion (not both, _id apart: 31253,
+ * 31254) by dotted paths, of which none may be another or a part of it (31249); nested
+ * documents, expressions, $slice, $elemMatch, $meta and positional `$` are refused (238). */
 bool project_check(const bson_t *projection, struct failure *);
 
 /* Appends the projected fields of `document` to `result` (initialised, empty). An empty projection
  * copies all. */
 void project(const bson_t *projection, const bson_t *document, bson_t *result);
 
-/* Checks a sort: fields with 1 or -1. */
+/* Checks a sort: fields with 1 or -1 (no number: 15974, another: 15975); $meta is refused (238). */
 bool sort_check(const bson_t *sort, struct failure *);
 
 /* < 0, 0 or > 0 as `a` comes before, with or after `b` under `sort`, which sort_check() accepted;

@@ -125,7 +125,7 @@ static bool gather(struct slice entry, void *context)
     return true;
 }
 
-/* Whether both images have the same keys in the index. False with a failure: one cannot be indexed. */
+/* Do both images have the same keys in the index? False with a failure: one cannot be indexed. */
 static bool same_entries(const struct index *index, const struct rows_change *change,
                          struct failure *failure)
 {

@@ -61,7 +61,7 @@ struct store {
 struct store *store_open(const char *name);
 void store_close(struct store *);
 
-/* A table of that name, made when it is not there; lives until it is dropped or the store closed. */
+/* A table of that name, made when it is not there; lives until it is dropped or the store ends. */
 struct store_table *store_table_open(struct store *, const char *name);
 /* Forgets the table and its rows. STORE_CONFLICT: an open transaction has written to it. */
 enum store_result store_table_drop(struct store *, struct store_table *);

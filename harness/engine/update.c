@@ -1,67 +1,82 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * update: see update.h. Operators become a list of small changes, one per path, sorted by path (numbers
- * numerically), so that conflicts are neighbours and new fields come in sorted order, as MongoDB 5.0
- * and later does it. Then the old document is copied field by field; where a path leads into a field,
- * the copy goes on inside with the changes below that path. Nothing is changed in place.
+ * update: see update.h. Operators become a list of small changes, one per path, sorted by path
+ * (numbers numerically), so that conflicts are neighbours and new fields come in sorted order, as
+ * MongoDB 5.0 and later does it. Then the old document is copied element by element into a buffer;
+ * where a path leads into a field, the copy goes on inside with the changes below that path. A
+ * group of changes that share the path so far is a range of the list, so that no tree is built.
+ * Nothing is changed in place. Recursion is as deep as the document nests or a path is long; both
+ * are bounded.
  */
 #include "update.h"
+
 #include "base.h"
+#include "fields.h"
 #include "update_change.h"
 #include "update_pipeline.h"
 #include "value.h"
-
+#include <stdlib.h>
 #include <string.h>
 
-enum { DOCUMENT_BYTES_MAX = 16 << 20 };
+enum { DOCUMENT_BYTES_MAX = 16 << 20, PADDING_MAX = 1500000, CHANGES_FEW = 6 };
 
-/* Reading the update -------------------------------------------------------------------------- */
+/* Reading the update --------------------------------------------------------------------------- */
 
-static const struct {
-    const char *name;
-    enum change_kind kind;
-} kinds[] = {{"$set", CHANGE_SET},
-             {"$unset", CHANGE_UNSET},
-             {"$inc", CHANGE_INC},
-             {"$mul", CHANGE_MUL},
-             {"$min", CHANGE_MIN},
-             {"$max", CHANGE_MAX},
-             {"$push", CHANGE_PUSH},
-             {"$currentDate", CHANGE_CURRENT_DATE},
-             {"$setOnInsert", CHANGE_SET_ON_INSERT}};
+/* The list of changes; short ones need no memory of their own. */
+struct changes {
+    struct change few[CHANGES_FEW];
+    struct change *items;
+    size_t count, capacity;
+    bool nested; /* a path is dotted or an array grows: the result may nest deeper */
+};
 
-static const char *const refused[] = {"$addToSet", "$bit", "$pop", "$pull", "$pullAll", "$rename"};
-
-static bool kind_of(const char *name, enum change_kind *kind, struct failure *failure)
+static void changes_init(struct changes *changes)
 {
-    for (size_t i = 0; i < COUNT_OF(kinds); i++)
-        if (strcmp(name, kinds[i].name) == 0) {
-            *kind = kinds[i].kind;
-            return true;
-        }
-    for (size_t i = 0; i < COUNT_OF(refused); i++)
-        if (strcmp(name, refused[i]) == 0)
-            return failure_set(failure, FAILURE_NOT_IMPLEMENTED, "%s is not implemented", name);
-    return failure_set(failure, FAILURE_FAILED_TO_PARSE,
-                       "Unknown modifier: %s. Expected a valid update modifier or pipeline-style "
-                       "update specified as an array",
-                       name);
+    changes->items = changes->few;
+    changes->count = 0;
+    changes->capacity = CHANGES_FEW;
+    changes->nested = false;
 }
 
-/* Compares dotted paths part by part; parts that are numbers numerically. Negative, 0, positive; a
- * path that is a prefix of the other comes first. */
+static void changes_release(struct changes *changes)
+{
+    if (changes->items != changes->few)
+        free(changes->items);
+}
+
+static void changes_add(struct changes *changes, const struct change *change)
+{
+    if (changes->count == changes->capacity) {
+        bool moving = changes->items == changes->few;
+        size_t bytes = 2 * changes->capacity * sizeof *changes->items;
+        changes->items = x_realloc(moving ? NULL : changes->items, bytes);
+        if (moving)
+            memcpy(changes->items, changes->few, sizeof changes->few);
+        changes->capacity *= 2;
+    }
+    changes->items[changes->count++] = *change;
+}
+
+/* Compares two parts of paths: numbers come first and in numeric order, which keeps it total. */
+static int compare_parts(const char *a, size_t a_length, const char *b, size_t b_length)
+{
+    int64_t x = element_index(a, a_length), y = element_index(b, b_length);
+    if (x >= 0 && y >= 0)
+        return x < y ? -1 : x > y;
+    if (x >= 0 || y >= 0)
+        return x >= 0 ? -1 : 1;
+    int order = memcmp(a, b, a_length < b_length ? a_length : b_length);
+    return order != 0 ? order : (a_length > b_length) - (a_length < b_length);
+}
+
+/* Part by part; a path that is a prefix of the other comes first. */
 static int compare_paths(const char *a, const char *b)
 {
     for (;;) {
         size_t a_length = strcspn(a, "."), b_length = strcspn(b, ".");
-        size_t a_digits = strspn(a, "0123456789"), b_digits = strspn(b, "0123456789");
-        bool numbers = a_digits == a_length && b_digits == b_length && a_length > 0 && b_length > 0;
-        if (numbers && a_length != b_length)
-            return a_length < b_length ? -1 : 1;
-        size_t shorter = a_length < b_length ? a_length : b_length;
-        int order = memcmp(a, b, shorter);
-        if (order != 0 || a_length != b_length)
-            return order != 0 ? order : a_length < b_length ? -1 : 1;
+        int order = compare_parts(a, a_length, b, b_length);
+        if (order != 0)
+            return order;
         if (a[a_length] == '\0' || b[b_length] == '\0')
             return (a[a_length] != '\0') - (b[b_length] != '\0');
         a += a_length + 1;
@@ -71,7 +86,8 @@ static int compare_paths(const char *a, const char *b)
 
 static int compare_changes(const void *a, const void *b)
 {
-    return compare_paths(((const struct change *)a)->path, ((const struct change *)b)->path);
+    const struct change *x = a, *y = b;
+    return compare_paths(x->operand.name, y->operand.name);
 }
 
 static bool is_prefix(const char *path, const char *longer)
@@ -80,40 +96,59 @@ static bool is_prefix(const char *path, const char *longer)
     return strncmp(path, longer, length) == 0 && (longer[length] == '.' || longer[length] == '\0');
 }
 
-static bool check_path(const char *path, struct failure *failure)
+static bool check_part(const char *path, const char *part, size_t length, struct failure *failure)
 {
-    if (path[0] == '\0' || path[0] == '.' || path[strlen(path) - 1] == '.' ||
-        strstr(path, "..") != NULL)
-        return failure_set(
-            failure, FAILURE_EMPTY_FIELD_NAME,
-            "The update path '%s' contains an empty field name, which is not allowed.", path);
-    for (const char *part = path; part != NULL; part = strchr(part, '.')) {
-        part += part[0] == '.';
-        if (strncmp(part, "$[", 2) == 0 || (part[0] == '$' && (part[1] == '.' || part[1] == '\0')))
-            return failure_set(failure, FAILURE_NOT_IMPLEMENTED,
-                               "positional updates are not implemented: '%s'", path);
-        if (part[0] == '$')
-            return failure_set(
-                failure, FAILURE_DOLLAR_PREFIXED_FIELD_NAME,
-                "The dollar ($) prefixed field '%s' is not allowed in an update path", path);
-    }
-    return true;
+    if (length == 0)
+        return failure_set(failure, FAILURE_EMPTY_FIELD_NAME,
+                           "The update path '%s' contains an empty field name, which is not "
+                           "allowed.",
+                           path);
+    if (part[0] != '$')
+        return true;
+    if (length == 1 || part[1] == '[')
+        return failure_set(failure, FAILURE_NOT_IMPLEMENTED,
+                           "positional updates are not implemented: '%s'", path);
+    return failure_set(failure, FAILURE_DOLLAR_PREFIXED_FIELD_NAME,
+                       "The dollar ($) prefixed field '%.*s' in '%s' is not valid for storage.",
+                       (int)length, part, path);
 }
 
-static bool add_operator(struct changes *changes, enum change_kind kind, const bson_value_t *fields,
-                         struct failure *failure)
+static bool check_path(const char *path, struct failure *failure)
 {
-    bson_iter_t iter;
-    if (fields->value_type != BSON_TYPE_DOCUMENT)
-        return failure_set(failure, FAILURE_FAILED_TO_PARSE,
-                           "Modifiers operate on fields but we found another type instead");
-    for (value_open(fields, &iter); bson_iter_next(&iter);) {
-        struct change change = {kind, bson_iter_key(&iter), *bson_iter_value(&iter)};
-        if (!check_path(change.path, failure) || !change_check(&change, failure))
+    int depth = 1;
+    if (path[0] == '\0')
+        return failure_set(failure, FAILURE_EMPTY_FIELD_NAME, "An empty update path is not valid.");
+    for (const char *part = path;; depth++) {
+        size_t length = strcspn(part, ".");
+        if (!check_part(path, part, length, failure))
             return false;
-        size_t i = array_grow((void **)&changes->items, &changes->count, &changes->capacity,
-                              sizeof(*changes->items));
-        changes->items[i] = change;
+        if (part[length] == '\0')
+            break;
+        part += length + 1;
+    }
+    return depth <= VALUE_DEPTH_MAX ||
+           failure_set(failure, FAILURE_OVERFLOW, "An update path has more than %d parts",
+                       VALUE_DEPTH_MAX);
+}
+
+static bool add_operator(struct changes *changes, const struct element *operator,
+                         struct failure * failure)
+{
+    struct change change = {0};
+    struct elements fields = elements_of_element(operator);
+    if (!change_kind_of(operator->name, &change.kind, failure))
+        return false;
+    if (operator->type != BSON_TYPE_DOCUMENT)
+        return failure_set(failure, FAILURE_FAILED_TO_PARSE,
+                           "Modifiers operate on fields but we found type %s instead. For example: "
+                           "{$mod: {<field>: ...}} not {%s: <%s>}",
+                           fields_type_name(operator->type), operator->name,
+                           fields_type_name(operator->type));
+    while (elements_next(&fields, &change.operand)) {
+        if (!check_path(change.operand.name, failure) || !change_check(&change, failure))
+            return false;
+        changes->nested |= change.kind == CHANGE_PUSH || strchr(change.operand.name, '.') != NULL;
+        changes_add(changes, &change);
     }
     return true;
 }
@@ -122,46 +157,50 @@ static bool add_operator(struct changes *changes, enum change_kind kind, const b
 static bool read_changes(const bson_value_t *update, struct changes *changes,
                          struct failure *failure)
 {
-    bson_iter_t iter;
-    for (value_open(update, &iter); bson_iter_next(&iter);) {
-        enum change_kind kind = CHANGE_SET;
-        if (!kind_of(bson_iter_key(&iter), &kind, failure) ||
-            !add_operator(changes, kind, bson_iter_value(&iter), failure))
+    struct elements operators = elements_of_value(update);
+    struct element operator;
+    while (elements_next(&operators, &operator))
+        if (!add_operator(changes, &operator, failure))
             return false;
-    }
     if (changes->count > 1)
-        qsort(changes->items, changes->count, sizeof(*changes->items), compare_changes);
-    for (size_t i = 1; i < changes->count; i++)
-        if (is_prefix(changes->items[i - 1].path, changes->items[i].path))
+        qsort(changes->items, changes->count, sizeof *changes->items, compare_changes);
+    for (size_t i = 1; i < changes->count; i++) {
+        const char *path = changes->items[i].operand.name;
+        const char *before = changes->items[i - 1].operand.name;
+        if (is_prefix(before, path))
             return failure_set(failure, FAILURE_CONFLICTING_UPDATE_OPERATORS,
-                               "Updating the path '%s' would create a conflict at '%s'",
-                               changes->items[i].path, changes->items[i - 1].path);
+                               "Updating the path '%s' would create a conflict at '%s'", path,
+                               before);
+    }
     return true;
 }
 
 bool update_is_replacement(const bson_value_t *change)
 {
-    bson_iter_t iter;
+    struct elements fields = elements_of_value(change);
+    struct element first;
     if (change->value_type != BSON_TYPE_DOCUMENT)
         return false;
-    return !value_open(change, &iter) || !bson_iter_next(&iter) || bson_iter_key(&iter)[0] != '$';
+    return !elements_next(&fields, &first) || first.name[0] != '$';
 }
 
 static bool check_replacement(const bson_value_t *replacement, struct failure *failure)
 {
-    bson_iter_t iter;
-    for (value_open(replacement, &iter); bson_iter_next(&iter);)
-        if (bson_iter_key(&iter)[0] == '$')
-            return failure_set(
-                failure, FAILURE_DOLLAR_PREFIXED_FIELD_NAME,
-                "The dollar ($) prefixed field '%s' in '%s' is not valid for storage.",
-                bson_iter_key(&iter), bson_iter_key(&iter));
+    struct elements fields = elements_of_value(replacement);
+    struct element field;
+    while (elements_next(&fields, &field))
+        if (field.name[0] == '$')
+            return failure_set(failure, FAILURE_DOLLAR_PREFIXED_FIELD_NAME,
+                               "The dollar ($) prefixed field '%s' in '%s' is not allowed in the "
+                               "context of an update's replacement document. Consider using an "
+                               "aggregation pipeline with $replaceWith.",
+                               field.name, field.name);
     return true;
 }
 
 bool update_check(const bson_value_t *change, struct failure *failure)
 {
-    struct changes changes = {0};
+    struct changes changes;
     if (change->value_type == BSON_TYPE_ARRAY)
         return pipeline_check(change, failure);
     if (change->value_type != BSON_TYPE_DOCUMENT)
@@ -169,83 +208,74 @@ bool update_check(const bson_value_t *change, struct failure *failure)
                            "Update argument must be either an object or an array");
     if (update_is_replacement(change))
         return check_replacement(change, failure);
+    changes_init(&changes);
     bool fine = read_changes(change, &changes, failure);
-    free(changes.items);
+    changes_release(&changes);
     return fine;
 }
 
-/* Applying ------------------------------------------------------------------------------------ */
+/* Applying operators --------------------------------------------------------------------------- */
 
-/* One level of the copy: which changes are still to be made below a path of `skip` bytes. */
-struct below {
-    struct change *from, *end; /* sorted; all begin with the same `skip` bytes */
+/* Changes that share the first `skip` bytes of their paths: what is to be done at one level. */
+struct group {
+    struct change *from, *end;
     size_t skip;
+    size_t level; /* 1 at the top */
 };
 
+/* An update under way: what stays the same at all levels. */
 struct applying {
     const struct update *update;
+    struct buffer *out;
     struct failure *failure;
 };
 
-static bool copy_level(const struct applying *applying, bson_iter_t *old, bool is_array,
-                       const struct below *below, bson_t *into);
+static bool write_level(const struct applying *applying, struct elements old, bool is_array,
+                        const struct group *group);
 
-/* The changes whose next part is `key`, of those from `at` on; sets done on them by moving `at`. */
-static struct below part_of(const struct below *below, const char *key, size_t length)
+/* The changes of the group, from `from` on, that go into the same field as the first: `name`. */
+static struct group part_from(const struct group *group, struct change *from, const char **name,
+                              size_t *length)
 {
-    struct below part = {below->end, below->end, below->skip + length + 1};
-    for (struct change *change = below->from; change < below->end; change++) {
-        const char *rest = change->path + below->skip;
-        bool same = strncmp(rest, key, length) == 0 &&
-                    (rest[length] == '.' || rest[length] == '\0') && strcspn(rest, ".") == length;
-        if (same && part.from == below->end)
-            part.from = change;
-        if (same)
-            part.end = change + 1;
+    *name = from->operand.name + group->skip;
+    *length = strcspn(*name, ".");
+    struct change *end = from + 1;
+    while (end < group->end) {
+        const char *other = end->operand.name + group->skip;
+        if (strncmp(other, *name, *length) != 0 ||
+            (other[*length] != '.' && other[*length] != '\0'))
+            break;
+        end++;
     }
-    if (part.from == below->end)
-        part.end = part.from;
-    return part;
+    return (struct group){from, end, group->skip + *length + 1, group->level + 1};
 }
 
-static bool is_leaf(const struct below *part)
+/* The changes that concern an old element; false: none. `at` is its position. */
+static bool find_part(const struct group *group, const struct element *old, bool is_array,
+                      int64_t at, struct group *part)
 {
-    return part->end - part->from == 1 && part->from->path[part->skip - 1] == '\0';
+    const char *name;
+    size_t length;
+    for (struct change *change = group->from; change < group->end; change = part->end) {
+        *part = part_from(group, change, &name, &length);
+        bool same =
+            is_array ? element_index(name, length) == at : element_is_named(old, name, length);
+        if (same && change->handled < group->level) { /* of two fields of one name: the first */
+            change->handled = group->level;
+            return true;
+        }
+    }
+    return false;
 }
 
-/* A field that exists and that some change leads into or replaces. */
-static bool copy_changed(const struct applying *applying, const bson_iter_t *field, bool in_array,
-                         const struct below *part, bson_t *into)
+/* Does the path end here? Without conflicts the change is then alone in its group. */
+static bool is_end(const struct group *part)
 {
-    const char *key = bson_iter_key(field);
-    bson_iter_t inside;
-    bson_t child;
-    if (is_leaf(part)) {
-        bson_iter_t copy = *field;
-        struct change_place place = {key, bson_iter_value(&copy), in_array};
-        return change_apply(part->from, applying->update, &place, into, applying->failure);
-    }
-    if (BSON_ITER_HOLDS_DOCUMENT(field) || BSON_ITER_HOLDS_ARRAY(field)) {
-        bool is_array = BSON_ITER_HOLDS_ARRAY(field);
-        must(bson_iter_recurse(field, &inside));
-        if (is_array)
-            BSON_APPEND_ARRAY_BEGIN(into, key, &child);
-        else
-            BSON_APPEND_DOCUMENT_BEGIN(into, key, &child);
-        bool fine = copy_level(applying, &inside, is_array, part, &child);
-        return (is_array ? bson_append_array_end(into, &child)
-                         : bson_append_document_end(into, &child)) &&
-               fine;
-    }
-    for (struct change *change = part->from; change < part->end; change++)
-        if (change->kind != CHANGE_UNSET)
-            return failure_set(applying->failure, FAILURE_PATH_NOT_VIABLE,
-                               "Cannot create field '%s' in element {%s: ...}",
-                               change->path + part->skip, key);
-    return bson_append_iter(into, NULL, -1, field);
+    return part->from->operand.name[part->skip - 1] == '\0';
 }
 
-static bool makes_something(const struct applying *applying, const struct below *part)
+/* Would the changes make something where there is nothing? */
+static bool is_creating(const struct applying *applying, const struct group *part)
 {
     for (struct change *change = part->from; change < part->end; change++)
         if (change->kind != CHANGE_UNSET &&
@@ -254,174 +284,204 @@ static bool makes_something(const struct applying *applying, const struct below 
     return false;
 }
 
-/* A field that does not exist yet. */
-static bool add_missing(const struct applying *applying, const char *key, const struct below *part,
-                        bson_t *into)
+static bool refuse_path(const struct applying *applying, const struct group *group,
+                        const char *parent, const char *type)
 {
-    bson_t child;
-    bson_iter_t nothing;
-    const bson_t empty = BSON_INITIALIZER;
-    if (!makes_something(applying, part))
+    const char *name = group->from->operand.name + group->skip;
+    return failure_set(applying->failure, FAILURE_PATH_NOT_VIABLE,
+                       "Cannot create field '%.*s' in element {%s: <%s>}", (int)strcspn(name, "."),
+                       name, parent, type);
+}
+
+/* An old element that some change strikes or leads into. */
+static bool write_changed(const struct applying *applying, const struct element *old, bool in_array,
+                          const struct group *part)
+{
+    struct buffer *out = applying->out;
+    if (is_end(part)) {
+        struct change_place place = {old->name, old->name_length, old, in_array};
+        return change_apply(part->from, applying->update, &place, out, applying->failure);
+    }
+    if (element_is_container(old)) {
+        element_begin(out, old->type, old->name, old->name_length);
+        size_t begun = document_begin(out);
+        if (!write_level(applying, elements_of_element(old), old->type == BSON_TYPE_ARRAY, part))
+            return false;
+        document_end(out, begun);
         return true;
-    if (is_leaf(part)) {
-        struct change_place place = {key, NULL, false};
-        return change_apply(part->from, applying->update, &place, into, applying->failure);
     }
-    bson_iter_init(&nothing, &empty);
-    BSON_APPEND_DOCUMENT_BEGIN(into, key, &child);
-    bool fine = copy_level(applying, &nothing, false, part, &child);
-    return bson_append_document_end(into, &child) && fine;
-}
-
-/* New elements of an array: their names must be numbers, gaps are filled with null. */
-static bool pad_array(const struct applying *applying, const char *name, size_t length,
-                      uint32_t *next, bson_t *into)
-{
-    enum { PADDING_MAX = 1500000 };
-    char key[16];
-    const char *text;
-    if (strspn(name, "0123456789") != length || length > 9)
-        return failure_set(applying->failure, FAILURE_PATH_NOT_VIABLE,
-                           "Cannot create field '%s' in an array", name);
-    unsigned long index = strtoul(name, NULL, 10);
-    if (index > *next + PADDING_MAX)
-        return failure_set(applying->failure, (enum failure_code)2, "too much padding in an array");
-    for (; *next < index; (*next)++) {
-        bson_uint32_to_string(*next, &text, key, sizeof(key));
-        BSON_APPEND_NULL(into, text);
-    }
-    (*next)++;
+    if (is_creating(applying, part))
+        return refuse_path(applying, part, old->name, fields_type_name(old->type));
+    element_write(out, old);
     return true;
 }
 
-static bool add_all_missing(const struct applying *applying, const struct below *below,
-                            const bson_iter_t *old, bool is_array, uint32_t next, bson_t *into)
+/* A field that did not exist. */
+static bool write_new(const struct applying *applying, const char *name, size_t length,
+                      const struct group *part)
 {
-    for (struct change *change = below->from; change < below->end;) {
-        const char *name = change->path + below->skip;
-        size_t length = strcspn(name, ".");
-        struct below part = part_of(below, name, length);
-        bson_iter_t look = *old;
-        change = part.end;
-        if (bson_iter_find_w_len(&look, name, (int)length))
+    struct buffer *out = applying->out;
+    if (is_end(part)) {
+        struct change_place place = {name, length, NULL, false};
+        return change_apply(part->from, applying->update, &place, out, applying->failure);
+    }
+    element_begin(out, BSON_TYPE_DOCUMENT, name, length);
+    size_t begun = document_begin(out);
+    if (!write_level(applying, (struct elements){0}, false, part))
+        return false;
+    document_end(out, begun);
+    return true;
+}
+
+/* Fills an array with null up to a new element's index. */
+static bool pad_array(const struct applying *applying, const struct group *group, int64_t index,
+                      int64_t *count)
+{
+    char text[16];
+    const char *name;
+    if (index < 0)
+        return refuse_path(applying, group, "an element", "array");
+    if (index - *count > PADDING_MAX)
+        return failure_set(applying->failure, FAILURE_CANNOT_BACKFILL_ARRAY,
+                           "can't backfill more than %d elements", PADDING_MAX);
+    for (; *count < index; (*count)++) {
+        size_t length = bson_uint32_to_string((uint32_t)*count, &name, text, sizeof text);
+        element_begin(applying->out, BSON_TYPE_NULL, name, length);
+    }
+    (*count)++;
+    return true;
+}
+
+/* Copies one level of the old document with the group's changes; then appends what is new. */
+static bool write_level(const struct applying *applying, struct elements old, bool is_array,
+                        const struct group *group)
+{
+    struct element element;
+    struct group part;
+    const char *name;
+    size_t length;
+    int64_t count = 0;
+    for (; elements_next(&old, &element); count++) {
+        if (!find_part(group, &element, is_array, count, &part))
+            element_write(applying->out, &element);
+        else if (!write_changed(applying, &element, is_array, &part))
+            return false;
+    }
+    for (struct change *change = group->from; change < group->end; change = part.end) {
+        part = part_from(group, change, &name, &length);
+        if (change->handled >= group->level || !is_creating(applying, &part))
             continue;
-        char *key = x_strndup(name, length);
-        bool fine = !is_array || !makes_something(applying, &part) ||
-                    pad_array(applying, key, length, &next, into);
-        fine = fine && add_missing(applying, key, &part, into);
-        free(key);
-        if (!fine)
+        if (is_array) {
+            struct group here = {part.from, part.end, group->skip, group->level};
+            if (!pad_array(applying, &here, element_index(name, length), &count))
+                return false;
+        }
+        if (!write_new(applying, name, length, &part))
             return false;
     }
     return true;
 }
 
-static bool copy_level(const struct applying *applying, bson_iter_t *old, bool is_array,
-                       const struct below *below, bson_t *into)
+static bool apply_operators(const struct update *update, const bson_t *was, struct buffer *out,
+                            struct failure *failure)
 {
-    bson_iter_t start = *old;
-    uint32_t next = 0;
-    while (bson_iter_next(old)) {
-        const char *key = bson_iter_key(old);
-        struct below part = part_of(below, key, bson_iter_key_len(old));
-        next++;
-        if (part.from == below->end) {
-            if (!bson_append_iter(into, NULL, -1, old))
-                return false;
-        } else if (!copy_changed(applying, old, is_array, &part, into)) {
-            return false;
-        }
-    }
-    return add_all_missing(applying, below, &start, is_array, next, into);
-}
-
-static bool apply_operators(const struct applying *applying, const bson_t *was, bson_t *is)
-{
-    struct changes changes = {0};
-    bson_iter_t old;
-    bool fine = read_changes(applying->update->change, &changes, applying->failure);
-    struct below below = {changes.items, changes.items + changes.count, 0};
+    struct changes changes;
+    struct applying applying = {update, out, failure};
+    changes_init(&changes);
+    bool fine = read_changes(update->change, &changes, failure);
     if (fine) {
-        bson_iter_init(&old, was);
-        fine = copy_level(applying, &old, false, &below, is);
+        struct group all = {changes.items, changes.items + changes.count, 0, 1};
+        size_t begun = document_begin(out);
+        fine = write_level(&applying, elements_of(was), false, &all);
+        document_end(out, begun);
     }
-    free(changes.items);
-    if (!fine && applying->failure->code == FAILURE_NONE)
-        failure_set(applying->failure, FAILURE_OBJECT_TOO_LARGE, "the document would be too large");
+    if (fine && changes.nested && out->length <= DOCUMENT_BYTES_MAX &&
+        value_malformed(out->bytes, out->length))
+        fine = failure_set(failure, FAILURE_OVERFLOW,
+                           "The update would make the document nest deeper than %d levels",
+                           VALUE_DEPTH_MAX);
+    changes_release(&changes);
     return fine;
 }
 
-static bool apply_replacement(const bson_value_t *replacement, const bson_t *was, bson_t *is)
+/* All forms ------------------------------------------------------------------------------------ */
+
+/* The replacement's fields, behind the _id that it names or, without one, the old _id. */
+static void apply_replacement(const bson_value_t *replacement, const bson_t *was,
+                              struct buffer *out)
 {
-    bson_iter_t iter;
-    bson_value_t id;
-    if (value_field(was, "_id", &id))
-        bson_append_value(is, "_id", -1, &id);
-    for (value_open(replacement, &iter); bson_iter_next(&iter);)
-        if (strcmp(bson_iter_key(&iter), "_id") != 0 || !bson_has_field(is, "_id"))
-            bson_append_iter(is, NULL, -1, &iter);
-    return true;
+    struct elements fields = elements_of_value(replacement);
+    struct element field;
+    size_t begun = document_begin(out);
+    if (elements_find(fields, "_id", 3, &field) ||
+        elements_find(elements_of(was), "_id", 3, &field))
+        element_write(out, &field);
+    while (elements_next(&fields, &field))
+        if (!element_is_named(&field, "_id", 3))
+            element_write(out, &field);
+    document_end(out, begun);
 }
 
-/* The _id a replacement names must be the one that is there. */
-static bool same_id(const bson_t *was, const bson_value_t *replacement, struct failure *failure)
+/* Moves _id to the front, when something has put it behind other fields. */
+static void put_id_first(struct buffer *out)
 {
-    bson_iter_t iter;
-    bson_value_t id;
-    if (!value_open(replacement, &iter) || !bson_iter_find(&iter, "_id") ||
-        !value_field(was, "_id", &id) || value_compare(&id, bson_iter_value(&iter)) == 0)
-        return true;
-    return failure_set(failure, FAILURE_IMMUTABLE_FIELD,
-                       "After applying the update, the (immutable) field '_id' was found to have "
-                       "been altered");
+    struct elements fields = {out->bytes + 4, out->bytes + out->length - 1};
+    struct element id;
+    if (!elements_find(fields, "_id", 3, &id) || id.start == fields.at)
+        return;
+    size_t bytes = (size_t)(id.data - id.start) + id.size;
+    uint8_t *first = out->bytes + 4, *copy = x_malloc(bytes);
+    memcpy(copy, id.start, bytes);
+    memmove(first + bytes, first, (size_t)(id.start - first));
+    memcpy(first, copy, bytes);
+    free(copy);
 }
 
-static bool check_result(const bson_t *was, const bson_t *is, struct failure *failure)
+/* `is` is the new document; its _id, if any, is in front. */
+static bool check_id(const bson_t *was, const bson_t *is, struct failure *failure)
 {
     bson_value_t before, after;
-    if (is->len > DOCUMENT_BYTES_MAX)
-        return failure_set(failure, FAILURE_OBJECT_TOO_LARGE,
-                           "Resulting document after update is larger than 16777216");
-    if (value_field(was, "_id", &before) &&
-        (!value_field(is, "_id", &after) || !value_identical(&before, &after)))
+    bool had = value_field(was, "_id", &before), has = value_field(is, "_id", &after);
+    if (had && (!has || value_compare(&before, &after) != 0))
         return failure_set(failure, FAILURE_IMMUTABLE_FIELD,
                            "Performing an update on the path '_id' would modify the immutable "
                            "field '_id'");
+    if (has && (after.value_type == BSON_TYPE_ARRAY || after.value_type == BSON_TYPE_REGEX ||
+                after.value_type == BSON_TYPE_UNDEFINED))
+        return failure_set(failure, FAILURE_INVALID_ID_FIELD,
+                           "The '_id' value cannot be of type %s",
+                           fields_type_name(after.value_type));
     return true;
 }
 
-/* Moves _id to the front when an operator has added it behind other fields. */
-static void put_id_first(bson_t *document)
+static bool finish(const bson_t *was, struct buffer *out, bson_t *is, bool *changed,
+                   struct failure *failure)
 {
-    bson_iter_t iter;
-    bson_value_t id;
-    if (bson_empty(document) || !bson_iter_init(&iter, document) || !bson_iter_next(&iter) ||
-        strcmp(bson_iter_key(&iter), "_id") == 0 || !value_field(document, "_id", &id))
-        return;
-    bson_t ordered = BSON_INITIALIZER;
-    bson_append_value(&ordered, "_id", -1, &id);
-    for (bson_iter_init(&iter, document); bson_iter_next(&iter);)
-        if (strcmp(bson_iter_key(&iter), "_id") != 0)
-            bson_append_iter(&ordered, NULL, -1, &iter);
-    bson_destroy(document);
-    bson_copy_to(&ordered, document);
-    bson_destroy(&ordered);
+    bson_t view;
+    if (out->length > DOCUMENT_BYTES_MAX)
+        return failure_set(failure, FAILURE_OBJECT_TOO_LARGE,
+                           "Resulting document after update is larger than %d", DOCUMENT_BYTES_MAX);
+    put_id_first(out);
+    must(bson_init_static(&view, out->bytes, out->length));
+    if (!check_id(was, &view, failure))
+        return false;
+    *changed = view.len != was->len || memcmp(out->bytes, bson_get_data(was), view.len) != 0;
+    bson_concat(is, &view);
+    return true;
 }
 
 bool update_apply(const struct update *update, const bson_t *was, bson_t *is, bool *changed,
                   struct failure *failure)
 {
-    struct applying applying = {update, failure};
-    bool fine;
+    struct buffer out = {0};
+    bool fine = true;
     if (update->change->value_type == BSON_TYPE_ARRAY)
-        fine = pipeline_apply(update->change, was, update->now_ms, is, failure);
+        fine = pipeline_apply(update, was, &out, failure);
     else if (update_is_replacement(update->change))
-        fine = same_id(was, update->change, failure) && apply_replacement(update->change, was, is);
+        apply_replacement(update->change, was, &out);
     else
-        fine = apply_operators(&applying, was, is);
-    if (!fine)
-        return false;
-    put_id_first(is);
-    *changed = !bson_equal(was, is);
-    return check_result(was, is, failure);
+        fine = apply_operators(update, was, &out, failure);
+    fine = fine && finish(was, &out, is, changed, failure);
+    buffer_release(&out);
+    return fine;
 }

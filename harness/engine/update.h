@@ -17,19 +17,24 @@ struct update {
     int64_t now_ms;             /* the command's time: $$NOW, $currentDate */
 };
 
-/* Checks an update's form without a document: unknown operators (9), two operators on one path or a
- * prefix of it (40), mixed operators and fields (9), bad paths, unknown stages and expressions. */
+/* Checks an update's form without a document: unknown operators (9), two operators on one path
+ * or a prefix of it (40), a field among operators (9) or an operator among fields (52), bad
+ * paths, unknown stages and expressions. */
 bool update_check(const bson_value_t *change, struct failure *);
 
 /* True when `change` is a whole replacement document (no operators, not a pipeline); such an update
  * must not be combined with multi:true. */
 bool update_is_replacement(const bson_value_t *change);
 
-/* Computes the new document. `was` is the stored document, or the seed of an upsert. `is` must be
- * initialised and empty; on success it holds the new document, `_id` first, existing fields in
- * place, new ones in sorted path order. `*changed` is false when the result is identical (then
- * nModified does not count it). Refused: changing _id (66), a path through a scalar (28), $inc or
- * $mul of a non-number (14), int64 overflow (2), result over 16 MiB (10334). */
+/* Computes the new document. `was` is the stored document, or the seed of an upsert. `is` must
+ * be initialised and empty; on success it holds the new document, `_id` first, existing fields
+ * in place, new ones in sorted path order. `*changed` is false when the result is identical
+ * (then nModified does not count it). A result without _id has none: the caller generates it.
+ * Refused: changing _id (66; another number type of the same value is no change), an _id that is
+ * an array, a regular expression or undefined (53), a path through a scalar (28), $inc or $mul
+ * of a non-number (14), int64 overflow (2), gaps of more than 1,500,000 in an array (34), a
+ * result that nests deeper than VALUE_DEPTH_MAX (15) or is over 16 MiB (10334). What `is` holds
+ * after a refusal is undefined. */
 bool update_apply(const struct update *, const bson_t *was, bson_t *is, bool *changed,
                   struct failure *);
 

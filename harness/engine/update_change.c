@@ -1,201 +1,316 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * update_change: see update_change.h. Numbers follow MongoDB's rules: int32 grows to int64 when it
- * must, int64 overflow is an error, any double makes a double; a missing field counts as the operand
- * for $inc, $min and $max, and as 0 of the operand's type for $mul.
+ * update_change: see update_change.h. Numbers follow MongoDB's SafeNum: int32 grows to int64 when
+ * it must, int64 overflow is an error, any double makes a double; a missing field counts as the
+ * operand for $inc, $min and $max, and as 0 of the operand's type for $mul. Values that are taken
+ * over as they are (from the old document or the update) are copied as bytes.
  */
 #include "update_change.h"
-#include "base.h"
-#include "value.h"
 
+#include "base.h"
+#include "fields.h"
+#include "value.h"
 #include <inttypes.h>
 #include <string.h>
 
-static bool check_date(const struct change *change, struct failure *failure)
+static const struct {
+    const char *name;
+    enum change_kind kind;
+} kinds[] = {{"$set", CHANGE_SET},
+             {"$inc", CHANGE_INC},
+             {"$unset", CHANGE_UNSET},
+             {"$mul", CHANGE_MUL},
+             {"$min", CHANGE_MIN},
+             {"$max", CHANGE_MAX},
+             {"$push", CHANGE_PUSH},
+             {"$currentDate", CHANGE_CURRENT_DATE},
+             {"$setOnInsert", CHANGE_SET_ON_INSERT}};
+
+static const char *const refused[] = {"$addToSet", "$pull", "$pullAll", "$pop",
+                                      "$rename",   "$bit",  "$pushAll"};
+
+bool change_kind_of(const char *name, enum change_kind *kind, struct failure *failure)
 {
-    bson_iter_t iter;
-    const bson_value_t *operand = &change->operand;
-    if (operand->value_type == BSON_TYPE_BOOL)
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        if (strcmp(name, kinds[i].name) == 0) {
+            *kind = kinds[i].kind;
+            return true;
+        }
+    for (size_t i = 0; i < COUNT_OF(refused); i++)
+        if (strcmp(name, refused[i]) == 0)
+            return failure_set(failure, FAILURE_NOT_IMPLEMENTED, "%s is not implemented", name);
+    return failure_set(failure, FAILURE_FAILED_TO_PARSE,
+                       "Unknown modifier: %s. Expected a valid update modifier or pipeline-style "
+                       "update specified as an array",
+                       name);
+}
+
+/* Checking ------------------------------------------------------------------------------------- */
+
+static bool is_text(const struct element *element, const char *text)
+{
+    bson_value_t value;
+    element_value(element, &value);
+    return element->type == BSON_TYPE_UTF8 && strcmp(value.value.v_utf8.str, text) == 0;
+}
+
+static bool check_date(const struct element *operand, struct failure *failure)
+{
+    struct elements options = elements_of_element(operand);
+    struct element option;
+    if (operand->type == BSON_TYPE_BOOL)
         return true;
-    if (operand->value_type == BSON_TYPE_DOCUMENT && value_open(operand, &iter) &&
-        bson_iter_next(&iter) && strcmp(bson_iter_key(&iter), "$type") == 0 &&
-        BSON_ITER_HOLDS_UTF8(&iter) &&
-        (strcmp(bson_iter_utf8(&iter, NULL), "date") == 0 ||
-         strcmp(bson_iter_utf8(&iter, NULL), "timestamp") == 0))
-        return true;
+    if (operand->type != BSON_TYPE_DOCUMENT)
+        return failure_set(
+            failure, FAILURE_BAD_VALUE,
+            "%s is not valid type for $currentDate. Please use a boolean ('true') or "
+            "a $type expression ({$type: 'timestamp/date'}).",
+            fields_type_name(operand->type));
+    while (elements_next(&options, &option)) {
+        if (strcmp(option.name, "$type") != 0)
+            return failure_set(failure, FAILURE_BAD_VALUE, "Unrecognized $currentDate option: %s",
+                               option.name);
+        if (is_text(&option, "date") || is_text(&option, "timestamp"))
+            return true;
+    }
     return failure_set(failure, FAILURE_BAD_VALUE,
-                       "The '%s' field of $currentDate must be a boolean or {$type: 'date' or "
-                       "'timestamp'}",
-                       change->path);
+                       "The '$type' string field is required to be 'date' or 'timestamp': "
+                       "{$currentDate: {field : {$type: 'date'}}}");
 }
 
-/* Is the operand of $push {$each: [...]}? Fills in its array. */
-static bool each_of(const bson_value_t *operand, bson_value_t *array)
+/* The array of {$each: [...]}; false when the operand is a plain value. */
+static bool each_of(const struct element *operand, struct element *each)
 {
-    bson_iter_t iter;
-    if (operand->value_type != BSON_TYPE_DOCUMENT || !value_open(operand, &iter) ||
-        !bson_iter_find(&iter, "$each"))
-        return false;
-    *array = *bson_iter_value(&iter);
-    return true;
+    return operand->type == BSON_TYPE_DOCUMENT &&
+           elements_find(elements_of_element(operand), "$each", 5, each);
 }
 
-static bool check_push(const struct change *change, struct failure *failure)
+static bool check_push(const struct element *operand, struct failure *failure)
 {
-    bson_value_t array;
-    bson_iter_t iter;
-    if (!each_of(&change->operand, &array))
-        return true;
-    if (array.value_type != BSON_TYPE_ARRAY)
+    static const char *const modifiers[] = {"$slice", "$sort", "$position"};
+    struct elements clauses = elements_of_element(operand);
+    struct element clause, each;
+    bool has_each = each_of(operand, &each);
+    if (has_each && each.type != BSON_TYPE_ARRAY)
         return failure_set(failure, FAILURE_BAD_VALUE,
-                           "The argument to $each in $push must be an array");
-    for (value_open(&change->operand, &iter); bson_iter_next(&iter);)
-        if (strcmp(bson_iter_key(&iter), "$each") != 0)
-            return failure_set(failure, FAILURE_NOT_IMPLEMENTED, "%s of $push is not implemented",
-                               bson_iter_key(&iter));
+                           "The argument to $each in $push must be an array but it was of type: %s",
+                           fields_type_name(each.type));
+    while (operand->type == BSON_TYPE_DOCUMENT && elements_next(&clauses, &clause)) {
+        for (size_t i = 0; i < COUNT_OF(modifiers); i++)
+            if (strcmp(clause.name, modifiers[i]) == 0)
+                return failure_set(failure, FAILURE_NOT_IMPLEMENTED,
+                                   "%s of $push is not implemented", clause.name);
+        if (has_each && strcmp(clause.name, "$each") != 0)
+            return failure_set(failure, FAILURE_BAD_VALUE, "Unrecognized clause in $push: %s",
+                               clause.name);
+    }
     return true;
+}
+
+static bool refuse_decimal(struct failure *failure)
+{
+    return failure_set(failure, FAILURE_NOT_IMPLEMENTED,
+                       "Decimal128 arithmetic is not implemented");
+}
+
+static bool is_number(bson_type_t type)
+{
+    return type == BSON_TYPE_INT32 || type == BSON_TYPE_INT64 || type == BSON_TYPE_DOUBLE;
 }
 
 bool change_check(const struct change *change, struct failure *failure)
 {
+    const struct element *operand = &change->operand;
     switch (change->kind) {
     case CHANGE_INC:
     case CHANGE_MUL:
-        if (change->operand.value_type == BSON_TYPE_DECIMAL128)
-            return failure_set(failure, FAILURE_NOT_IMPLEMENTED,
-                               "Decimal128 arithmetic is not implemented");
-        if (!value_is_number(&change->operand))
-            return failure_set(failure, FAILURE_TYPE_MISMATCH,
-                               "Cannot %s with non-numeric argument: {%s: ...}",
-                               change->kind == CHANGE_INC ? "increment" : "multiply", change->path);
-        return true;
+        if (operand->type == BSON_TYPE_DECIMAL128)
+            return refuse_decimal(failure);
+        return is_number(operand->type) ||
+               failure_set(failure, FAILURE_TYPE_MISMATCH,
+                           "Cannot %s with non-numeric argument: {%s: <%s>}",
+                           change->kind == CHANGE_INC ? "increment" : "multiply", operand->name,
+                           fields_type_name(operand->type));
     case CHANGE_CURRENT_DATE:
-        return check_date(change, failure);
+        return check_date(operand, failure);
     case CHANGE_PUSH:
-        return check_push(change, failure);
+        return check_push(operand, failure);
     default:
         return true;
     }
 }
 
-static double real(const bson_value_t *value)
+/* Applying ------------------------------------------------------------------------------------- */
+
+static void write_int64(struct buffer *out, bson_type_t type, const struct change_place *place,
+                        int64_t value)
+{
+    element_begin(out, type, place->name, place->length);
+    buffer_int32(out, (int32_t)(uint32_t)value);
+    buffer_int32(out, (int32_t)(uint32_t)((uint64_t)value >> 32));
+}
+
+static void write_double(struct buffer *out, const struct change_place *place, double value)
+{
+    int64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    write_int64(out, BSON_TYPE_DOUBLE, place, bits);
+}
+
+static void write_whole(struct buffer *out, const struct change_place *place, bool is_long,
+                        int64_t value)
+{
+    if (is_long || value > INT32_MAX || value < INT32_MIN) {
+        write_int64(out, BSON_TYPE_INT64, place, value);
+        return;
+    }
+    element_begin(out, BSON_TYPE_INT32, place->name, place->length);
+    buffer_int32(out, (int32_t)value);
+}
+
+static void write_zero(struct buffer *out, const struct change_place *place, bson_type_t type)
+{
+    if (type == BSON_TYPE_DOUBLE)
+        write_double(out, place, 0);
+    else
+        write_whole(out, place, type == BSON_TYPE_INT64, 0);
+}
+
+static double real_of(const bson_value_t *value)
 {
     return value->value_type == BSON_TYPE_DOUBLE  ? value->value.v_double
            : value->value_type == BSON_TYPE_INT32 ? value->value.v_int32
                                                   : (double)value->value.v_int64;
 }
 
-static int64_t whole(const bson_value_t *value)
+static int64_t whole_of(const bson_value_t *value)
 {
     return value->value_type == BSON_TYPE_INT32 ? value->value.v_int32 : value->value.v_int64;
 }
 
-static bool arithmetic(const struct change *change, const struct change_place *place, bson_t *into,
-                       struct failure *failure)
+static bool calculate(const struct change *change, const struct change_place *place,
+                      struct buffer *out, struct failure *failure)
 {
-    const bson_value_t *a = place->old, *b = &change->operand;
+    bson_value_t a, b;
     bool adding = change->kind == CHANGE_INC;
-    bson_value_t zero = *b;
-    if (a == NULL && adding)
-        return bson_append_value(into, place->key, -1, b);
-    if (a == NULL) {
-        memset(&zero.value, 0, sizeof(zero.value));
-        return bson_append_value(into, place->key, -1, &zero);
-    }
-    if (a->value_type == BSON_TYPE_DECIMAL128)
-        return failure_set(failure, FAILURE_NOT_IMPLEMENTED,
-                           "Decimal128 arithmetic is not implemented");
-    if (!value_is_number(a))
+    const char *name = adding ? "$inc" : "$mul";
+    element_value(place->old, &a);
+    element_value(&change->operand, &b);
+    if (a.value_type == BSON_TYPE_DECIMAL128)
+        return refuse_decimal(failure);
+    if (!is_number(a.value_type))
         return failure_set(failure, FAILURE_TYPE_MISMATCH,
-                           "Cannot apply %s to a value of non-numeric type. The field '%s' is not "
-                           "a number",
-                           adding ? "$inc" : "$mul", place->key);
-    if (a->value_type == BSON_TYPE_DOUBLE || b->value_type == BSON_TYPE_DOUBLE)
-        return bson_append_double(into, place->key, -1,
-                                  adding ? real(a) + real(b) : real(a) * real(b));
-    int64_t result;
-    if (adding ? __builtin_add_overflow(whole(a), whole(b), &result)
-               : __builtin_mul_overflow(whole(a), whole(b), &result))
+                           "Cannot apply %s to a value of non-numeric type. The document has the "
+                           "field '%s' of non-numeric type %s",
+                           name, place->name, fields_type_name(a.value_type));
+    if (a.value_type == BSON_TYPE_DOUBLE || b.value_type == BSON_TYPE_DOUBLE) {
+        double x = real_of(&a), y = real_of(&b);
+        write_double(out, place, adding ? x + y : x * y);
+        return true;
+    }
+    int64_t result, x = whole_of(&a), y = whole_of(&b);
+    if (adding ? __builtin_add_overflow(x, y, &result) : __builtin_mul_overflow(x, y, &result))
         return failure_set(failure, FAILURE_BAD_VALUE,
                            "Failed to apply %s operations to current value ((NumberLong)%" PRId64
-                           ") for '%s': the result does not fit",
-                           adding ? "$inc" : "$mul", whole(a), place->key);
-    bool is_long = a->value_type == BSON_TYPE_INT64 || b->value_type == BSON_TYPE_INT64 ||
-                   result > INT32_MAX || result < INT32_MIN;
-    return is_long ? bson_append_int64(into, place->key, -1, result)
-                   : bson_append_int32(into, place->key, -1, (int32_t)result);
+                           ") for field '%s'",
+                           name, x, place->name);
+    write_whole(out, place, a.value_type == BSON_TYPE_INT64 || b.value_type == BSON_TYPE_INT64,
+                result);
+    return true;
 }
 
-static bool pick(const struct change *change, const struct change_place *place, bson_t *into)
+static bool is_replaced(const struct change *change, const struct element *old)
 {
-    const bson_value_t *kept = place->old;
-    int order = kept != NULL ? value_compare(&change->operand, kept) : 0;
-    if (kept == NULL || (change->kind == CHANGE_MIN ? order < 0 : order > 0))
-        kept = &change->operand;
-    return bson_append_value(into, place->key, -1, kept);
+    bson_value_t a, b;
+    element_value(&change->operand, &a);
+    element_value(old, &b);
+    int order = value_compare(&a, &b);
+    return change->kind == CHANGE_MIN ? order < 0 : order > 0;
 }
 
-static bool set_date(const struct change *change, const struct update *update,
-                     const struct change_place *place, bson_t *into)
+/* A timestamp counts within its second; milliseconds do, since there is one clock here. */
+static void write_date(const struct change *change, const struct update *update,
+                       const struct change_place *place, struct buffer *out)
 {
-    bson_iter_t iter;
-    if (change->operand.value_type == BSON_TYPE_DOCUMENT && value_open(&change->operand, &iter) &&
-        bson_iter_next(&iter) && strcmp(bson_iter_utf8(&iter, NULL), "timestamp") == 0)
-        return bson_append_timestamp(into, place->key, -1, (uint32_t)(update->now_ms / 1000),
-                                     (uint32_t)(update->now_ms % 1000) + 1);
-    return bson_append_date_time(into, place->key, -1, update->now_ms);
+    struct elements options = elements_of_element(&change->operand);
+    struct element type;
+    int64_t seconds = update->now_ms / 1000, within = update->now_ms % 1000 + 1;
+    if (elements_next(&options, &type) && is_text(&type, "timestamp"))
+        write_int64(out, BSON_TYPE_TIMESTAMP, place, seconds << 32 | within);
+    else
+        write_int64(out, BSON_TYPE_DATE_TIME, place, update->now_ms);
 }
 
-static bool push(const struct change *change, const struct change_place *place, bson_t *into,
+static void push_one(struct buffer *out, uint32_t index, const struct element *value)
+{
+    char text[16];
+    const char *name;
+    size_t length = bson_uint32_to_string(index, &name, text, sizeof text);
+    element_write_named(out, name, length, value);
+}
+
+static bool push(const struct change *change, const struct change_place *place, struct buffer *out,
                  struct failure *failure)
 {
-    bson_value_t each;
-    bson_iter_t iter;
-    bson_t array;
-    char key[16];
-    const char *name;
-    uint32_t next = 0;
-    if (place->old != NULL && place->old->value_type != BSON_TYPE_ARRAY)
+    struct element each, one;
+    uint32_t count = 0;
+    if (place->old != NULL && place->old->type != BSON_TYPE_ARRAY)
         return failure_set(failure, FAILURE_BAD_VALUE,
-                           "The field '%s' must be an array but is of another type", place->key);
-    bson_append_array_begin(into, place->key, -1, &array);
-    if (place->old != NULL)
-        for (value_open(place->old, &iter); bson_iter_next(&iter); next++)
-            bson_append_iter(&array, NULL, -1, &iter);
+                           "The field '%s' must be an array but is of type %s in the document",
+                           change->operand.name, fields_type_name(place->old->type));
+    element_begin(out, BSON_TYPE_ARRAY, place->name, place->length);
+    size_t begun = document_begin(out);
+    struct elements old =
+        place->old != NULL ? elements_of_element(place->old) : (struct elements){0};
+    for (; elements_next(&old, &one); count++)
+        element_write(out, &one);
     if (each_of(&change->operand, &each)) {
-        for (value_open(&each, &iter); bson_iter_next(&iter); next++) {
-            bson_uint32_to_string(next, &name, key, sizeof(key));
-            bson_append_iter(&array, name, -1, &iter);
-        }
+        struct elements values = elements_of_element(&each);
+        while (elements_next(&values, &one))
+            push_one(out, count++, &one);
     } else {
-        bson_uint32_to_string(next, &name, key, sizeof(key));
-        bson_append_value(&array, name, -1, &change->operand);
+        push_one(out, count, &change->operand);
     }
-    return bson_append_array_end(into, &array);
+    document_end(out, begun);
+    return true;
 }
 
 bool change_apply(const struct change *change, const struct update *update,
-                  const struct change_place *place, bson_t *into, struct failure *failure)
+                  const struct change_place *place, struct buffer *out, struct failure *failure)
 {
+    const struct element *taken = &change->operand;
     switch (change->kind) {
     case CHANGE_SET:
-        return bson_append_value(into, place->key, -1, &change->operand);
+        break;
     case CHANGE_SET_ON_INSERT:
-        if (update->inserting)
-            return bson_append_value(into, place->key, -1, &change->operand);
-        return place->old == NULL || bson_append_value(into, place->key, -1, place->old);
+        if (!update->inserting)
+            taken = place->old;
+        break;
     case CHANGE_UNSET:
-        return !place->in_array || bson_append_null(into, place->key, -1);
+        if (place->in_array && place->old != NULL)
+            element_begin(out, BSON_TYPE_NULL, place->name, place->length);
+        return true;
     case CHANGE_INC:
     case CHANGE_MUL:
-        return arithmetic(change, place, into, failure);
+        if (place->old != NULL)
+            return calculate(change, place, out, failure);
+        if (change->kind == CHANGE_INC)
+            break;
+        write_zero(out, place, change->operand.type);
+        return true;
     case CHANGE_MIN:
     case CHANGE_MAX:
-        return pick(change, place, into);
+        if (place->old != NULL && !is_replaced(change, place->old))
+            taken = place->old;
+        break;
     case CHANGE_CURRENT_DATE:
-        return set_date(change, update, place, into);
+        write_date(change, update, place, out);
+        return true;
     default:
         must(change->kind == CHANGE_PUSH);
-        return push(change, place, into, failure);
+        return push(change, place, out, failure);
     }
+    if (taken != NULL)
+        element_write_named(out, place->name, place->length, taken);
+    return true;
 }

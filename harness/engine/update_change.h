@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * update_change: one operator on one path: $inc of "a.b", and so on.
+ * update_change: one operator on one path: $inc of "a.b", and so on. update.c finds the place, this
+ * file says what becomes of it.
  */
 #ifndef RACEBENCH_ENGINE_UPDATE_CHANGE_H
 #define RACEBENCH_ENGINE_UPDATE_CHANGE_H
 
+#include "element.h"
 #include "failure.h"
 #include "update.h"
 
@@ -22,28 +24,26 @@ enum change_kind {
 
 struct change {
     enum change_kind kind;
-    const char *path;     /* dotted; borrowed from the update */
-    bson_value_t operand; /* likewise */
+    struct element operand; /* borrowed from the update; its name is the dotted path */
+    size_t handled;         /* levels of the document at which its part of the path was met */
 };
 
-/* A growing list of changes. */
-struct changes {
-    struct change *items;
-    size_t count, capacity;
-};
-
-/* Where a change strikes: the field's name, its present value (NULL: missing). */
+/* Where a change strikes: the field's name and its present value (NULL: missing). */
 struct change_place {
-    const char *key;
-    const bson_value_t *old;
+    const char *name;
+    size_t length;
+    const struct element *old;
     bool in_array; /* an element: $unset leaves null behind */
 };
+
+/* Finds the kind by the operator's name. False: unknown (9) or not supported here (238). */
+bool change_kind_of(const char *name, enum change_kind *kind, struct failure *);
 
 /* Checks the operand, as far as that can be done without a document. */
 bool change_check(const struct change *, struct failure *);
 
-/* Appends what the change makes of the place to `into` (nothing, for $unset of a field). */
+/* Appends what the change makes of the place to `out` (nothing, for $unset of a field). */
 bool change_apply(const struct change *, const struct update *, const struct change_place *,
-                  bson_t *into, struct failure *);
+                  struct buffer *out, struct failure *);
 
 #endif

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * value: see value.h. Order, equality and paths of BSON values as MongoDB defines them.
+ * value: see value.h. Order and equality of BSON values as MongoDB defines them; value_walk.c has
+ * the paths. Recursion is as deep as values nest, which value_malformed() bounds at
+ * VALUE_DEPTH_MAX; it runs on fibers of 64 KiB, so that what takes room on the stack (libbson's
+ * iterator: 128 bytes) stays out of the functions that recurse.
  */
 #include "value.h"
-#include "base.h"
 
+#include "element.h"
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 int value_rank(bson_type_t type)
@@ -87,19 +91,35 @@ static int compare_whole_with_double(int64_t a, double b)
 static int compare_doubles(double a, double b)
 {
     if (isnan(a) || isnan(b))
-        return isnan(b) - isnan(a);
+        return (isnan(b) != 0) - (isnan(a) != 0);
     return a < b ? -1 : a > b;
+}
+
+static long double long_double_of(const bson_value_t *value)
+{
+    char text[BSON_DECIMAL128_STRING];
+    if (value->value_type == BSON_TYPE_DOUBLE)
+        return value->value.v_double;
+    if (value->value_type != BSON_TYPE_DECIMAL128)
+        return (long double)whole(value);
+    bson_decimal128_to_string(&value->value.v_decimal128, text);
+    return strtold(text, NULL);
+}
+
+/* All numbers go through one monotonic mapping, which keeps the order a total one. */
+__attribute__((noinline)) static int compare_decimals(const bson_value_t *a, const bson_value_t *b)
+{
+    long double x = long_double_of(a), y = long_double_of(b);
+    if (isnan(x) || isnan(y))
+        return (isnan(y) != 0) - (isnan(x) != 0);
+    return x < y ? -1 : x > y;
 }
 
 static int compare_numbers(const bson_value_t *a, const bson_value_t *b)
 {
     bool a_double = a->value_type == BSON_TYPE_DOUBLE, b_double = b->value_type == BSON_TYPE_DOUBLE;
-    if (a->value_type == BSON_TYPE_DECIMAL128 || b->value_type == BSON_TYPE_DECIMAL128) {
-        int by_type = sign(a->value_type, b->value_type); /* no arithmetic on these: by bytes */
-        return by_type != 0 ? by_type
-                            : memcmp(&a->value.v_decimal128, &b->value.v_decimal128,
-                                     sizeof(a->value.v_decimal128));
-    }
+    if (a->value_type == BSON_TYPE_DECIMAL128 || b->value_type == BSON_TYPE_DECIMAL128)
+        return compare_decimals(a, b);
     if (a_double && b_double)
         return compare_doubles(a->value.v_double, b->value.v_double);
     if (a_double)
@@ -115,26 +135,60 @@ static int compare_bytes(const void *a, size_t a_length, const void *b, size_t b
     return order != 0 ? order : sign((int64_t)a_length, (int64_t)b_length);
 }
 
+/* Compares two elements as far as can be done without going inside. Returns true when both are
+ * documents, or arrays, whose insides decide; then *left and *right are those. */
+__attribute__((noinline)) static bool compare_elements(struct elements *left,
+                                                       struct elements *right, bool named,
+                                                       int *order)
+{
+    struct element a, b;
+    bson_value_t x, y;
+    bool more_left = elements_next(left, &a), more_right = elements_next(right, &b);
+    if (!more_left || !more_right) {
+        *order = more_left - more_right;
+        *left = *right = (struct elements){0};
+        return false;
+    }
+    *order = sign(value_rank(a.type), value_rank(b.type));
+    if (*order == 0 && named)
+        *order = strcmp(a.name, b.name);
+    if (*order != 0)
+        return false;
+    if (element_is_container(&a)) {
+        *left = elements_of_element(&a);
+        *right = elements_of_element(&b);
+        return true;
+    }
+    element_value(&a, &x);
+    element_value(&b, &y);
+    *order = value_compare(&x, &y);
+    return false;
+}
+
+/* Element by element: canonical type, then (in documents) name, then value; the shorter first. */
+static int compare_insides(struct elements left, struct elements right, bool named)
+{
+    int order = 0;
+    while (order == 0 && left.at != NULL) {
+        struct elements a = left, b = right;
+        bool deeper = compare_elements(&a, &b, named, &order);
+        if (!deeper) {
+            left = a;
+            right = b;
+            continue;
+        }
+        bool documents = *left.at == BSON_TYPE_DOCUMENT;
+        order = compare_insides(a, b, documents);
+        left.at = a.end + 1;
+        right.at = b.end + 1;
+    }
+    return order;
+}
+
 static int compare_documents(const bson_value_t *a, const bson_value_t *b)
 {
-    bson_iter_t left, right;
-    bool more_left, more_right;
-    must(bson_iter_init_from_data(&left, a->value.v_doc.data, a->value.v_doc.data_len));
-    must(bson_iter_init_from_data(&right, b->value.v_doc.data, b->value.v_doc.data_len));
-    for (;;) {
-        more_left = bson_iter_next(&left);
-        more_right = bson_iter_next(&right);
-        if (!more_left || !more_right)
-            return more_left - more_right;
-        const bson_value_t *x = bson_iter_value(&left), *y = bson_iter_value(&right);
-        int order = sign(value_rank(x->value_type), value_rank(y->value_type));
-        if (order == 0 && a->value_type != BSON_TYPE_ARRAY)
-            order = strcmp(bson_iter_key(&left), bson_iter_key(&right));
-        if (order == 0)
-            order = value_compare(x, y); /* no deeper than VALUE_DEPTH_MAX: value_malformed() */
-        if (order != 0)
-            return order;
-    }
+    return compare_insides(elements_of_value(a), elements_of_value(b),
+                           a->value_type == BSON_TYPE_DOCUMENT);
 }
 
 static int compare_text(const bson_value_t *a, const bson_value_t *b)
@@ -164,7 +218,9 @@ static int compare_rare(const bson_value_t *a, const bson_value_t *b)
         order = strcmp(a->value.v_regex.regex, b->value.v_regex.regex);
         return order != 0 ? order : strcmp(a->value.v_regex.options, b->value.v_regex.options);
     case BSON_TYPE_DBPOINTER:
-        order = strcmp(a->value.v_dbpointer.collection, b->value.v_dbpointer.collection);
+        order = sign(a->value.v_dbpointer.collection_len, b->value.v_dbpointer.collection_len);
+        if (order == 0)
+            order = strcmp(a->value.v_dbpointer.collection, b->value.v_dbpointer.collection);
         return order != 0 ? order
                           : bson_oid_compare(&a->value.v_dbpointer.oid, &b->value.v_dbpointer.oid);
     case BSON_TYPE_CODE:
@@ -225,87 +281,24 @@ bool value_identical(const bson_value_t *a, const bson_value_t *b)
     return value_compare(a, b) == 0;
 }
 
-bool value_open(const bson_value_t *value, bson_iter_t *iter)
+bool value_is_true(const bson_value_t *value)
 {
-    return bson_iter_init_from_data(iter, value->value.v_doc.data, value->value.v_doc.data_len);
-}
-
-bool value_field(const bson_t *document, const char *name, bson_value_t *value)
-{
-    bson_iter_t iter;
-    if (!bson_iter_init_find(&iter, document, name))
+    if (value == NULL)
         return false;
-    *value = *bson_iter_value(&iter);
-    return true;
-}
-
-bool value_at(const bson_t *document, const char *path, bson_value_t *value)
-{
-    bson_iter_t iter, found;
-    if (!bson_iter_init(&iter, document) || !bson_iter_find_descendant(&iter, path, &found))
+    switch ((int)value->value_type) {
+    case BSON_TYPE_NULL:
+    case BSON_TYPE_UNDEFINED:
         return false;
-    *value = *bson_iter_value(&found);
-    return true;
-}
-
-/* A walk under way: what stays the same on all its branches. */
-struct walk {
-    value_visitor *visit;
-    void *context;
-};
-
-static bool walk_value(const struct walk *walk, const bson_value_t *value, const char *rest);
-
-/* Goes on with `path` inside a document or array of these bytes. */
-static bool walk_inside(const struct walk *walk, const bson_value_t *value, const char *path)
-{
-    const char *dot = strchr(path, '.');
-    size_t length = dot != NULL ? (size_t)(dot - path) : strlen(path);
-    bson_iter_t iter;
-    if (!bson_iter_init_from_data(&iter, value->value.v_doc.data, value->value.v_doc.data_len) ||
-        !bson_iter_find_w_len(&iter, path, (int)length))
-        return walk->visit(NULL, walk->context);
-    return walk_value(walk, bson_iter_value(&iter), dot != NULL ? dot + 1 : NULL);
-}
-
-static bool starts_with_number(const char *path)
-{
-    size_t digits = strspn(path, "0123456789");
-    return digits > 0 && (path[digits] == '.' || path[digits] == '\0');
-}
-
-/* `rest` is what is left of the path below `value`; NULL: value is what the path denotes. */
-static bool walk_value(const struct walk *walk, const bson_value_t *value, const char *rest)
-{
-    if (rest == NULL)
-        return walk->visit(value, walk->context);
-    if (value->value_type == BSON_TYPE_DOCUMENT)
-        return walk_inside(walk, value, rest);
-    if (value->value_type != BSON_TYPE_ARRAY)
-        return walk->visit(NULL, walk->context);
-    bson_iter_t element;
-    bool any = false;
-    if (starts_with_number(rest)) {
-        any = true;
-        if (!walk_inside(walk, value, rest))
-            return false;
+    case BSON_TYPE_BOOL:
+        return value->value.v_bool;
+    case BSON_TYPE_INT32:
+    case BSON_TYPE_INT64:
+        return whole(value) != 0;
+    case BSON_TYPE_DOUBLE:
+        return value->value.v_double != 0;
+    case BSON_TYPE_DECIMAL128:
+        return long_double_of(value) != 0;
+    default:
+        return true;
     }
-    if (bson_iter_init_from_data(&element, value->value.v_doc.data, value->value.v_doc.data_len))
-        while (bson_iter_next(&element)) {
-            if (!BSON_ITER_HOLDS_DOCUMENT(&element))
-                continue;
-            any = true;
-            if (!walk_value(walk, bson_iter_value(&element), rest))
-                return false;
-        }
-    return any || walk->visit(NULL, walk->context);
-}
-
-void value_walk(const bson_t *document, const char *path, value_visitor *visit, void *context)
-{
-    struct walk walk = {visit, context};
-    bson_value_t whole_document = {.value_type = BSON_TYPE_DOCUMENT};
-    whole_document.value.v_doc.data = (uint8_t *)(uintptr_t)bson_get_data(document);
-    whole_document.value.v_doc.data_len = document->len;
-    walk_inside(&walk, &whole_document, path);
 }

@@ -18,7 +18,8 @@ enum { VALUE_DEPTH_MAX = 100 };
 int value_rank(bson_type_t type);
 
 /* < 0, 0 or > 0 in MongoDB's canonical order. Numbers compare by mathematical value across int32,
- * int64 and double, without rounding; NaN equals NaN and sorts before all numbers. */
+ * int64 and double, without rounding; NaN equals NaN and sorts before all numbers. A Decimal128
+ * counts as the nearest long double (64 bits of mantissa on x86-64). */
 int value_compare(const bson_value_t *a, const bson_value_t *b);
 
 /* True when both have the same type and the same bytes (1 and 1.0 are not identical). */
@@ -27,8 +28,9 @@ bool value_identical(const bson_value_t *a, const bson_value_t *b);
 /* Is it int32, int64 or double? (Decimal128 is not: its arithmetic is refused.) */
 bool value_is_number(const bson_value_t *value);
 
-/* Iterates over the inside of a document or array value; false when its bytes are malformed. */
-bool value_open(const bson_value_t *value, bson_iter_t *iter);
+/* Is it true where MongoDB asks for truth ($exists, $expr, $cond)? Not so are false, null,
+ * undefined and the numbers equal to 0; NULL, for a missing value, is not either. */
+bool value_is_true(const bson_value_t *value);
 
 /* Finds a top-level field; returns false when it is absent. `*value` is borrowed from document. */
 bool value_field(const bson_t *document, const char *name, bson_value_t *value);
@@ -40,16 +42,23 @@ bool value_at(const bson_t *document, const char *path, bson_value_t *value);
  * return true to go on, false to stop. */
 typedef bool value_visitor(const bson_value_t *value, void *context);
 
-/* Visits all the values that `path` denotes in a query: the field itself, and, where an array lies
- * on the way, the field of each element that is a document and the element with that number. The
- * array at the path's end is visited whole; its elements are the caller's to visit. Calls `visit`
- * with NULL for each branch on which the path is missing. */
+/* Visits all the values that `path` denotes in an index or a sort: the field itself, and, where
+ * an array lies on the way, the field of each element that is a document and the element with
+ * that number. The array at the path's end is visited whole; its elements are the caller's to
+ * visit. Calls `visit` with NULL for each branch on which the path is missing. */
 void value_walk(const bson_t *document, const char *path, value_visitor *visit, void *context);
 
-/* True when the document nests deeper than VALUE_DEPTH_MAX or its bytes are not valid BSON (lengths,
- * types, UTF-8 terminators; checked by our own bounded walk and not by bson_validate alone, which
- * CVE-2026-6231 showed to succeed too early). Must be false before anything else sees bytes that
- * came from a socket. */
+/* Visits all the values against which a query holds its predicate: as value_walk(), but an array at
+ * the path's end has its elements visited before itself, an element found by its number is visited
+ * alone, and an array on the way of whose elements none fits is no branch at all, not a missing one
+ * ({"a.b": null} does not match {a: []}). */
+void value_walk_query(const bson_t *document, const char *path, value_visitor *visit,
+                      void *context);
+
+/* True when the document nests deeper than VALUE_DEPTH_MAX or its bytes are not valid BSON
+ * (lengths, types, UTF-8 terminators; checked by our own bounded walk and not by bson_validate
+ * alone, which CVE-2026-6231 showed to succeed too early). Must be false before anything else
+ * sees bytes that came from a socket. */
 bool value_malformed(const uint8_t *bytes, size_t length);
 
 #endif

@@ -71,7 +71,7 @@ static bool take_name(struct slice bytes, const char **name, size_t *length)
     return true;
 }
 
-/* A section of kind 1, its kind byte already taken: a size that includes itself, name, documents. */
+/* A section of kind 1 after its kind byte: a size that includes itself, name, documents. */
 static bool take_sequence(struct slice bytes, struct slice *sequence)
 {
     if (bytes.length < 4)
@@ -112,17 +112,15 @@ static bool merge_sequence(struct buffer *merged, struct slice sequence)
     return true;
 }
 
-/* Is a field of that name in what has been merged so far? Sequences' names are unique. */
-static bool merged_has(const struct buffer *merged, const char *name)
+/* Is a field of that name in what has been merged so far? The buffer is closed for the question. */
+static bool merged_has(struct buffer *merged, const char *name)
 {
-    struct buffer closed = {0};
     bson_t document;
-    buffer_append(&closed, merged->bytes, merged->length);
-    buffer_byte(&closed, 0);
-    buffer_patch_int32(&closed, 0, (int32_t)closed.length);
-    bool has =
-        bson_init_static(&document, closed.bytes, closed.length) && bson_has_field(&document, name);
-    buffer_release(&closed);
+    buffer_byte(merged, 0);
+    buffer_patch_int32(merged, 0, (int32_t)merged->length);
+    bool has = bson_init_static(&document, merged->bytes, merged->length) &&
+               bson_has_field(&document, name);
+    merged->length--;
     return has;
 }
 
@@ -159,11 +157,8 @@ static bool find_sections(struct slice bytes, struct sections *sections)
 static bool merge_sections(struct slice bytes, const struct sections *sections,
                            struct buffer *merged)
 {
-    bson_t body;
     merged->length = 0;
     buffer_append(merged, sections->body.bytes, sections->body.length - 1);
-    if (!bson_init_static(&body, sections->body.bytes, sections->body.length))
-        return false;
     while (bytes.length > 0) {
         uint8_t kind = bytes.bytes[0];
         struct slice part = sections->body;
@@ -172,8 +167,7 @@ static bool merge_sections(struct slice bytes, const struct sections *sections,
             const char *name;
             size_t name_bytes;
             must(take_sequence(bytes, &part));
-            if (!take_name(rest_of(part, 4), &name, &name_bytes) || bson_has_field(&body, name) ||
-                (sections->sequences > 1 && merged_has(merged, name)) ||
+            if (!take_name(rest_of(part, 4), &name, &name_bytes) || merged_has(merged, name) ||
                 !merge_sequence(merged, part))
                 return false;
         }

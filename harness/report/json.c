@@ -83,6 +83,8 @@ static void add_settings(bson_t *to, const struct cell_result *result)
     add_whole(&settings, "duration_ms", cell->duration_ms);
     add_flag(&settings, "unseeded", cell->unseeded);
     add_text(&settings, "expect", expect_name(cell->expect));
+    add_whole(&settings, "tick_ms", cell->tick_ms);
+    add_whole(&settings, "jitter_ms", cell->jitter_ms);
     bson_append_document_end(to, &settings);
 }
 

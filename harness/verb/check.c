@@ -33,7 +33,8 @@ static enum model demand_model(const struct options *options)
     const char *name = option_text(options, "model");
     if (name == NULL || !model_find(name, &model))
         die(EXIT_USAGE,
-            "%s%s%s: --model says what the operations mean: register, cas-register, counter, set or "
+            "%s%s%s: --model says what the operations mean: register, cas-register, counter, set "
+            "or "
             "mutex",
             name == NULL ? "no model" : "unknown model '", name == NULL ? "" : name,
             name == NULL ? "" : "'");

@@ -339,7 +339,7 @@ interrupt() {
         '.run_id = "\u001b[2J\u0000x"' '.cells[0].witnesses = {"a": 1}' 'map_values(null)'; do
         jq "$filter | .schema = \"racebench.result/1\"" $result >odd.json
         run -0 "$racebench" show -v ./odd.json
-        [[ $output != *$'\033'* ]]
+        [[ $output != *$'\033'* && $output != *9,223,372,036* ]]
     done
     run -65 "$racebench" show /dev/zero
     run -65 "$racebench" show .

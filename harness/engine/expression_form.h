@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * expression_form: how an expression is read, shared by its check (expression.c) and its evaluation
+ * (expression_evaluate.c).
+ */
+#ifndef RACEBENCH_ENGINE_EXPRESSION_FORM_H
+#define RACEBENCH_ENGINE_EXPRESSION_FORM_H
+
+#include "element.h"
+
+enum operation { LITERAL, COND, IF_NULL, ADD, SUBTRACT, EQ, NE, GT, GTE, LT, LTE, AND, OR, NOT };
+
+/* Finds an operation by its name, "$add"; false when there is none. */
+bool operation_of(const char *name, enum operation *operation);
+
+/* Is it {$operator: operand}? Gives that element, borrowed. */
+bool operation_is(const bson_value_t *expression, struct element *operator);
+
+/* The arguments of an operator: an array's elements, or the operand itself as the only one. */
+struct arguments {
+    struct elements rest;
+    const bson_value_t *only;
+};
+struct arguments arguments_of(const bson_value_t *operand);
+/* Takes the next one; false: there is none. */
+bool arguments_next(struct arguments *, bson_value_t *value);
+
+#endif
