@@ -90,6 +90,12 @@ static void write_file(const char *folder, const struct key *key, const bson_t *
     free(path);
 }
 
+/* The wall clock of the workers, who have not started yet. */
+static int64_t now_ms(const struct stage *stage)
+{
+    return stage->cell->transport == TRANSPORT_DIRECT ? DIRECT_EPOCH_MS : clock_wall_ms();
+}
+
 static void seed(struct stage *stage)
 {
     const struct cell *cell = stage->cell;
@@ -100,6 +106,9 @@ static void seed(struct stage *stage)
         struct key key = {scenario->collection, id};
         bson_t document = BSON_INITIALIZER;
         scenario->seed(cell, id, &document);
+        for (int s = 0; s < cell->strategy_count; s++)
+            if (cell->strategy[s]->born != NULL)
+                cell->strategy[s]->born(&document, now_ms(stage));
         pad(&document, cell->bytes);
         if (cell->strategy[0]->home == HOME_FILES)
             write_file(stage->folder, &key, &document);

@@ -53,6 +53,9 @@ struct strategy {
     bool blind; /* sends operators and never reads: its updates have no parent in the history */
     unsigned keeps[PROPERTY_COUNT]; /* claims: keeps[LOST] = HAZARD_BIT()s under which no update is
                                      * lost, and so on */
+    /* Adds what documents carry from birth (a schema's defaults) to one that is seeded; NULL:
+     * nothing. `now_ms` is the wall clock. */
+    void (*born)(bson_t *document, int64_t now_ms);
     /* At every start of an instance, also after its crash; returns the RAM that the instance's
      * workers share, or NULL for none. May use the session. */
     void *(*setup)(struct session *);

@@ -16,9 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* 2026-01-01T00:00:00Z: where every virtual wall clock starts. */
-#define DIRECT_EPOCH_MS INT64_C(1767225600000)
-
 /* A worker's place in the scheduler. */
 struct line {
     struct session *session;

@@ -12,6 +12,9 @@
 /* What a step costs in virtual time. */
 enum { DIRECT_STEP_NS = 10000 };
 
+/* 2026-01-01T00:00:00Z: where every virtual wall clock starts. */
+#define DIRECT_EPOCH_MS INT64_C(1767225600000)
+
 /* Makes the crew's world: an engine behind crew->gate, a virtual clock. */
 void direct_open(struct crew *);
 /* The engine, for seeding and reading back while no fiber runs. Owned by the crew's world. */
