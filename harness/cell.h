@@ -33,7 +33,7 @@ struct backoff {
 
 /* How a planned hazard is to strike. */
 struct hazard_setting {
-    int64_t amount; /* of time, us (delay, pause, skew), or a code (error); 0: its default */
+    int64_t amount; /* of time, us (delay, pause, crash, skew), or a code (error); 0: its default */
     int32_t times;  /* how often in the run; 0: its default */
 };
 
@@ -64,8 +64,10 @@ struct cell {
     int64_t jitter_ms;  /* cron_tick: a worker comes up to this much after its tick */
     int64_t timeout_ms; /* per command */
     int32_t max_tries;
+    bool retry_unknown; /* after UNKNOWN workers try again, as applications do */
     struct backoff backoff;
     enum durability durability;
+    bool lenient; /* with EXPECT_CLAIMS: what nobody claims may break, but need not */
 };
 
 #endif

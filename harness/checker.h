@@ -128,6 +128,11 @@ void checker_updates(const struct record *, struct verdict *);
  * unless it is already. O(n) on average. */
 void checker_once(const struct record *, int64_t things, struct verdict *);
 
+/* Where things are asked for once, operations need not overlap to be in each other's way: a timer
+ * that goes off when the task is over repeats it all the same. Sets `overlaps` to the number of
+ * operations that asked for what another worker had asked for before. O(n) on average. */
+void checker_asked(const struct record *, struct verdict *);
+
 /* Judges the post-processing of things asked for once: two effects: REPEATED; none, although
  * somebody was told DONE or NOTHING: MISSED; an effect of a thing that nobody asked for is REPEATED
  * too. Otherwise as checker_once(). */
@@ -145,10 +150,10 @@ void checker_snapshot(const struct record *, bool (*is_whole)(const bson_t *), s
 /* Judges whether operations over several documents could have happened one after the other: who
  * wrote what another had read comes after it, who read what another wrote comes after that.
  * Operations that stand in a circle decided on what was no longer true: SKEWED, counts.skewed is
- * the number of circles (strongly connected parts). Only what is on the chains of the final
+ * the number of them. Only what is on the chains of the final
  * documents takes part, and acknowledged reads of them: lost updates are not counted again. So too
- * an operation of which one document was written and the other was not. Witnesses: an operation of
- * the circle, and one of it that wrote over what it had read. Sets BROKEN unless it is already.
+ * an operation without an answer of which one document was written and the other was not.
+ * Witnesses, one a circle: one of its operations, and another that wrote over what it had read. Sets BROKEN unless it is already.
  * O(n) on average. */
 void checker_skew(const struct record *, struct verdict *);
 

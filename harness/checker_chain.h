@@ -6,7 +6,7 @@
  * What is on this chain survived; an acknowledged update that is not was lost, by name. The walk
  * ends early at an update that wrote without reading; before it, only two updates of one version
  * are proof. What "node" means below: one operation and one of its documents, 2 x event + slot.
- * Internal to the checker; used by checker_updates.c only.
+ * Internal to the checker; used by checker_updates.c and checker_skew.c.
  */
 #ifndef RACEBENCH_CHECKER_CHAIN_H
 #define RACEBENCH_CHECKER_CHAIN_H

@@ -159,6 +159,20 @@ void checker_once(const struct record *record, int64_t count, struct verdict *ve
     things_free(&things);
 }
 
+void checker_asked(const struct record *record, struct verdict *verdict)
+{
+    struct things things;
+    things_find(&things, record);
+    verdict->overlaps = 0;
+    for (size_t i = 0; i < record->event_count; i++) {
+        const struct thing *thing =
+            record->events[i].once != 0 ? thing_of(&things, record->events[i].once) : NULL;
+        verdict->overlaps +=
+            thing != NULL && record->events[thing->asked].worker != record->events[i].worker;
+    }
+    things_free(&things);
+}
+
 /* Effects ------------------------------------------------------------------------------------- */
 
 static void note_told(struct things *things)

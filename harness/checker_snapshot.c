@@ -16,8 +16,8 @@
 struct snapshots {
     const struct record *record;
     struct checker_table keys;
-    int64_t *there_ns;   /* per document: when its first write was acknowledged */
-    uint32_t *last;      /* per document: the write that was invoked last so far, or NOWHERE */
+    int64_t *there_ns; /* per document: when its first write was acknowledged */
+    uint32_t *last;    /* per document: the write that was invoked last so far, or NOWHERE */
 };
 
 static bool is_write(const struct event *event)

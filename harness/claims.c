@@ -24,7 +24,7 @@ enum status claims_expected(const struct cell *cell)
         return HELD;
     for (int i = 0; i < cell->strategy_count; i++)
         if (!keeps(cell->strategy[i], cell))
-            return BROKEN;
+            return cell->lenient ? UNDECIDED : BROKEN;
     return HELD;
 }
 

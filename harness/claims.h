@@ -8,8 +8,8 @@
 #include "result.h"
 
 /* What --expect says of this cell: exact: HELD; claims: HELD if every strategy of the mix claims to
- * keep what the scenario checks under all the cell's hazards, else BROKEN; none: UNDECIDED, that is
- * nothing. */
+ * keep what the scenario checks under all the cell's hazards, else BROKEN, or nothing when the cell
+ * is lenient; none: UNDECIDED, that is nothing. */
 enum status claims_expected(const struct cell *);
 
 /* Fills in result->expected. A cell that is expected to break and holds proves nothing (a canary that

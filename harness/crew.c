@@ -133,7 +133,27 @@ void crew_enter(struct session *session)
     waiting->enter(session);
     while (instance->crashed && waiting->wait(session, &instance->crashed))
         ;
-    instance->inside++;
+    if (instance->guarded) /* otherwise it cannot die, and nobody keeps two workers apart */
+        instance->inside++;
+}
+
+/* The last worker has left a dead instance: what it held is gone, and it starts again. */
+static void restart(struct session *session)
+{
+    const struct transport_table *transport = session->crew->transport;
+    struct instance *instance = session->instance;
+    int64_t dead_us = session->crew->cell->hazard[HAZARD_INDEX_crash].amount;
+    run_teardown(session, instance->shared); /* its verbs fail: the dead write nothing */
+    if (dead_us > 0) {
+        transport->waiting->leave(session);
+        transport->clock->sleep_us(session, dead_us);
+        transport->waiting->enter(session);
+    }
+    instance->starter = session;
+    run_setup(session, instance->shared);
+    instance->starter = NULL;
+    instance->crashed = false;
+    transport->waiting->wake(session, &instance->crashed);
 }
 
 bool crew_leave(struct session *session)
@@ -141,14 +161,8 @@ bool crew_leave(struct session *session)
     const struct waiting_table *waiting = session->crew->transport->waiting;
     struct instance *instance = session->instance;
     bool died = instance->crashed;
-    if (--instance->inside == 0 && died) {
-        run_teardown(session, instance->shared); /* its verbs fail: the dead write nothing */
-        instance->starter = session;
-        run_setup(session, instance->shared);
-        instance->starter = NULL;
-        instance->crashed = false;
-        waiting->wake(session, &instance->crashed);
-    }
+    if (instance->guarded && --instance->inside == 0 && died)
+        restart(session);
     waiting->leave(session);
     return died;
 }
@@ -157,6 +171,7 @@ void crew_boot(struct session *session)
 {
     void *shared[CELL_STRATEGIES_MAX] = {NULL};
     const struct waiting_table *waiting = session->crew->transport->waiting;
+    session->comment[0] = '\0'; /* no operation's command */
     waiting->enter(session);
     run_setup(session, shared);
     run_teardown(session, shared);

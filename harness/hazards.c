@@ -51,6 +51,42 @@ enum hazard_place hazard_place(enum hazard_index index)
     return rows[index].place;
 }
 
+enum hazard_amount hazard_amount(enum hazard_index index)
+{
+    switch (index) {
+    case HAZARD_INDEX_error:
+        return AMOUNT_CODE;
+    case HAZARD_INDEX_delay:
+    case HAZARD_INDEX_pause:
+    case HAZARD_INDEX_crash:
+    case HAZARD_INDEX_skew:
+        return AMOUNT_TIME;
+    default:
+        return AMOUNT_NONE;
+    }
+}
+
+const char *hazards_obstacle(const struct cell *cell)
+{
+    unsigned at_gate = 0;
+    bool boots = false;
+    for (int i = 0; i < HAZARD_COUNT; i++)
+        if (rows[i].place == PLACE_GATE)
+            at_gate |= 1u << i;
+    for (int s = 0; s < cell->strategy_count; s++)
+        boots |= cell->strategy[s]->setup != NULL;
+    if ((cell->hazards & at_gate) != 0 && cell->strategy[0]->home == HOME_FILES)
+        return "it keeps its documents in files, and no command of it passes the gate";
+    if ((cell->hazards & HAZARD_BIT(boot)) != 0 && !boots)
+        return "it does nothing when the application starts, so 'boot' changes nothing";
+    if ((cell->hazards & HAZARD_BIT(skew)) != 0 && cell->instances < 2)
+        return "one instance has one clock; 'skew' needs --instances 2 or more";
+    if ((cell->hazards & (HAZARD_BIT(duplicates) | HAZARD_BIT(reordering))) != 0 &&
+        strcmp(cell->scenario->name, "ticket_events") != 0)
+        return "it delivers no messages that could be duplicated or reordered";
+    return NULL;
+}
+
 static bool planned(const struct hazards *hazards, enum hazard_index index)
 {
     return (hazards->cell->hazards & (1u << index)) != 0;
@@ -155,7 +191,9 @@ static int64_t doom_us(const struct hazards *hazards, enum hazard_index index)
 bool hazards_step(struct hazards *hazards, struct session *session)
 {
     enum hazard_index doom = session->doom;
-    if (doom == HAZARD_INDEX_none || session->steps++ < session->doom_step)
+    if (session->instance->crashed) /* the dead are spared, and those who start them again */
+        return true;
+    if (session->steps++ < session->doom_step || doom == HAZARD_INDEX_none)
         return true;
     session->doom = HAZARD_INDEX_none;
     atomic_fetch_add(&hazards->strikes[doom].hits, 1);

@@ -19,8 +19,14 @@ struct hazards; /* opaque: hazards.c */
 /* Where a hazard strikes. */
 enum hazard_place { PLACE_NOWHERE, PLACE_SETTING, PLACE_GATE, PLACE_SESSION, PLACE_SCENARIO };
 enum hazard_place hazard_place(enum hazard_index);
+/* What the amount of a hazard means (struct hazard_setting). */
+enum hazard_amount { AMOUNT_NONE, AMOUNT_TIME, AMOUNT_CODE };
+enum hazard_amount hazard_amount(enum hazard_index);
 const char *hazard_name(enum hazard_index);
 const char *hazard_help(enum hazard_index);
+/* Why a planned hazard of the cell has no place to strike there, as half a sentence: "the strategy
+ * keeps its documents in files, past the gate"; NULL when each has one. Static text. */
+const char *hazards_obstacle(const struct cell *);
 
 /* The hazards of a cell, from its settings; free with hazards_free(). */
 struct hazards *hazards_new(const struct cell *);

@@ -203,6 +203,9 @@ static char *read_value(const struct option_row *row, const char *text, void *fi
     case OPTION_OUTPUTS:
         problem = append_output(field, text);
         break;
+    case OPTION_HAZARDS:
+        range = options_read_hazards(text, field);
+        break;
     }
     return problem != NULL ? x_strdup(problem) : range;
 }
@@ -213,11 +216,13 @@ static char *assign(struct options *options, size_t at, const char *text, enum o
 {
     const struct option_row *row = &option_rows[at];
     char *field = (char *)options + row->offset;
-    bool adds =
-        row->type == OPTION_OUTPUTS && options->source[at] == source && options->text[at] != NULL;
+    bool repeats = row->type == OPTION_OUTPUTS || row->type == OPTION_HAZARDS;
+    bool adds = repeats && options->source[at] == source && options->text[at] != NULL;
     char *whole = adds ? x_format("%s,%s", options->text[at], text) : x_strdup(text);
     if (row->type == OPTION_OUTPUTS && !adds)
         clear_outputs((struct option_outputs *)(void *)field);
+    if (row->type == OPTION_HAZARDS && !adds)
+        memset(field, 0, sizeof(struct option_hazards));
     free(options->text[at]);
     options->text[at] = whole;
     options->source[at] = source;

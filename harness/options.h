@@ -34,6 +34,7 @@ enum option_type {
     OPTION_CHOICE,
     OPTION_BACKOFF,
     OPTION_OUTPUTS,
+    OPTION_HAZARDS,
 };
 
 /* All that --out asked for. */
@@ -41,6 +42,15 @@ struct option_outputs {
     struct option_output *items;
     size_t count, capacity;
 };
+
+/* All that --hazard asked for. */
+struct option_hazards {
+    unsigned planned; /* HAZARD_BIT()s */
+    struct hazard_setting settings[CELL_HAZARDS_MAX];
+};
+/* Adds NAME[:AMOUNT][:times=N], or several with commas between them. Returns NULL, or what is wrong
+ * as half a sentence, which the caller frees. */
+char *options_read_hazards(const char *text, struct option_hazards *);
 
 /* The C types of the fields. TEXT is NULL when nothing was given and there is no default; URI is
  * what env:NAME holds; CHOICE is an index into CHOICES, the enumeration's value. */
@@ -55,6 +65,7 @@ struct option_outputs {
 #define OPTION_FIELD_CHOICE      int
 #define OPTION_FIELD_BACKOFF     struct backoff
 #define OPTION_FIELD_OUTPUTS     struct option_outputs
+#define OPTION_FIELD_HAZARDS     struct option_hazards
 
 /* OPTION_AT_workers, ...: a row's number. */
 enum option_index {

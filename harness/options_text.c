@@ -53,7 +53,8 @@ static void say_rest(FILE *out)
     for (size_t i = 0; verbs[i] != NULL; i++) {
         char *usage =
             x_format("%s %s", verbs[i]->name, verbs[i]->argument != NULL ? verbs[i]->argument : "");
-        fprintf(out, "  %-18s %s\n", usage, verbs[i]->help);
+        fprintf(out, "  %-18s ", usage);
+        human_wrap(out, verbs[i]->help, 78, 21, 21);
         free(usage);
     }
     fputs("\nNumbers may be written 10000, 10_000, 10,000 or 10k; k is a thousand, M a million. "

@@ -271,7 +271,7 @@ static void judge(struct stage *stage, bool interrupted, struct cell_result *res
     struct record record = {.cell = cell,
                             .events = result->history.events,
                             .event_count = result->history.count,
-                            .finals = remains.finals,
+                            .finals = remains.readable ? remains.finals : NULL,
                             .final_count = remains.count,
                             .documents = (const bson_t *const *)remains.documents,
                             .effects = remains.effects,

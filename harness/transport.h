@@ -147,6 +147,7 @@ struct session {
     const struct edit *edit;   /* of the present attempt */
     struct evidence evidence;  /* of the present attempt */
     struct evidence unsettled; /* of the operation's last attempt that got no answer */
+    int unanswered;            /* the operation's attempts without an answer so far */
     const bson_t *was[EDIT_DOCUMENTS_MAX];
     bool in_change; /* inside edit->change: no session call may be made */
     bool doubled;   /* an attempt read the operation's own stamp */

@@ -48,11 +48,26 @@ static enum outcome attempt(struct session *session, const struct edit *edit)
         outcome = UNKNOWN; /* whoever asked has died with the instance: nobody was told */
     must(session->lock_descriptor < 0);
     histogram_record(&session->latencies->attempt, now_ns(session) - started_ns);
-    if (outcome == UNKNOWN)
-        session->unsettled = session->evidence;
-    else if (outcome == DONE && session->evidence.wrote == 0 && session->unsettled.wrote != 0)
-        session->evidence = session->unsettled; /* it says that the earlier one was applied */
     return outcome;
+}
+
+/* What an attempt's outcome is worth after those before it. Once an attempt got no answer, only
+ * DONE says more than "may have been applied": the operation stays UNKNOWN, with the evidence of
+ * that attempt, whatever the others did not do. */
+static enum outcome settle(struct session *session, enum outcome outcome, struct event *event)
+{
+    bool wrote = session->evidence.wrote != 0;
+    if (outcome == UNKNOWN && (wrote || session->unanswered == 0)) {
+        event->retried = session->unanswered > 0;
+        session->unsettled = session->evidence;
+        session->unanswered++;
+    } else if (outcome == DONE && wrote) {
+        event->retried = session->unanswered > 0;
+    } else if (session->unanswered > 0) { /* DONE: says that the earlier one was applied */
+        session->evidence = session->unsettled;
+        event->retried = outcome != DONE && session->unanswered > 1;
+    }
+    return session->unanswered > 0 && outcome != DONE ? UNKNOWN : outcome;
 }
 
 /* May this outcome be followed by another attempt? */
@@ -64,7 +79,8 @@ static bool again(const struct session *session, const struct edit *edit, enum o
         return edit->wait;
     case UNKNOWN: /* only who can tell whether it was applied may ask again */
         return edit->wait && !session->died &&
-               (session->strategy->keeps[DOUBLED] & HAZARD_BIT(lost_reply)) != 0;
+               (session->crew->cell->retry_unknown ||
+                (session->strategy->keeps[DOUBLED] & HAZARD_BIT(lost_reply)) != 0);
     default:
         return false;
     }
@@ -128,7 +144,7 @@ static void begin(struct session *session, const struct edit *edit)
     session->in_operation = true;
     if (session->crew->hazards != NULL)
         hazards_begin(session->crew->hazards, session);
-    memset(&session->unsettled, 0, sizeof(session->unsettled));
+    session->unanswered = 0;
     snprintf(session->comment, sizeof(session->comment), "w%" PRId32 ".%" PRId64, session->worker,
              session->operation_count - 1);
 }
@@ -139,10 +155,12 @@ enum outcome worker_apply(struct session *session, const struct edit *edit, stru
     begin(session, edit);
     struct event event = {.invoke_ns = now_ns(session)};
     int64_t commands_before = session->commands, waited_ns = 0;
+    enum outcome outcome;
     for (;;) {
         event.attempts++;
-        event.outcome = attempt(session, edit);
-        if (!again(session, edit, event.outcome) || event.attempts >= crew->cell->max_tries ||
+        outcome = attempt(session, edit);
+        event.outcome = settle(session, outcome, &event);
+        if (!again(session, edit, outcome) || event.attempts >= crew->cell->max_tries ||
             atomic_load_explicit(&crew->stop, memory_order_relaxed))
             break;
         int64_t before_ns = now_ns(session);
@@ -164,7 +182,7 @@ enum outcome worker_apply(struct session *session, const struct edit *edit, stru
     if (crew->hazards != NULL)
         hazards_end(crew->hazards, session);
     atomic_fetch_add_explicit(&session->progress, 1, memory_order_relaxed);
-    return event.outcome;
+    return outcome == NOTHING ? NOTHING : event.outcome;
 }
 
 void worker_note(struct session *session, int64_t detail)

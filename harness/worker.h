@@ -22,7 +22,9 @@ bool worker_next(struct session *);
 
 /* Applies an edit: attempts until DONE, NOTHING or FAILED; after BUSY or CONFLICT again if
  * edit->wait and fewer than --max-tries were made; after UNKNOWN again only where the strategy
- * claims to keep DOUBLED under lost replies. `result` may be NULL. */
+ * claims to keep DOUBLED under lost replies, or with --retry-unknown. Once an attempt got no
+ * answer the operation is recorded as UNKNOWN unless one is DONE; the caller is told so too, but
+ * for NOTHING: that the document says so is all that it asked. `result` may be NULL. */
 enum outcome worker_apply(struct session *, const struct edit *, struct result *);
 
 /* Adds to the event of the worker's last operation what the scenario saw of it, for its judge. */

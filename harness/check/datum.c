@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * datum: see datum.h. A value's text is its EDN form, and equality is equality of texts, which is
- * why the children of sets and the pairs of maps are sorted there: two clients may write the same set
- * in different orders, and calling that a different value would accuse a correct database. Whole
- * numbers, which are nearly all values of nearly all histories, take a short way. Recursion is as
- * deep as the readers let a value be (READER_DEPTH_MAX).
+ * why the children of sets and the pairs of maps are sorted there: two clients may write the same
+ * set in different orders, and calling that a different value would accuse a correct database.
+ * Whole numbers, which are nearly all values of nearly all histories, take a short way. Recursion
+ * is as deep as the readers let a value be (READER_DEPTH_MAX).
  */
 #include "datum.h"
 

@@ -2,8 +2,9 @@
  *
  * datum: one value as a history writes it, whatever the notation: nil, true, 42, 1.5, "text",
  * :keyword, [1 2], #{1 2}, {:a 1}. JSON and EDN become the same tree, so that everything behind the
- * readers knows one form only. Trees live in an arena that is emptied for every operation; what must
- * last longer is kept as a name: a number for each different value, with a text to print it by.
+ * readers knows one form only. Trees live in an arena that is emptied for every operation; what
+ * must last longer is kept as a name: a number for each different value, with a text to print it
+ * by.
  */
 #ifndef RACEBENCH_CHECK_DATUM_H
 #define RACEBENCH_CHECK_DATUM_H

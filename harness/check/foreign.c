@@ -2,10 +2,10 @@
  *
  * foreign: see foreign.h. One pass: every line is either the invocation that opens an operation of
  * its process or the return that closes it. A process does one thing at a time, so a second
- * invocation, a return without one, and anything at all of a process after its `info` (its operation
- * is still open; Jepsen goes on under a new number) mean that lines are missing or mixed up; then no
- * verdict can be trusted, and the file is refused with the line. So is an index or a time that goes
- * back. What a line's value means is in foreign_value.c.
+ * invocation, a return without one, and anything at all of a process after its `info` (its
+ * operation is still open; Jepsen goes on under a new number) mean that lines are missing or mixed
+ * up; then no verdict can be trusted, and the file is refused with the line. So is an index or a
+ * time that goes back. What a line's value means is in foreign_value.c.
  *
  * racebench's own histories may hold several cells one after the other: each has processes, clock
  * and documents of its own.
@@ -61,7 +61,7 @@ struct process {
     UT_hash_handle hh;
     int64_t number;
     enum { IDLE, BUSY, CRASHED } state;
-    size_t at; /* its operation */
+    size_t at;     /* its operation */
     uint32_t line; /* where it was invoked, or crashed */
 };
 
@@ -90,8 +90,7 @@ static struct process *find_process(struct reading *reading, int64_t number)
 static void forget_processes(struct reading *reading)
 {
     struct process *process, *next;
-    HASH_ITER(hh, reading->processes, process, next)
-    {
+    HASH_ITER (hh, reading->processes, process, next) {
         HASH_DEL(reading->processes, process);
         free(process);
     }
@@ -143,10 +142,11 @@ static char *invoke(struct reading *reading, const struct line *line)
                         " is still open: lines are missing or mixed up",
                         line->process, line->function, process->line);
     if (process->state == CRASHED)
-        return x_format("process %" PRId64 " invokes '%s', but its operation of line %" PRIu32
-                        " ended with 'info' and may still happen: the worker must go on under a new "
-                        "process number",
-                        line->process, line->function, process->line);
+        return x_format(
+            "process %" PRId64 " invokes '%s', but its operation of line %" PRIu32
+            " ended with 'info' and may still happen: the worker must go on under a new "
+            "process number",
+            line->process, line->function, process->line);
     void *items = foreign->operations;
     size_t at = array_grow(&items, &foreign->count, &foreign->capacity, sizeof(struct operation));
     foreign->operations = items;
@@ -179,8 +179,8 @@ static void add_second_document(struct reading *reading, const struct line *line
     const struct datum *read = datum_field(line->map, "read_version2");
     const struct datum *wrote = datum_field(line->map, "wrote_version2");
     void *items = foreign->operations;
-    size_t second = array_grow(&items, &foreign->count, &foreign->capacity,
-                               sizeof(struct operation));
+    size_t second =
+        array_grow(&items, &foreign->count, &foreign->capacity, sizeof(struct operation));
     foreign->operations = items;
     foreign->operations[at].two = true;
     foreign->operations[second] = foreign->operations[at];
@@ -202,7 +202,8 @@ static char *finish(struct reading *reading, const struct line *line)
     struct foreign *foreign = reading->foreign;
     struct process *process = find_process(reading, line->process);
     if (process->state != BUSY)
-        return x_format("process %" PRId64 " has '%s' of '%s' without an open invocation: lines are "
+        return x_format("process %" PRId64
+                        " has '%s' of '%s' without an open invocation: lines are "
                         "missing or mixed up",
                         line->process, line->type, line->function);
     struct operation *operation = &foreign->operations[process->at];
@@ -242,7 +243,8 @@ static char *understand(struct reading *reading, struct line *line, bool *skip)
                         line->type == NULL ? "type" : "f");
     enum model model = reading->foreign->model;
     if (datum_is_given(datum_field(line->map, "op")) &&
-        datum_is_given(datum_field(line->map, "cell")) && model != MODEL_SET && model != MODEL_MUTEX)
+        datum_is_given(datum_field(line->map, "cell")) && model != MODEL_SET &&
+        model != MODEL_MUTEX)
         reading->foreign->own = true;
     return NULL;
 }
@@ -305,11 +307,12 @@ static char *read_initial(struct foreign *foreign, const char *text)
     const struct datum *datum = text != NULL ? reader_value(&reader, text) : NULL;
     char *problem = NULL;
     if (text != NULL && datum == NULL)
-        problem = x_format("initial value '%s' is no value: a number, \"text\", :word or nil", text);
+        problem =
+            x_format("initial value '%s' is no value: a number, \"text\", :word or nil", text);
     else if (foreign->model == MODEL_COUNTER && text != NULL &&
              (!datum_whole(datum, &foreign->initial) || llabs(foreign->initial) > INITIAL_MAX))
-        problem = x_format("initial value '%s' is no whole number below 2^61, as a counter has",
-                           text);
+        problem =
+            x_format("initial value '%s' is no whole number below 2^61, as a counter has", text);
     else if (text != NULL && (foreign->model == MODEL_SET || foreign->model == MODEL_MUTEX))
         problem = x_format("a %s has no initial value to choose", model_name(foreign->model));
     else if (foreign->model != MODEL_COUNTER)

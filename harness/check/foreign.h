@@ -2,9 +2,9 @@
  *
  * foreign: a history that somebody else wrote (or racebench's own `--out history`), as operations:
  * what was invoked and what came back are one entry, with the places of both in real time. Read in
- * Jepsen's sense: `ok` happened between its two lines, `fail` surely never happened and is left out,
- * `info`, and what never came back, may happen at any time after its invocation or never. Lines of
- * processes that are not whole numbers (the nemesis) are no operations.
+ * Jepsen's sense: `ok` happened between its two lines, `fail` surely never happened and is left
+ * out, `info`, and what never came back, may happen at any time after its invocation or never.
+ * Lines of processes that are not whole numbers (the nemesis) are no operations.
  *
  * Places are the order of the lines; lines with the same `time` share one place, since the clock
  * cannot tell them apart, and an operation precedes another only if its return lies strictly before
@@ -15,7 +15,14 @@
 
 #include "reader.h"
 
-enum model { MODEL_REGISTER, MODEL_CAS_REGISTER, MODEL_COUNTER, MODEL_SET, MODEL_MUTEX, MODEL_COUNT };
+enum model {
+    MODEL_REGISTER,
+    MODEL_CAS_REGISTER,
+    MODEL_COUNTER,
+    MODEL_SET,
+    MODEL_MUTEX,
+    MODEL_COUNT
+};
 /* As on the command line: "register", "cas-register", "counter", "set", "mutex". */
 const char *model_name(enum model);
 /* By name; false when there is none. */
@@ -66,7 +73,7 @@ struct operation {
 struct foreign {
     enum model model;
     enum notation notation;
-    bool own; /* written by racebench: versions may be named */
+    bool own;                     /* written by racebench: versions may be named */
     struct operation *operations; /* in order of invocation */
     size_t count, capacity;
     int64_t *elements; /* of reads of sets */
@@ -75,18 +82,18 @@ struct foreign {
     int64_t initial; /* counter: the number; else number of ->values */
     enum { KEYED_NOT, KEYED_BY_FIELD, KEYED_BY_PAIR } keyed; /* as the first operation is */
     int64_t invoked, acknowledged, failed; /* operations; what is missing had no answer */
-    int64_t lines, skipped; /* operations' lines, lines of other processes */
-    int64_t ties;           /* lines that share their place with the line before */
+    int64_t lines, skipped;                /* operations' lines, lines of other processes */
+    int64_t ties;                          /* lines that share their place with the line before */
 };
 
 /* Reads a history. `initial` is a value in EDN, NULL: nil, 0, unlocked, empty, as the model has it.
- * Returns NULL, or what is wrong as one line for people, which the caller frees. The foreign history
- * is the caller's in either case: foreign_free(). */
+ * Returns NULL, or what is wrong as one line for people, which the caller frees. The foreign
+ * history is the caller's in either case: foreign_free(). */
 char *foreign_read(struct foreign *, struct reader *, enum model model, const char *initial);
 void foreign_free(struct foreign *);
 
-/* An operation as people write it: "write 3", "read -> 3", "cas 1 -> 2", without key and process. The
- * caller frees it. */
+/* An operation as people write it: "write 3", "read -> 3", "cas 1 -> 2", without key and process.
+ * The caller frees it. */
 char *foreign_describe(const struct foreign *, const struct operation *);
 
 /* Between foreign.c and foreign_value.c -------------------------------------------------------- */

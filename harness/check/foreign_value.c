@@ -117,9 +117,9 @@ static char *split_return(struct foreign *foreign, const struct line *line,
         return NULL;
     char *problem = split_key(foreign, line, &key, value);
     if (problem == NULL && key != operation->key)
-        problem = x_format("returns with key %s, but was invoked with key %s",
-                           names_text(&foreign->keys, key),
-                           names_text(&foreign->keys, operation->key));
+        problem =
+            x_format("returns with key %s, but was invoked with key %s",
+                     names_text(&foreign->keys, key), names_text(&foreign->keys, operation->key));
     return problem;
 }
 
@@ -230,11 +230,12 @@ static char *read_result(struct foreign *foreign, const struct datum *value,
         problem = read_arguments(foreign, operation->action, value, arguments);
         if (problem == NULL &&
             (arguments[0] != operation->first || arguments[1] != operation->second))
-            problem = x_format("returns with another value than line %" PRIu32 " invoked it with%s",
-                               operation->begin_line,
-                               foreign->model == MODEL_COUNTER
-                                   ? "; an add that answers with the new value is called 'increment'"
-                                   : "");
+            problem =
+                x_format("returns with another value than line %" PRIu32 " invoked it with%s",
+                         operation->begin_line,
+                         foreign->model == MODEL_COUNTER
+                             ? "; an add that answers with the new value is called 'increment'"
+                             : "");
         return problem;
     }
 }

@@ -37,14 +37,16 @@ static const struct {
     const char *name, *help;
 } doubts[DOUBT_COUNT] = {
     [DOUBT_NONE] = {"none", "There is nothing to add."},
-    [DOUBT_TIME] = {"time-limit", "The search was stopped by --time-limit before it had tried every "
-                                  "order; give it more time, or record fewer operations at once."},
-    [DOUBT_MEMORY] = {"memory-limit",
-                      "The search was stopped by --memory-limit before it had tried every order; give "
-                      "it more memory, or record fewer operations at once."},
-    [DOUBT_NOTHING_SEEN] = {"nothing-seen",
-                            "No acknowledged operation shows what was in there, so every order fits; "
-                            "record reads as well, at least one at the end."},
+    [DOUBT_TIME] = {"time-limit",
+                    "The search was stopped by --time-limit before it had tried every "
+                    "order; give it more time, or record fewer operations at once."},
+    [DOUBT_MEMORY] =
+        {"memory-limit",
+         "The search was stopped by --memory-limit before it had tried every order; give "
+         "it more memory, or record fewer operations at once."},
+    [DOUBT_NOTHING_SEEN] =
+        {"nothing-seen", "No acknowledged operation shows what was in there, so every order fits; "
+                         "record reads as well, at least one at the end."},
     [DOUBT_NO_VERSIONS] = {"no-versions",
                            "Operations on two documents can be judged by versions only, and some "
                            "wrote without naming the version that they read."},
@@ -54,17 +56,20 @@ static const struct {
     const char *name, *help;
 } findings[FINDING_COUNT] = {
     [FINDING_NONE] = {"none", "There is nothing to add."},
-    [FINDING_NOT_LINEARIZABLE] = {"not-linearizable",
-                                  "No order of these operations that real time allows explains what "
-                                  "they returned."},
-    [FINDING_LOST_UPDATE] = {"lost-update", "Two updates were made of one and the same version: the "
-                                            "later one wrote over the earlier."},
+    [FINDING_NOT_LINEARIZABLE] =
+        {"not-linearizable", "No order of these operations that real time allows explains what "
+                             "they returned."},
+    [FINDING_LOST_UPDATE] = {"lost-update",
+                             "Two updates were made of one and the same version: the "
+                             "later one wrote over the earlier."},
     [FINDING_PHANTOM] = {"phantom", "Something was read that nobody had written by then."},
-    [FINDING_LOST_ELEMENT] = {"lost-element", "An element whose add was acknowledged is missing in a "
-                                              "read that began later."},
+    [FINDING_LOST_ELEMENT] = {"lost-element",
+                              "An element whose add was acknowledged is missing in a "
+                              "read that began later."},
     [FINDING_DUPLICATE] = {"duplicate", "A read has the same element twice."},
-    [FINDING_OUT_OF_BOUNDS] = {"out-of-bounds", "A counter was read with a value that no order of the "
-                                                "adds makes: updates are missing, or too many."},
+    [FINDING_OUT_OF_BOUNDS] = {"out-of-bounds",
+                               "A counter was read with a value that no order of the "
+                               "adds makes: updates are missing, or too many."},
 };
 
 const char *algorithm_name(enum algorithm algorithm)
@@ -138,8 +143,8 @@ static bool shows_something(const struct operation *operations, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         enum action action = (enum action)operations[i].action;
-        if (!operations[i].pending && ((action != ACTION_WRITE && action != ACTION_ADD) ||
-                                       operations[i].read != NO_VERSION))
+        if (!operations[i].pending &&
+            ((action != ACTION_WRITE && action != ACTION_ADD) || operations[i].read != NO_VERSION))
             return true;
     }
     return false;
@@ -182,17 +187,16 @@ static void judge_key(const struct linear_question *question, const struct searc
         if (outcome->status != UNDECIDED)
             return;
     }
-    struct search_question search = {
-        .model = foreign->model,
-        .initial = foreign->model == MODEL_MUTEX ? 0 : foreign->initial,
-        .operations = question->operations,
-        .count = question->count};
+    struct search_question search = {.model = foreign->model,
+                                     .initial =
+                                         foreign->model == MODEL_MUTEX ? 0 : foreign->initial,
+                                     .operations = question->operations,
+                                     .count = question->count};
     search_run(&search, limits, &outcome->search);
     outcome->algorithm = ALGORITHM_SEARCH;
     outcome->status = outcome->search.status;
     if (outcome->status == UNDECIDED)
-        outcome->doubt =
-            outcome->search.stop == SEARCH_OUT_OF_TIME ? DOUBT_TIME : DOUBT_MEMORY;
+        outcome->doubt = outcome->search.stop == SEARCH_OUT_OF_TIME ? DOUBT_TIME : DOUBT_MEMORY;
 }
 
 /* The witness --------------------------------------------------------------------------------- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * judge: from a foreign history to a verdict. A history of several keys is linearizable exactly when
- * each key's part is (Herlihy and Wing 1990, locality), so every key is judged alone, by a linear
- * algorithm where its operations are of a kind that has one and by search otherwise.
+ * judge: from a foreign history to a verdict. A history of several keys is linearizable exactly
+ * when each key's part is (Herlihy and Wing 1990, locality), so every key is judged alone, by a
+ * linear algorithm where its operations are of a kind that has one and by search otherwise.
  */
 #ifndef RACEBENCH_CHECK_JUDGE_H
 #define RACEBENCH_CHECK_JUDGE_H
@@ -49,7 +49,7 @@ struct judgement {
     enum finding finding; /* BROKEN */
     enum doubt doubt;     /* UNDECIDED */
     size_t keys, broken_keys, undecided_keys;
-    size_t unseen_keys; /* of which nothing was seen, so that they prove nothing */
+    size_t unseen_keys;                /* of which nothing was seen, so that they prove nothing */
     size_t judged_by[ALGORITHM_COUNT]; /* keys */
     int64_t concurrency;               /* most acknowledged operations open at once */
     uint64_t steps;                    /* of all searches */
@@ -58,7 +58,7 @@ struct judgement {
     enum algorithm algorithm;
     struct operation witnesses[LINEAR_WITNESSES_MAX]; /* the search: the one nothing gets past */
     int witness_count;
-    int64_t element;                         /* number of a value that it is about, -1: none */
+    int64_t element;                           /* number of a value that it is about, -1: none */
     struct operation around[JUDGE_AROUND_MAX]; /* the search: what was open at that time */
     int around_count;
     int64_t around_more;

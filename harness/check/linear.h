@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * linear: the kinds of history for which whether an order exists can be said in O(n log n), exactly.
- * Each function looks first whether the history is of its kind; where not, search.h remains. All take
- * the operations of one key in order of invocation and are compared with a search over all orders in
- * tests/test_check_search.c.
+ * linear: the kinds of history for which whether an order exists can be said in O(n log n),
+ * exactly. Each function looks first whether the history is of its kind; where not, search.h
+ * remains. All take the operations of one key in order of invocation and are compared with a search
+ * over all orders in tests/test_check_search.c.
  */
 #ifndef RACEBENCH_CHECK_LINEAR_H
 #define RACEBENCH_CHECK_LINEAR_H

@@ -2,18 +2,18 @@
  *
  * linear_counter: counters.
  *
- * Adds of one and the same amount are interchangeable but for their times. The reads, sorted by what
- * they saw, cut any order into slots: slot k lies between the reads of the k-th lowest value and
- * those below, and takes exactly as many adds as the values differ. Which slots an add fits, by real
- * time, is an interval: not before a read of a value below that began after the add returned, not
- * after a read that returned before the add began. Filling the slots from the lowest up with the
- * adds whose last slot comes first is the best one can do (Jackson's rule: exchange two adds that
- * break it), acknowledged adds must find a place, unanswered ones need not. Two adds never cross:
- * one that returned before another began fits earlier slots. O(n log n).
+ * Adds of one and the same amount are interchangeable but for their times. The reads, sorted by
+ * what they saw, cut any order into slots: slot k lies between the reads of the k-th lowest value
+ * and those below, and takes exactly as many adds as the values differ. Which slots an add fits, by
+ * real time, is an interval: not before a read of a value below that began after the add returned,
+ * not after a read that returned before the add began. Filling the slots from the lowest up with
+ * the adds whose last slot comes first is the best one can do (Jackson's rule: exchange two adds
+ * that break it), acknowledged adds must find a place, unanswered ones need not. Two adds never
+ * cross: one that returned before another began fits earlier slots. O(n log n).
  *
- * Adds of different amounts make the question NP-hard (a subset must sum up). There, each read is held
- * against the least and the most that any order allows (Jepsen's counter checker, with amounts below
- * zero as well): acknowledged before it began, and begun by its end.
+ * Adds of different amounts make the question NP-hard (a subset must sum up). There, each read is
+ * held against the least and the most that any order allows (Jepsen's counter checker, with amounts
+ * below zero as well): acknowledged before it began, and begun by its end.
  */
 #include "base.h"
 #include "linear.h"
@@ -93,8 +93,8 @@ static bool collect_adds(struct slots *slots)
 {
     for (size_t i = 0; i < slots->question->count; i++) {
         const struct operation *operation = &slots->question->operations[i];
-        if (operation->action == ACTION_READ || (operation->action == ACTION_ADD &&
-                                                 operation->first == 0))
+        if (operation->action == ACTION_READ ||
+            (operation->action == ACTION_ADD && operation->first == 0))
             continue;
         if (operation->action != ACTION_ADD ||
             (slots->amount != 0 && operation->first != slots->amount))
@@ -172,8 +172,8 @@ static bool accumulate(struct slots *slots)
         }
     for (size_t k = slots->group_count; k-- > 1;) {
         if (groups[k].first_end < groups[k - 1].last_begin) {
-            slots->result = broken(FINDING_NOT_LINEARIZABLE, groups[k].first_ended,
-                                   groups[k - 1].last_begun);
+            slots->result =
+                broken(FINDING_NOT_LINEARIZABLE, groups[k].first_ended, groups[k - 1].last_begun);
             return false;
         }
         if (groups[k].first_end < groups[k - 1].first_end) {
@@ -364,10 +364,10 @@ struct linear_result linear_bounds(const struct linear_question *question)
         const struct operation *read = &question->operations[i];
         if (read->action != ACTION_READ)
             continue;
-        int64_t least = initial + sums_before(&ended[0], read->begin) +
-                        sums_before(&begun[1], read->end + 1);
-        int64_t most = initial + sums_before(&begun[0], read->end + 1) +
-                       sums_before(&ended[1], read->begin);
+        int64_t least =
+            initial + sums_before(&ended[0], read->begin) + sums_before(&begun[1], read->end + 1);
+        int64_t most =
+            initial + sums_before(&begun[0], read->end + 1) + sums_before(&ended[1], read->begin);
         if (read->first < least || read->first > most)
             result = broken(FINDING_OUT_OF_BOUNDS, i, i);
     }

@@ -7,12 +7,12 @@
  *
  * Where writes are blind but their values unique, each value's write and its reads are one block of
  * any order (Gibbons and Korach, "Testing shared memories", 1997; the zones of Golab, Li and Shah,
- * "Analyzing consistency properties for fun and profit", 2011). Block i must precede block j when one
- * of i's operations returned before one of j's was invoked, that is when f(i) < s(j), f the earliest
- * return and s the latest invocation of a block. An order exists if and only if no read returned
- * before its write was invoked, and no two blocks must precede each other: in a shortest longer
- * circle of such relations s(i+2) <= f(i) < s(i+1) would hold all the way round. So: blocks sorted by
- * f, and for each the greatest s among those whose f lies below its own s.
+ * "Analyzing consistency properties for fun and profit", 2011). Block i must precede block j when
+ * one of i's operations returned before one of j's was invoked, that is when f(i) < s(j), f the
+ * earliest return and s the latest invocation of a block. An order exists if and only if no read
+ * returned before its write was invoked, and no two blocks must precede each other: in a shortest
+ * longer circle of such relations s(i+2) <= f(i) < s(i+1) would hold all the way round. So: blocks
+ * sorted by f, and for each the greatest s among those whose f lies below its own s.
  */
 #include "base.h"
 #include "checker_table.h"
@@ -80,12 +80,13 @@ struct linear_result linear_versions(const struct linear_question *question)
         if (!named || from->read < 0 || (from->pending && from->wrote < 0))
             continue;
         index[count] = i;
-        operations[count++] = (struct register_operation){
-            .invoke_ns = from->begin,
-            .return_ns = from->end,
-            .read = version(question, from->read),
-            .wrote = from->wrote >= 0 ? version(question, from->wrote) : 0,
-            .unknown = from->pending};
+        operations[count++] =
+            (struct register_operation){.invoke_ns = from->begin,
+                                        .return_ns = from->end,
+                                        .read = version(question, from->read),
+                                        .wrote =
+                                            from->wrote >= 0 ? version(question, from->wrote) : 0,
+                                        .unknown = from->pending};
     }
     if (named)
         result = ask(operations, index, count);
@@ -110,12 +111,12 @@ struct linear_result linear_cas(const struct linear_question *question)
         unique = is_cas ? from->second != initial &&
                               checker_table_put(&makers, from->second, (uint32_t)i) == NOWHERE
                         : from->action == ACTION_READ;
-        operations[i] = (struct register_operation){
-            .invoke_ns = from->begin,
-            .return_ns = from->end,
-            .read = from->first == initial ? 0 : from->first + 1,
-            .wrote = is_cas ? from->second + 1 : 0,
-            .unknown = from->pending};
+        operations[i] =
+            (struct register_operation){.invoke_ns = from->begin,
+                                        .return_ns = from->end,
+                                        .read = from->first == initial ? 0 : from->first + 1,
+                                        .wrote = is_cas ? from->second + 1 : 0,
+                                        .unknown = from->pending};
     }
     checker_table_free(&makers);
     if (unique)
@@ -129,8 +130,8 @@ struct linear_result linear_cas(const struct linear_question *question)
 
 /* A value: its write and its reads. */
 struct block {
-    int64_t first_end, last_begin;      /* f and s */
-    size_t first_ended, last_begun;     /* whose */
+    int64_t first_end, last_begin;  /* f and s */
+    size_t first_ended, last_begun; /* whose */
     int64_t write_begin;
     size_t write;
     bool real; /* somebody saw it, or its write was acknowledged */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * linear_set: sets that only grow, read as a whole. Of any order, the reads must be a chain: each
- * has all that the one before has. Sorted by size they are that chain, or two of them contradict each
- * other; an element came in between the last read without it and the first with it; elements that no
- * read has came after all, or never when nobody was told that they are in. That is the only order
- * there can be, up to operations of one place, and one sweep (checker_order.h) says whether real time
- * allows it. An element that is added several times came in with one of the adds: it was there once
- * the earliest acknowledged one had returned, and could be from the earliest invocation on; later
- * adds change nothing. So: O(elements read + n log n). The linear time for sets of Abdulla et al.,
- * "Efficient linearizability monitoring" (PLDI 2025), needs more, because there elements also leave.
+ * has all that the one before has. Sorted by size they are that chain, or two of them contradict
+ * each other; an element came in between the last read without it and the first with it; elements
+ * that no read has came after all, or never when nobody was told that they are in. That is the only
+ * order there can be, up to operations of one place, and one sweep (checker_order.h) says whether
+ * real time allows it. An element that is added several times came in with one of the adds: it was
+ * there once the earliest acknowledged one had returned, and could be from the earliest invocation
+ * on; later adds change nothing. So: O(elements read + n log n). The linear time for sets of
+ * Abdulla et al., "Efficient linearizability monitoring" (PLDI 2025), needs more, because there
+ * elements also leave.
  */
 #include "base.h"
 #include "checker_order.h"
@@ -57,8 +58,10 @@ static void collect(struct set *set)
             checker_table_put(&set->table, operation->first, (uint32_t)set->element_count);
         if (at == NOWHERE) {
             at = (uint32_t)set->element_count++;
-            set->elements[at] = (struct element){
-                .begin = operation->begin, .begun = i, .end = PLACE_NEVER, .slot = NO_SLOT};
+            set->elements[at] = (struct element){.begin = operation->begin,
+                                                 .begun = i,
+                                                 .end = PLACE_NEVER,
+                                                 .slot = NO_SLOT};
         }
         struct element *element = &set->elements[at];
         if (operation->end < element->end) {
@@ -110,8 +113,7 @@ static bool find_lost(struct set *set, size_t with, size_t without)
         set->elements[checker_table_get(&set->table, numbers[i])].seen = without + 1;
     numbers = members(set, with);
     for (size_t i = 0; i < member_count(set, with); i++) {
-        const struct element *element =
-            &set->elements[checker_table_get(&set->table, numbers[i])];
+        const struct element *element = &set->elements[checker_table_get(&set->table, numbers[i])];
         if (element->seen == without + 1 ||
             element->end >= set->question->operations[without].begin)
             continue;

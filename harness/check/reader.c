@@ -38,10 +38,11 @@ struct datum *reader_fail(struct reader *reader, int64_t line, const char *forma
 
 struct datum *reader_fail_end(struct reader *reader)
 {
-    return reader_fail(reader, reader->line,
-                       "the file ends within the operation that begins at line %lld: it was cut off; "
-                       "fetch or write it again",
-                       (long long)reader->start_line);
+    return reader_fail(
+        reader, reader->line,
+        "the file ends within the operation that begins at line %lld: it was cut off; "
+        "fetch or write it again",
+        (long long)reader->start_line);
 }
 
 /* Bytes --------------------------------------------------------------------------------------- */
@@ -121,7 +122,8 @@ static struct datum *read_json(struct reader *reader)
 
 /* Both ---------------------------------------------------------------------------------------- */
 
-/* After "{" JSON has a quoted key and a colon; EDN may have a quoted key, but no colon. */
+/* After "{" JSON has a quoted key and a colon; EDN may have a quoted key, but a colon after it only
+ * as the beginning of a keyword: {"type" :ok}. */
 static enum notation guess(const char *text, size_t length)
 {
     size_t at = 0;
@@ -135,9 +137,14 @@ static enum notation guess(const char *text, size_t length)
         return NOTATION_EDN;
     for (at++; at < length && text[at] != '"'; at++)
         at += text[at] == '\\';
-    for (at++; at < length && isspace((unsigned char)text[at]); at++)
-        continue;
-    return at < length && text[at] == ':' ? NOTATION_JSON : NOTATION_EDN;
+    size_t colon = at + 1;
+    while (colon < length && isspace((unsigned char)text[colon]))
+        colon++;
+    if (colon >= length || text[colon] != ':')
+        return NOTATION_EDN;
+    bool is_keyword =
+        colon > at + 1 && colon + 1 < length && isalpha((unsigned char)text[colon + 1]);
+    return is_keyword ? NOTATION_EDN : NOTATION_JSON;
 }
 
 bool reader_open(struct reader *reader, const char *path)
@@ -159,7 +166,8 @@ bool reader_open(struct reader *reader, const char *path)
     if (reader->end >= sizeof(mark) && memcmp(reader->buffer, mark, sizeof(mark)) == 0)
         reader->at = sizeof(mark);
     size_t length = reader->end - reader->at;
-    reader->notation = guess(reader->buffer + reader->at, length < LOOK_BYTES ? length : LOOK_BYTES);
+    reader->notation =
+        guess(reader->buffer + reader->at, length < LOOK_BYTES ? length : LOOK_BYTES);
     return reader->problem == NULL;
 }
 
@@ -201,10 +209,11 @@ static const struct datum *close_all(struct reader *reader)
 {
     if (reader->closes != 0 && !reader->ended) {
         if (reader_peek(reader) == EOF)
-            return reader_fail(reader, reader->line,
-                               "the file ends without the '%c' that closes its list: it was cut off; "
-                               "fetch or write it again",
-                               reader->closes);
+            return reader_fail(
+                reader, reader->line,
+                "the file ends without the '%c' that closes its list: it was cut off; "
+                "fetch or write it again",
+                reader->closes);
         reader->ended = reader_take(reader) == reader->closes;
         skip(reader);
     }

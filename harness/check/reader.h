@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * reader: a history file as a stream of operation maps, one datum each. Two notations, told apart by
- * the first characters: JSON (one object a line, objects in any layout, or one array of objects) and
- * EDN (maps one after the other, or one vector or list of maps; tags such as #jepsen.history.Op are
- * read through). The file is read once, front to back, whatever its size; at no time is more of it
- * in memory than one operation.
+ * reader: a history file as a stream of operation maps, one datum each. Two notations, told apart
+ * by the first characters: JSON (one object a line, objects in any layout, or one array of objects)
+ * and EDN (maps one after the other, or one vector or list of maps; tags such as #jepsen.history.Op
+ * are read through). The file is read once, front to back, whatever its size; at no time is more of
+ * it in memory than one operation.
  *
  * What is wrong with a file is one line for die(EXIT_INPUT): the line number and what to do.
  */
@@ -24,18 +24,18 @@ enum { READER_DEPTH_MAX = 64 };                        /* collections inside eac
 
 struct reader {
     FILE *file;
-    char *buffer;         /* what was read of the file and not yet looked at */
-    size_t at, end;       /* within it */
-    int64_t bytes;        /* looked at so far */
-    int64_t line;         /* of the next byte, from 1 */
-    int64_t start_line;   /* of the operation given last */
+    char *buffer;       /* what was read of the file and not yet looked at */
+    size_t at, end;     /* within it */
+    int64_t bytes;      /* looked at so far */
+    int64_t line;       /* of the next byte, from 1 */
+    int64_t start_line; /* of the operation given last */
     enum notation notation;
-    char closes;          /* what ends the array around all operations, 0: there is none */
+    char closes; /* what ends the array around all operations, 0: there is none */
     bool opened, ended;
-    struct arena arena;   /* of the present operation */
-    char *text;           /* one JSON object, or one EDN token */
+    struct arena arena; /* of the present operation */
+    char *text;         /* one JSON object, or one EDN token */
     size_t length, capacity;
-    char *problem;        /* NULL, or a line for people; owned */
+    char *problem; /* NULL, or a line for people; owned */
 };
 
 /* Opens a file ("-": stdin) and finds out its notation. False: see problem. In either case give it
@@ -44,8 +44,8 @@ bool reader_open(struct reader *, const char *path);
 void reader_close(struct reader *);
 /* The next operation, valid until the next call; NULL at the end, and when there is a problem. */
 const struct datum *reader_next(struct reader *);
-/* One value alone, as on a command line, in EDN (of which JSON's numbers and texts are a part). NULL
- * when it is none. */
+/* One value alone, as on a command line, in EDN (of which JSON's numbers and texts are a part).
+ * NULL when it is none. */
 const struct datum *reader_value(struct reader *, const char *text);
 
 /* For the two notations (reader_edn.c, reader.c) ----------------------------------------------- */
@@ -86,8 +86,8 @@ struct datum *reader_fail_end(struct reader *);
 
 /* Skips blanks, commas and comments. */
 void edn_skip(struct reader *);
-/* The next form that is not discarded (#_). NULL without a problem: the file's end, or a bracket that
- * closes something. */
+/* The next form that is not discarded (#_). NULL without a problem: the file's end, or a bracket
+ * that closes something. */
 struct datum *edn_next(struct reader *);
 
 #endif

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * search: Wing and Gong's algorithm (1993) as improved by Lowe ("Testing for linearizability", 2017)
- * and used by Porcupine: walk over a list of invocations and returns; an operation whose invocation
- * stands before the first return may be next; take it out of the list (lift) and go on; at a return
- * that cannot be passed, put the last one back (unlift) and try the next. Remembered are pairs of
- * (set of operations done, state): a pair seen before needs no second visit.
+ * search: Wing and Gong's algorithm (1993) as improved by Lowe ("Testing for linearizability",
+ * 2017) and used by Porcupine: walk over a list of invocations and returns; an operation whose
+ * invocation stands before the first return may be next; take it out of the list (lift) and go on;
+ * at a return that cannot be passed, put the last one back (unlift) and try the next. Remembered
+ * are pairs of (set of operations done, state): a pair seen before needs no second visit.
  *
  * What keeps it small:
  * - An acknowledged read that can happen now is taken at once and never tried elsewhere: any order
- *   that has it later works with it here as well. (Not so a write of what is there already: later it
- *   may be needed to bring that back.)
+ *   that has it later works with it here as well. (Not so a write of what is there already: later
+ *   it may be needed to bring that back.)
  * - Operations without an answer have no return and need not happen; one that would not change the
  *   state never does, and of several that are equal the earliest goes first.
  * - The set of operations done is kept as those before which all are done, plus a window that is as
- *   wide as the concurrency, plus one bit per unanswered operation: a memory entry of a long history
- *   takes a few words, and entries are compared in full, so a hash collision cannot hide an order.
- * No recursion: the stack is an array.
+ *   wide as the concurrency, plus one bit per unanswered operation: a memory entry of a long
+ *   history takes a few words, and entries are compared in full, so a hash collision cannot hide an
+ *   order. No recursion: the stack is an array.
  */
 #include "search.h"
 
@@ -66,7 +66,7 @@ struct list {
 /* An operation taken, on the stack. */
 struct taken {
     uint32_t operation;
-    bool forced; /* nothing else needs to be tried in its place */
+    bool forced;   /* nothing else needs to be tried in its place */
     int64_t state; /* before it */
 };
 
@@ -150,7 +150,8 @@ static void build_list(struct search *search)
 }
 
 /* Links equal unanswered operations. They are few; quadratic in their number would still hurt a
- * history of nothing but time-outs, so only the last of each kind within a short distance counts. */
+ * history of nothing but time-outs, so only the last of each kind within a short distance
+ * counts. */
 static void find_twins(struct search *search)
 {
     enum { DISTANCE = 256 };
@@ -208,8 +209,8 @@ static void build(struct search *search)
     search->left = search->required;
     search->done = x_calloc(words_of(search->required), sizeof(uint64_t));
     search->happened = x_calloc(words_of(search->optional), sizeof(uint64_t));
-    search->key = x_malloc((4 + words_of(search->required) + words_of(search->optional)) *
-                           sizeof(uint64_t));
+    search->key =
+        x_malloc((4 + words_of(search->required) + words_of(search->optional)) * sizeof(uint64_t));
     search->memory.mask = 1023;
     search->memory.slots = x_calloc(search->memory.mask + 1, sizeof(uint64_t));
     build_list(search);
@@ -313,7 +314,8 @@ static bool memory_reserve(struct memory *memory, size_t length)
     return true;
 }
 
-/* Is the present configuration new? Then it is remembered. Sets result->stop when there is no room. */
+/* Is the present configuration new? Then it is remembered. Sets result->stop when there is no
+ * room. */
 static bool is_new(struct search *search)
 {
     struct memory *memory = &search->memory;
@@ -394,8 +396,7 @@ static bool can_happen(const struct search *search, uint32_t operation, int64_t 
     if (!what->pending)
         return true;
     uint32_t twin = search->twin[operation], bit = search->bit[twin];
-    bool is_turn =
-        twin == operation || (search->happened[bit / 64] >> bit % 64 & 1) != 0;
+    bool is_turn = twin == operation || (search->happened[bit / 64] >> bit % 64 & 1) != 0;
     return is_turn && *next != search->state;
 }
 
@@ -406,8 +407,8 @@ static bool is_read(const struct operation *operation)
            (operation->action == ACTION_CAS && operation->first == operation->second);
 }
 
-/* Takes all reads that can happen, without choice. Those passed over stay impossible while the state
- * stays, so one walk suffices. */
+/* Takes all reads that can happen, without choice. Those passed over stay impossible while the
+ * state stays, so one walk suffices. */
 static void take_forced(struct search *search)
 {
     uint32_t count = (uint32_t)search->question->count;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * search: is there any order of these operations of one key that real time allows and that the model
- * explains? The general question is NP-complete, so the search has limits and an honest third answer.
- * It is exact when it answers.
+ * search: is there any order of these operations of one key that real time allows and that the
+ * model explains? The general question is NP-complete, so the search has limits and an honest third
+ * answer. It is exact when it answers.
  */
 #ifndef RACEBENCH_CHECK_SEARCH_H
 #define RACEBENCH_CHECK_SEARCH_H
@@ -20,16 +20,15 @@ enum { SEARCH_STATES_MAX = 8 };
 enum search_stop { SEARCH_DONE, SEARCH_OUT_OF_TIME, SEARCH_OUT_OF_MEMORY };
 
 struct search_result {
-    enum status status;    /* HELD: an order exists; BROKEN: none; UNDECIDED: see stop */
+    enum status status; /* HELD: an order exists; BROKEN: none; UNDECIDED: see stop */
     enum search_stop stop;
-    size_t blocked;        /* BROKEN: the operation that no order gets past: all that returned before
+    size_t blocked; /* BROKEN: the operation that no order gets past: all that returned before
                             * it can be explained, this one's return no longer. An index */
     int64_t states[SEARCH_STATES_MAX]; /* BROKEN: states in which orders got stuck before it */
     int state_count;
     bool more_states;
     uint64_t steps; /* operations tried */
 };
-
 
 /* What is searched: the operations of one key, in order of invocation. */
 struct search_question {

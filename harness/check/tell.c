@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * tell: see tell.h. The first line is the verdict, then what was checked, so that "held" always says
- * of how much; then, if broken, the smallest thing that shows it: the key, the operations with their
- * lines in the file, and for a search what was open then and which states were possible. Texts come
- * from the file: control characters are not printed.
+ * tell: see tell.h. The first line is the verdict, then what was checked, so that "held" always
+ * says of how much; then, if broken, the smallest thing that shows it: the key, the operations with
+ * their lines in the file, and for a search what was open then and which states were possible.
+ * Texts come from the file: control characters are not printed.
  */
 #include "tell.h"
 
@@ -110,7 +110,8 @@ static void print_counts(const struct tell *tell, FILE *out)
     fprintf(out, "read in %.3f s, judged in %.3f s\n", tell->reading_s, tell->judging_s);
     for (int i = 0; i < ALGORITHM_COUNT; i++)
         if (judgement->judged_by[i] > 0)
-            fprintf(out, "  %s by %s\n", human_counted((int64_t)judgement->judged_by[i], "key").text,
+            fprintf(out, "  %s by %s\n",
+                    human_counted((int64_t)judgement->judged_by[i], "key").text,
                     algorithm_help((enum algorithm)i));
     if (judgement->unseen_keys > 0 && judgement->unseen_keys < judgement->keys)
         fprintf(out, "  of %s nothing was ever seen: they prove nothing\n",

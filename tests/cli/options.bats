@@ -1,21 +1,21 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 #
-# options: the command line as a user meets it: exit codes, one clear line on stderr for bad input, a
-# clean stdout, the environment, signals, and places that cannot be written. Every test works in a
-# folder of its own, so that results/runs is empty at its start.
+# options: the command line as a user meets it: exit codes, one clear line on stderr for bad input,
+# a clean stdout, the environment, signals, and places that cannot be written. Every test works in
+# a folder of its own, so that results/runs is empty at its start.
 #
 # labels: cli
 
 bats_require_minimum_version 1.5.0
 
 setup() {
-    cd "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR" || exit
     racebench=${RACEBENCH_BINARY:?}
     quick=(-w 4 -n 200 --timeout 2s)
 }
 
-# refuses CODE LINE ARGUMENT...: ends with CODE, stdout is empty, stderr is one line that holds LINE.
+# refuses CODE LINE ARGUMENT...: ends with CODE, nothing on stdout, LINE in one line on stderr.
 refuses() {
     local code=$1 line=$2
     shift 2
@@ -133,7 +133,7 @@ teardown() {
         "--uri mongodb://me:$secret@/x@y"
         "--uri me:$secret@host"
         "--url mongodb://me:$secret@host"
-        "--uri mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200&tlsCertificateKeyFilePassword=$secret"
+        "--uri mongodb://127.0.0.1:1/?tlsCertificateKeyFilePassword=$secret"
         "mongodb://me:$secret@host"
         "-s mongodb://me:$secret@host"
         "-o mongodb://me:$secret@host"
