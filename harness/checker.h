@@ -134,7 +134,8 @@ void checker_once(const struct record *, int64_t things, struct verdict *);
 void checker_asked(const struct record *, struct verdict *);
 
 /* Judges the post-processing of things asked for once: two effects: REPEATED; none, although
- * somebody was told DONE or NOTHING: MISSED; an effect of a thing that nobody asked for is REPEATED
+ * somebody was told DONE or NOTHING, or all were told BUSY or CONFLICT, so that nobody is at it any
+ * more: MISSED; an effect of a thing that nobody asked for is REPEATED
  * too. Otherwise as checker_once(). */
 void checker_effects(const struct record *, struct verdict *);
 

@@ -20,6 +20,7 @@ struct thing {
     uint32_t asked;      /* who asked for it first */
     uint32_t told;       /* who was told first that it is done */
     bool may_be_done;    /* somebody got no answer */
+    bool failed;         /* somebody was refused */
     int64_t effects;     /* how often its post-processing happened */
     int64_t first_by;    /* whose that was */
     int64_t number, key; /* `once`, and _id of its document */
@@ -181,8 +182,11 @@ static void note_told(struct things *things)
     for (uint32_t i = 0; i < record->event_count; i++) {
         const struct event *event = &record->events[i];
         struct thing *thing = event->once != 0 ? thing_of(things, event->once) : NULL;
-        if (thing != NULL && thing->told == NOWHERE &&
-            (event->outcome == DONE || event->outcome == NOTHING))
+        if (thing == NULL)
+            continue;
+        thing->may_be_done |= event->outcome == UNKNOWN;
+        thing->failed |= event->outcome == FAILED;
+        if (thing->told == NOWHERE && (event->outcome == DONE || event->outcome == NOTHING))
             thing->told = i;
     }
 }
@@ -220,12 +224,12 @@ void checker_effects(const struct record *record, struct verdict *verdict)
     count_effects(&things, verdict);
     for (uint32_t i = 0; i < things.count; i++) {
         const struct thing *thing = &things.items[i];
-        if (thing->effects > 0 || thing->told == NOWHERE)
+        if (thing->effects > 0 || (thing->told == NOWHERE && (thing->may_be_done || thing->failed)))
             continue;
+        uint32_t victim = thing->told != NOWHERE ? thing->told : thing->asked;
         verdict->counts.missed++;
         testify(&things, verdict, REASON_MISSED,
-                (struct witness){.key = thing->key,
-                                 .victim = record->events[thing->told].operation});
+                (struct witness){.key = thing->key, .victim = record->events[victim].operation});
     }
     things_free(&things);
 }

@@ -135,6 +135,7 @@ void crew_enter(struct session *session)
         ;
     if (instance->guarded) /* otherwise it cannot die, and nobody keeps two workers apart */
         instance->inside++;
+    session->in_attempt = session->in_operation;
 }
 
 /* The last worker has left a dead instance: what it held is gone, and it starts again. */
@@ -161,6 +162,7 @@ bool crew_leave(struct session *session)
     const struct waiting_table *waiting = session->crew->transport->waiting;
     struct instance *instance = session->instance;
     bool died = instance->crashed;
+    session->in_attempt = false;
     if (instance->guarded && --instance->inside == 0 && died)
         restart(session);
     waiting->leave(session);

@@ -19,6 +19,7 @@
 
 /* Operation numbers beyond this are somebody else's comment; they must not cost memory. */
 enum { OPERATION_MAX = 1 << 28 };
+enum { SHUTDOWN_IN_PROGRESS = 91 };
 
 struct tally {
     uint8_t *counts; /* by operation; saturates at 255 */
@@ -34,6 +35,7 @@ struct gate {
     int32_t workers;
     const struct gate_policy *policy;
     void *policy_state;
+    int32_t error_code;
     _Atomic int64_t steps[STEP_KIND_COUNT];
     _Atomic int64_t unattributed;
 
@@ -77,6 +79,7 @@ struct gate *gate_new(int32_t workers, size_t trace_max)
     must(workers >= 0);
     gate->workers = workers;
     gate->trace_max = trace_max;
+    gate->error_code = SHUTDOWN_IN_PROGRESS;
     if (trace_max > 0)
         gate->trace = x_calloc(trace_max, sizeof *gate->trace);
     must(pthread_mutex_init(&gate->lock, NULL) == 0);
@@ -103,6 +106,16 @@ void gate_set_policy(struct gate *gate, const struct gate_policy *policy, void *
 {
     gate->policy = policy;
     gate->policy_state = state;
+}
+
+void gate_set_error(struct gate *gate, int32_t code)
+{
+    gate->error_code = code;
+}
+
+int32_t gate_error(const struct gate *gate)
+{
+    return gate->error_code;
 }
 
 static bool gate_knows(const struct gate *gate, const struct step *step)

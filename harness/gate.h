@@ -77,6 +77,11 @@ void gate_free(struct gate *);
 /* Replaces the policy (NULL: everything passes). Only while no step is on its way. */
 void gate_set_policy(struct gate *, const struct gate_policy *policy, void *state);
 
+/* The error code of GATE_ERROR: MongoDB's 91, ShutdownInProgress, unless set otherwise; only while
+ * no step is on its way. */
+void gate_set_error(struct gate *, int32_t code);
+int32_t gate_error(const struct gate *);
+
 /* A step arrives: it is counted and traced, and the policy says what becomes of it. */
 enum gate_action gate_arrive(struct gate *, const struct step *step);
 

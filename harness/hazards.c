@@ -191,7 +191,7 @@ static int64_t doom_us(const struct hazards *hazards, enum hazard_index index)
 bool hazards_step(struct hazards *hazards, struct session *session)
 {
     enum hazard_index doom = session->doom;
-    if (session->instance->crashed) /* the dead are spared, and those who start them again */
+    if (!session->in_attempt) /* who waits for the next attempt, or starts an instance again */
         return true;
     if (session->steps++ < session->doom_step || doom == HAZARD_INDEX_none)
         return true;

@@ -40,7 +40,7 @@ void hazards_begin(struct hazards *, struct session *);
 /* The operation is over, whatever of its doom has not come yet is left for the next one. */
 void hazards_end(struct hazards *, struct session *);
 /* The worker is about to do a step: it may be delayed or paused here, or its instance may die,
- * which is what false means. */
+ * which is what false means. Only steps of attempts count. */
 bool hazards_step(struct hazards *, struct session *);
 /* Does the hazard strike now? For scenarios, which are the place of some. */
 bool hazards_strike(struct hazards *, enum hazard_index);

@@ -6,6 +6,7 @@
  */
 #include "plan.h"
 #include "base.h"
+#include "hazards.h"
 #include "human.h"
 #include "options.h"
 #include "scenario.h"
@@ -262,15 +263,24 @@ static int64_t tick_ms(const struct options *options)
     return (enum transport)options->transport == TRANSPORT_DIRECT ? TICK_VIRTUAL_MS : TICK_REAL_MS;
 }
 
+/* Whoever stops past the lease would stop for long: on a wire the default lease is too much. */
+static bool lowers_lease(const struct options *options)
+{
+    return (options->hazard.planned & (HAZARD_BIT(pause) | HAZARD_BIT(crash))) != 0 &&
+           options->source[OPTION_AT_lease_ms] == OPTION_FROM_DEFAULT &&
+           (enum transport)options->transport == TRANSPORT_DRIVER;
+}
+
 /* What all cells have in common. */
 static struct cell common_cell(const struct options *options)
 {
     bool endless =
         options->duration_ms > 0 && options->source[OPTION_AT_ops] == OPTION_FROM_DEFAULT;
-    return (struct cell){
+    struct cell cell = {
         .transport = (enum transport)options->transport,
         .expect = (enum expect)options->expect,
-        .hazards = HAZARD_BIT(none) | (options->instances > 1 ? HAZARD_BIT(instances) : 0u),
+        .hazards = HAZARD_BIT(none) | options->hazard.planned |
+                   (options->instances > 1 ? HAZARD_BIT(instances) : 0u),
         .uri = options->uri,
         .database = options->database,
         .keep = options->keep,
@@ -283,14 +293,17 @@ static struct cell common_cell(const struct options *options)
         .bytes = options->bytes,
         .unseeded = options->unseeded,
         .work_us = options->work_us,
-        .lease_ms = options->lease_ms,
+        .lease_ms = lowers_lease(options) ? PLAN_LEASE_HAZARD_MS : options->lease_ms,
         .tick_ms = tick_ms(options),
         .jitter_ms = options->jitter_ms,
         .timeout_ms = options->timeout_ms,
         .max_tries = (int32_t)options->max_tries,
+        .retry_unknown = options->retry_unknown,
         .backoff = options->backoff,
         .durability = (enum durability)options->durability,
     };
+    memcpy(cell.hazard, options->hazard.settings, sizeof(cell.hazard));
+    return cell;
 }
 
 static char *check_settings(const struct options *options)
@@ -303,14 +316,20 @@ static char *check_settings(const struct options *options)
 
 /* The product -------------------------------------------------------------------------------- */
 
-static char *add_cells(const struct options *options, const struct scenario *scenario,
-                       const struct lineup *lineup, struct plan *plan)
+static struct cell make_cell(const struct options *options, const struct scenario *scenario,
+                             const struct lineup *lineup)
 {
     struct cell cell = common_cell(options);
     cell.scenario = scenario;
     memcpy(cell.strategy, lineup->strategy, sizeof(cell.strategy));
     cell.strategy_count = lineup->count;
     cell.strategy_name = lineup->name;
+    return cell;
+}
+
+static char *add_cells(const struct options *options, const struct cell *common, struct plan *plan)
+{
+    struct cell cell = *common;
     for (size_t i = 0; i < options->workers.count; i++) {
         cell.workers = (int32_t)options->workers.items[i];
         char *problem = check_workers(&cell);
@@ -323,16 +342,27 @@ static char *add_cells(const struct options *options, const struct scenario *sce
     return NULL;
 }
 
+/* What the strategy cannot do is left out unless strategy and scenario were both named; what a
+ * hazard cannot strike, unless the strategy was: hazards are always named. */
 static char *add_pair(const struct options *options, const struct named_scenario *scenario,
                       const struct lineup *lineup, struct plan *plan)
 {
+    struct cell cell = make_cell(options, scenario->scenario, lineup);
+    const char *placeless = hazards_obstacle(&cell);
     char *obstacle = find_obstacle(lineup, scenario->scenario, options->unseeded);
-    if (obstacle == NULL)
-        return add_cells(options, scenario->scenario, lineup, plan);
-    char *line = x_format("strategy '%s' cannot do scenario '%s'%s: %s", lineup->name,
-                          scenario->scenario->name, options->unseeded ? " unseeded" : "", obstacle);
+    char *line;
+    if (obstacle == NULL && placeless == NULL)
+        return add_cells(options, &cell, plan);
+    if (obstacle != NULL)
+        line = x_format("strategy '%s' cannot do scenario '%s'%s: %s", lineup->name,
+                        scenario->scenario->name, options->unseeded ? " unseeded" : "", obstacle);
+    else
+        line = x_format("--hazard '%s' has no place to strike strategy '%s' in scenario '%s': %s",
+                        options->text[OPTION_AT_hazard], lineup->name, scenario->scenario->name,
+                        placeless);
+    bool wrong = lineup->named && (scenario->named || obstacle == NULL);
     free(obstacle);
-    if (lineup->named && scenario->named)
+    if (wrong)
         return line;
     keep_line(&plan->notes, &plan->note_count, &plan->note_capacity, line);
     return NULL;
@@ -348,6 +378,10 @@ char *plan_make(const struct options *options, struct plan *plan)
         problem = read_scenarios(options, &scenario_list);
     if (problem == NULL)
         problem = read_lineups(options, plan, &lineup_list);
+    if (lowers_lease(options))
+        keep_line(&plan->remarks, &plan->remark_count, &plan->remark_capacity,
+                  x_format("lease is %s, since a worker stops past it; say --lease to choose",
+                           human_option(PLAN_LEASE_HAZARD_MS * 1000).text));
     for (size_t i = 0; problem == NULL && i < scenario_list.count; i++)
         for (size_t j = 0; problem == NULL && j < lineup_list.count; j++)
             problem = add_pair(options, &scenario_list.items[i], &lineup_list.items[j], plan);
@@ -364,8 +398,11 @@ void plan_free(struct plan *plan)
 {
     for (size_t i = 0; i < plan->note_count; i++)
         free(plan->notes[i]);
+    for (size_t i = 0; i < plan->remark_count; i++)
+        free(plan->remarks[i]);
     for (size_t i = 0; i < plan->text_count; i++)
         free(plan->texts[i]);
+    free(plan->remarks);
     free(plan->notes);
     free(plan->texts);
     free(plan->cells);

@@ -19,12 +19,15 @@ struct plan {
     size_t count, capacity;
     char **notes; /* combinations that were left out, one line each */
     size_t note_count, note_capacity;
+    char **remarks; /* settings that were chosen for the hazards, one line each */
+    size_t remark_count, remark_capacity;
     char **texts; /* names that the cells borrow */
     size_t text_count, text_capacity;
 };
 
 enum {
     PLAN_WORKERS_DRIVER_MAX = 10000,  /* a thread and a connection each */
+    PLAN_LEASE_HAZARD_MS = 200, /* instead of the default lease, where holders stop past it */
     PLAN_WORKERS_DIRECT_MAX = 100000, /* a fiber each */
 };
 

@@ -124,6 +124,25 @@ static void say_uri(FILE *out, const struct cell_result *result)
     say_word(out, "uri", open ? uri : "env:RACEBENCH_URI");
 }
 
+/* " --hazard pause:300ms:times=3,boot", as options.c takes them. */
+static void say_hazards(FILE *out, const struct cell *cell)
+{
+    bool first = true;
+    for (int i = 0; i < HAZARD_COUNT; i++) {
+        const struct hazard_setting *setting = &cell->hazard[i];
+        if ((cell->hazards >> i & 1) == 0 || i == HAZARD_INDEX_none || i == HAZARD_INDEX_instances)
+            continue;
+        fprintf(out, "%s%s", first ? " --hazard " : ",", human_hazard((enum hazard_index)i));
+        if (setting->amount > 0 && i == HAZARD_INDEX_error)
+            fprintf(out, ":%" PRId64, setting->amount);
+        else if (setting->amount > 0)
+            fprintf(out, ":%s", human_option(setting->amount).text);
+        if (setting->times > 0)
+            fprintf(out, ":times=%" PRId32, setting->times);
+        first = false;
+    }
+}
+
 char *cell_result_repro(const struct cell_result *result)
 {
     const struct cell *cell = result->cell;
@@ -138,6 +157,7 @@ char *cell_result_repro(const struct cell_result *result)
     say_number(out, "instances", cell->instances, usual.instances);
     if (cell->processes > 1)
         say_number(out, "processes", cell->processes, 1);
+    say_hazards(out, cell);
     say_number(out, "ops", cell->ops, 0);
     say_time(out, "duration", cell->duration_ms * 1000, 0);
     say_number(out, "docs", cell->docs, usual.docs);
@@ -151,6 +171,7 @@ char *cell_result_repro(const struct cell_result *result)
     }
     say_time(out, "timeout", cell->timeout_ms * 1000, usual.timeout_ms * 1000);
     say_number(out, "max-tries", cell->max_tries, usual.max_tries);
+    fputs(cell->retry_unknown ? " --retry-unknown" : "", out);
     if (strcmp(human_backoff(&cell->backoff).text, human_backoff(&usual.backoff).text) != 0)
         say_word(out, "backoff", human_backoff(&cell->backoff).text);
     if (cell->durability != usual.durability)

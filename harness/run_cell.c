@@ -131,6 +131,8 @@ void stage_open(struct stage *stage, const struct cell *cell, const char *run_id
     if (cell->hazards != HAZARD_BIT(none)) {
         stage->crew.hazards = hazards_new(cell);
         gate_set_policy(stage->gate, &hazards_at_gate, stage->crew.hazards);
+        if (cell->hazard[HAZARD_INDEX_error].amount > 0)
+            gate_set_error(stage->gate, (int32_t)cell->hazard[HAZARD_INDEX_error].amount);
     }
     raise_descriptor_limit(cell);
     struct crew *crew = &stage->crew;
@@ -146,6 +148,7 @@ void stage_open(struct stage *stage, const struct cell *cell, const char *run_id
     } else {
         open_driver(stage);
     }
+    target_describe(&stage->line, cell->uri, &stage->target); /* first of all: is it there? */
     target_claim_database(&stage->line, stage->database, run_id);
     seed(stage);
 }
@@ -303,7 +306,7 @@ static void replace_text(char **text, const char *by)
 static void describe(struct stage *stage, struct cell_result *result)
 {
     const struct cell *cell = stage->cell;
-    target_describe(&stage->line, cell->uri, &result->target);
+    result->target = stage->target;
     if (cell->strategy[0]->home == HOME_FILES) {
         replace_text(&result->target.persona, "files");
         replace_text(&result->target.store, "files");

@@ -141,7 +141,7 @@ struct session {
 
     int64_t operations_left; /* of its share; INT64_MAX with --duration alone */
     int64_t operation_count; /* begun so far: numbers the present one */
-    bool in_operation;
+    bool in_operation, in_attempt;
     char comment[32]; /* "w3.17" */
 
     const struct edit *edit;   /* of the present attempt */

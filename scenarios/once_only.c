@@ -14,8 +14,9 @@
  *                                      marks it processed
  *                                      sends the goods
  *
- * Per order, two effects: REPEATED; none, although a worker was told that it is done: MISSED. The
- * document itself is no evidence: it says "processed" either way.
+ * Per order, two effects: REPEATED; none, although a worker was told that it is done, or all were
+ * told that somebody else is at it: MISSED. The document itself is no evidence: it says "processed"
+ * either way.
  */
 #include "scenario.h"
 
@@ -49,19 +50,25 @@ static enum change process(const struct edit *edit, const bson_t *const was[], b
 
 static void once_only_work(struct session *session, const struct cell *cell)
 {
+    bson_t operators = BSON_INITIALIZER, fields;
     struct edit edit = {.key = {{.collection = "orders"}},
                         .count = 1,
                         .change = process,
+                        .operators = &operators,
                         .field = "done",
                         .base = EDIT_ANY,
                         .effect = true,
                         .amount = 1};
     int64_t orders = once_only_documents(cell);
+    BSON_APPEND_DOCUMENT_BEGIN(&operators, "$set", &fields);
+    BSON_APPEND_INT64(&fields, "done", edit.amount);
+    bson_append_document_end(&operators, &fields);
     for (int64_t order = 0; order < orders && worker_next(session); order++) {
         edit.key[0].id = order;
         edit.once = order + 1;
         worker_apply(session, &edit, NULL);
     }
+    bson_destroy(&operators);
 }
 
 /* Orders of which somebody was told something final; they are asked for in order, from 1. */
@@ -89,6 +96,7 @@ const struct scenario scenario_once_only = {
     .help = "all workers get the same orders; each is to be processed once",
     .needs = CAN_CHANGE | CAN_ONCE,
     .checks = 1u << REPEATED | 1u << MISSED,
+    .operators = true,
     .collection = "orders",
     .field = "done",
     .documents = once_only_documents,

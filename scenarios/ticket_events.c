@@ -84,7 +84,7 @@ static enum change take_over(const struct edit *edit, const bson_t *const was[],
 /* Longer than consumers need for one event when all are at work. */
 static int64_t redelivery_ms(const struct cell *cell)
 {
-    return 20 + cell->workers / 4;
+    return 8 + cell->workers / 4;
 }
 
 static int64_t lot_size(const struct cell *cell)

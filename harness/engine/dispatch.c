@@ -267,8 +267,10 @@ void engine_execute(struct engine *engine, const bson_t *command, const struct o
     if (action == GATE_PASS || action == GATE_CLOSE_AFTER) {
         answer(&request, name);
     } else if (action == GATE_ERROR) {
-        failure_set(&request.failure, (enum failure_code)FAILURE_SHUTDOWN,
-                    "The server is in quiesce mode and will shut down");
+        int32_t code = gate_error(engine->gate);
+        failure_set(&request.failure, (enum failure_code)code, "%s",
+                    code == FAILURE_SHUTDOWN ? "The server is in quiesce mode and will shut down"
+                                             : "refused on purpose");
         dispatch_refuse(request.reply, &request.failure);
         failure_reset(&request.failure);
     }

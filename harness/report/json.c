@@ -85,6 +85,7 @@ static void add_settings(bson_t *to, const struct cell_result *result)
     add_text(&settings, "expect", expect_name(cell->expect));
     add_whole(&settings, "tick_ms", cell->tick_ms);
     add_whole(&settings, "jitter_ms", cell->jitter_ms);
+    add_flag(&settings, "retry_unknown", cell->retry_unknown);
     bson_append_document_end(to, &settings);
 }
 
@@ -102,6 +103,11 @@ static void add_hazards(bson_t *to, const struct cell_result *result)
         bson_append_document_begin(&hazards, key, -1, &hazard);
         add_text(&hazard, "name", human_hazard((enum hazard_index)i));
         add_whole(&hazard, "hits", result->hits[i]);
+        if (result->cell->hazard[i].amount > 0)
+            add_whole(&hazard, i == HAZARD_INDEX_error ? "code" : "amount_us",
+                      result->cell->hazard[i].amount);
+        if (result->cell->hazard[i].times > 0)
+            add_whole(&hazard, "times", result->cell->hazard[i].times);
         bson_append_document_end(&hazards, &hazard);
     }
     bson_append_array_end(to, &hazards);

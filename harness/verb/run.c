@@ -6,6 +6,7 @@
  * first: it is there even when stdout or a file of --out turns out to be full.
  */
 #include "../environment.h"
+#include "../hazards.h"
 #include "../options.h"
 #include "../plan.h"
 #include "../run_folder.h"
@@ -53,9 +54,20 @@ static void check_outputs(const struct option_outputs *outputs)
     }
 }
 
+/* Hazards that strike at the gate need the engine that has one. */
+static void check_gate(const struct options *options)
+{
+    for (int i = 0; i < HAZARD_COUNT && options->uri != NULL; i++)
+        if ((options->hazard.planned >> i & 1) != 0 &&
+            hazard_place((enum hazard_index)i) == PLACE_GATE)
+            die(EXIT_TARGET, "--hazard %s needs the embedded engine; leave out --uri",
+                hazard_name((enum hazard_index)i));
+}
+
 static void make_plan(const struct options *options, struct plan *plan)
 {
     const char *uri = options->text[OPTION_AT_uri];
+    check_gate(options);
     char *problem = plan_make(options, plan);
     if (problem != NULL)
         die(EXIT_USAGE, "%s", problem);
@@ -63,6 +75,8 @@ static void make_plan(const struct options *options, struct plan *plan)
         return;
     for (size_t i = 0; i < plan->note_count; i++)
         fprintf(stderr, "racebench: left out: %s\n", plan->notes[i]);
+    for (size_t i = 0; i < plan->remark_count; i++)
+        fprintf(stderr, "racebench: %s\n", plan->remarks[i]);
     if (uri != NULL && strchr(uri, '@') != NULL)
         warn("a password in --uri can be read in the list of processes; use --uri env:NAME");
 }
