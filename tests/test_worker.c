@@ -185,7 +185,7 @@ static void test_one_seed_gives_one_history(void **state)
     const char *const names[] = {"naive", "occ", "live_object", "lock_document", "file_lock"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         uint64_t hash = 0;
-        for (int round = 0; round < 20; round++) {
+        for (int round = 0; round < (i == 0 ? 100 : 20); round++) {
             struct cell_result result = run_real(names[i], TRANSPORT_DIRECT, 7);
             uint64_t this_hash = history_hash(&result.history, true);
             cell_result_free(&result);
