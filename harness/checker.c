@@ -51,9 +51,9 @@ static const struct {
     [REASON_MISSED] = {"missed",
                        "A thing asked for was never done, although somebody was told so or nobody "
                        "is left to do it; mark it done only together with doing it."},
-    [REASON_NEVER_ACKED] =
-        {"never-acked", "A message was delivered until the limit and never acknowledged; "
-                        "acknowledge what has been applied already instead of refusing it."},
+    [REASON_NEVER_ACKED] = {"never-acked",
+                            "A message was delivered until the limit and never acknowledged; "
+                            "acknowledge what has been applied already instead of refusing it."},
     [REASON_TORN] = {"torn", "A reader saw half of an update; write the new content beside the old "
                              "and rename it, or let readers wait for writers."},
     [REASON_SKEWED] = {"skewed",

@@ -32,11 +32,11 @@ struct record {
     size_t event_count;
     const struct final *finals; /* of document 0, 1, ... of the scenario */
     int64_t final_count;
-    int64_t initial_value;      /* of the scenario's number in a seeded document */
+    int64_t initial_value;          /* of the scenario's number in a seeded document */
     const bson_t *const *documents; /* the final documents whole, NULL: absent; or NULL: not read */
     const struct effect *effects;   /* all that happened, in no order */
     size_t effect_count;
-    bool effects_unread; /* they could not be read: nobody knows how many happened */
+    bool effects_unread;        /* they could not be read: nobody knows how many happened */
     int64_t hits[HAZARD_COUNT]; /* how often each hazard struck */
     bool interrupted;           /* stopped early: not all operations were made */
 };
@@ -135,8 +135,8 @@ void checker_asked(const struct record *, struct verdict *);
 
 /* Judges the post-processing of things asked for once: two effects: REPEATED; none, although
  * somebody was told DONE or NOTHING, or all were told BUSY or CONFLICT, so that nobody is at it any
- * more: MISSED; an effect of a thing that nobody asked for is REPEATED
- * too. Otherwise as checker_once(). */
+ * more: MISSED; an effect of a thing that nobody asked for is REPEATED too. Otherwise as
+ * checker_once(). */
 void checker_effects(const struct record *, struct verdict *);
 
 /* What a reader of whole documents saw: `detail` of its event. */
@@ -151,11 +151,11 @@ void checker_snapshot(const struct record *, bool (*is_whole)(const bson_t *), s
 /* Judges whether operations over several documents could have happened one after the other: who
  * wrote what another had read comes after it, who read what another wrote comes after that.
  * Operations that stand in a circle decided on what was no longer true: SKEWED, counts.skewed is
- * the number of them. Only what is on the chains of the final
- * documents takes part, and acknowledged reads of them: lost updates are not counted again. So too
- * an operation without an answer of which one document was written and the other was not.
- * Witnesses, one a circle: one of its operations, and another that wrote over what it had read. Sets BROKEN unless it is already.
- * O(n) on average. */
+ * the number of them. Only what is on the chains of the final documents takes part, and
+ * acknowledged reads of them: lost updates are not counted again. An operation without an answer of
+ * which one document was written and the other was not is SKEWED too. Witnesses, one a circle: one
+ * of its operations, and another that wrote over what it had read. Sets BROKEN unless it is
+ * already. O(n) on average. */
 void checker_skew(const struct record *, struct verdict *);
 
 /* Notes a broken property: counts nothing, appends the witness while there is room, and makes the

@@ -128,6 +128,9 @@ static void stale_save_judge(const struct record *record, struct verdict *verdic
     based.events = events;
     checker_count(record, verdict);
     checker_updates(&based, verdict);
+    if (verdict->counts.lost > 0)
+        verdict->counts.doubled = 0; /* a sum above the named losses is two saves mixed, field by
+                                      * field, and not one that was applied twice */
     checker_contention(record, verdict);
     free(events);
 }

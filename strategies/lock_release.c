@@ -214,6 +214,7 @@ const struct strategy strategy_lock_release = {
     .keeps = {[LOST] = HAZARD_BIT(none) | HAZARD_BIT(instances),
               [DOUBLED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
               [REPEATED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
+              [MISSED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
               [TORN] = HAZARD_BIT(none) | HAZARD_BIT(instances)},
     .apply = lock_release_apply,
 };

@@ -100,6 +100,8 @@ const struct strategy strategy_occ = {
     .home = HOME_DATABASE,
     .keeps = {[LOST] = HAZARD_BIT(none) | HAZARD_BIT(instances),
               [DOUBLED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
+              [REPEATED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
+              [MISSED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
               [TORN] = HAZARD_BIT(none) | HAZARD_BIT(instances)},
     .apply = occ_apply,
 };

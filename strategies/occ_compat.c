@@ -86,6 +86,8 @@ const struct strategy strategy_occ_compat = {
     .home = HOME_DATABASE,
     .keeps = {[LOST] = HAZARD_BIT(none) | HAZARD_BIT(instances),
               [DOUBLED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
+              [REPEATED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
+              [MISSED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
               [TORN] = HAZARD_BIT(none) | HAZARD_BIT(instances)},
     .apply = occ_compat_apply,
 };

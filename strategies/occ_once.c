@@ -139,6 +139,10 @@ const struct strategy strategy_occ_once = {
     .help = "write only if the version is unchanged, with the operation's number",
     .can = CAN_CHANGE | CAN_BASE | CAN_CREATE,
     .home = HOME_DATABASE,
-    .keeps = {[LOST] = ALWAYS, [DOUBLED] = ALWAYS, [TORN] = ALWAYS},
+    .keeps = {[LOST] = ALWAYS,
+              [DOUBLED] = ALWAYS,
+              [REPEATED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
+              [MISSED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
+              [TORN] = ALWAYS},
     .apply = occ_once_apply,
 };

@@ -311,6 +311,37 @@ static void test_long_histories_agree(void **state)
     }
 }
 
+/* One lock, taken and given back again and again, with an unanswered release now and then: the same
+ * state and the same window return thousands of times, and the search must tell them apart and stay
+ * linear. A second holder near the end is found. */
+static void test_long_searches(void **state)
+{
+    (void)state;
+    enum { COUNT = 20000 };
+    struct operation *operations = x_calloc(COUNT, sizeof(*operations));
+    for (size_t i = 0; i < COUNT; i++)
+        operations[i] = (struct operation){.begin = (int64_t)(2 * i),
+                                           .end = (int64_t)(2 * i) + 3,
+                                           .action = i % 2 == 0 ? ACTION_ACQUIRE : ACTION_RELEASE,
+                                           .read = NO_VERSION,
+                                           .wrote = NO_VERSION};
+    for (size_t i = 999; i < COUNT; i += 1000) {
+        operations[i].pending = true;
+        operations[i].end = PLACE_NEVER;
+    }
+    struct search_question question = {MODEL_MUTEX, 0, operations, COUNT};
+    struct search_result result;
+    int64_t start_ns = clock_monotonic_ns();
+    search_run(&question, &no_limits, &result);
+    assert_int_equal(result.status, HELD);
+    operations[COUNT - 3].action = ACTION_ACQUIRE;
+    search_run(&question, &no_limits, &result);
+    assert_int_equal(result.status, BROKEN);
+    assert_int_equal(result.blocked, COUNT - 3);
+    assert_true(clock_monotonic_ns() - start_ns < INT64_C(20000000000));
+    free(operations);
+}
+
 /* Limits -------------------------------------------------------------------------------------- */
 
 /* Adds of 1, 2, 4, ... without an answer, and a read that no subset of them makes: every subset
@@ -392,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_equals_reference),
         cmocka_unit_test(test_wrong_checkers_are_noticed),
         cmocka_unit_test(test_long_histories_agree),
+        cmocka_unit_test(test_long_searches),
         cmocka_unit_test(test_limits_give_unknown),
         cmocka_unit_test(test_keys_are_judged_alone),
     };

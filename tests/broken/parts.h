@@ -147,26 +147,33 @@ static inline bson_t *parts_taking(struct session *session, int64_t token, int64
     return update;
 }
 
-/* One command by the client's clock: {_id, expires: {$lt: now}}, upsert, so that a held lock is a
- * duplicate key. BUSY: held, or nobody can tell. */
-static inline enum outcome parts_obtain(struct session *session, const struct edit *edit,
-                                        struct lease *lease)
+/* Asks for the lock in one command by the client's clock: {_id, expires: {$lt: now}}, upsert, so that
+ * a held lock is a duplicate key. CONFLICT: held; UNKNOWN: nobody can tell. */
+static inline enum outcome parts_ask(struct session *session, const struct edit *edit,
+                                     struct lease *lease)
 {
     int64_t now_ms = session_now_ms(session);
     *lease = (struct lease){.id = edit->key[0].id, .token = session_token(session)};
     bson_t *filter = parts_lock(session, lease);
     parts_append(filter, "expires", "$lt", now_ms);
-    const struct modify modify = {
-        .collection = PARTS_LOCKS,
-        .filter = filter,
-        .update = parts_taking(session, lease->token, now_ms + session_lease_ms(session)),
-        .upsert = true};
+    const struct modify modify = {.collection = PARTS_LOCKS,
+                                  .filter = filter,
+                                  .update = parts_taking(session, lease->token,
+                                                         now_ms + session_lease_ms(session)),
+                                  .upsert = true};
     const bson_t *image;
     enum outcome outcome = session_find_and_modify(session, &modify, &image);
-    if (outcome != DONE)
-        return outcome == FAILED ? FAILED : BUSY;
-    lease->fence = edit_number(image, "fence", 0);
-    return DONE;
+    if (outcome == DONE)
+        lease->fence = edit_number(image, "fence", 0);
+    return outcome;
+}
+
+/* The same; BUSY: held, or nobody can tell. */
+static inline enum outcome parts_obtain(struct session *session, const struct edit *edit,
+                                        struct lease *lease)
+{
+    enum outcome outcome = parts_ask(session, edit, lease);
+    return outcome == DONE || outcome == FAILED ? outcome : BUSY;
 }
 
 /* {_id, owner: token}: the lock while it is still ours. */
@@ -201,8 +208,7 @@ static inline void parts_release(struct session *session, const struct lease *le
 static inline void parts_dawdle(struct session *session, int64_t often)
 {
     if (session_random(session, often) == 0)
-        session_sleep_until(session,
-                            session_now_ms(session) + session_lease_ms(session) * 3 / 2);
+        session_sleep_until(session, session_now_ms(session) + session_lease_ms(session) * 3 / 2);
 }
 
 /* A file --------------------------------------------------------------------------------------- */
@@ -346,6 +352,31 @@ static inline enum outcome parts_save(struct session *session, const struct obje
     bson_t *snapshot = session_document(session);
     bson_concat(snapshot, object->image);
     return parts_write(session, edit, session_key(session, &edit->key[0]), snapshot);
+}
+
+/* Waits until the present changes are stored, saving them where nobody else does. For objects whose
+ * saves do not fail: a change whose save did stays in the object. */
+static inline enum outcome parts_settle(struct session *session, struct object *object,
+                                        const struct edit *edit)
+{
+    int64_t mine = object->changed;
+    while (object->saved < mine) {
+        if (object->busy) {
+            if (session_wait(session, object) != DONE)
+                return UNKNOWN;
+            continue;
+        }
+        int64_t number = object->changed;
+        object->busy = true;
+        enum outcome outcome = parts_save(session, object, edit);
+        object->busy = false;
+        if (outcome == DONE)
+            object->saved = number;
+        session_wake(session, object);
+        if (outcome != DONE)
+            return outcome;
+    }
+    return DONE;
 }
 
 /* Every part of the object but the stamps of its image. */

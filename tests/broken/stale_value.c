@@ -18,7 +18,8 @@
  */
 #include "parts.h"
 
-static enum outcome stale_value_apply(struct session *session, void *shared, const struct edit *edit)
+static enum outcome stale_value_apply(struct session *session, void *shared,
+                                      const struct edit *edit)
 {
     const bson_t *was[EDIT_DOCUMENTS_MAX] = {NULL}, *is[EDIT_DOCUMENTS_MAX] = {NULL};
     (void)shared;

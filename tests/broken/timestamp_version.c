@@ -17,7 +17,8 @@
  */
 #include "parts.h"
 
-static enum outcome timestamp_version_apply(struct session *session, void *shared, const struct edit *edit)
+static enum outcome timestamp_version_apply(struct session *session, void *shared,
+                                            const struct edit *edit)
 {
     const bson_t *was[EDIT_DOCUMENTS_MAX] = {NULL}, *is[EDIT_DOCUMENTS_MAX] = {NULL};
     (void)shared;
@@ -35,7 +36,8 @@ static enum outcome timestamp_version_apply(struct session *session, void *share
         bson_append_iter(filter, NULL, -1, &time);
     else
         BSON_APPEND_NULL(filter, "updatedAt");
-    parts_append(update, "$max", "updatedAt", session_now_ms(session)); /* the bug: a coarse clock */
+    parts_append(update, "$max", "updatedAt",
+                 session_now_ms(session)); /* the bug: a coarse clock */
     return parts_write(session, edit, filter, update);
 }
 

@@ -16,7 +16,8 @@
  */
 #include "parts.h"
 
-static enum outcome unknown_as_failed_apply(struct session *session, void *shared, const struct edit *edit)
+static enum outcome unknown_as_failed_apply(struct session *session, void *shared,
+                                            const struct edit *edit)
 {
     (void)shared;
     if (!edit->operators)

@@ -17,7 +17,8 @@
  */
 #include "parts.h"
 
-static enum outcome version_at_least_apply(struct session *session, void *shared, const struct edit *edit)
+static enum outcome version_at_least_apply(struct session *session, void *shared,
+                                           const struct edit *edit)
 {
     const bson_t *was[EDIT_DOCUMENTS_MAX] = {NULL}, *is[EDIT_DOCUMENTS_MAX] = {NULL};
     (void)shared;

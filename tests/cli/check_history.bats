@@ -12,7 +12,7 @@ setup() {
     if ! "$RACEBENCH_BINARY" check --help | grep -q -e --model; then
         skip "options.def has no --model yet"
     fi
-    cd "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR" || return
 }
 
 # judge CODE MODEL FILE [OPTION...]: runs it and wants that exit code.
