@@ -67,6 +67,8 @@ struct cell {
     bool retry_unknown; /* after UNKNOWN workers try again, as applications do */
     struct backoff backoff;
     enum durability durability;
+    const char *column;     /* of a matrix: what goes wrong in it, "pause"; or NULL */
+    const char *conviction; /* in a matrix: why this cell must be seen to break, or NULL */
     bool lenient; /* with EXPECT_CLAIMS: what nobody claims may break, but need not */
 };
 

@@ -60,6 +60,8 @@ static const struct {
                        "Operations over two documents could not have happened one after the other: "
                        "each decided on what another was changing; lock both, also the one that is "
                        "only read."},
+    [REASON_STUCK] = {"stuck", "For longer than two leases every operation was given up and none "
+                               "was acknowledged: something is held that never comes free."},
     [REASON_ONE_WORKER] = {"one-worker",
                            "A single worker cannot race with anybody; use --workers 2 or more."},
     [REASON_NO_OVERLAP] =

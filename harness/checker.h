@@ -57,6 +57,7 @@ enum reason {
     REASON_NEVER_ACKED,         /* broken: a message was delivered again and again, to the limit */
     REASON_TORN,                /* broken: a reader saw half of an update */
     REASON_SKEWED,              /* broken: a rule over two documents is violated */
+    REASON_STUCK,               /* broken: for two leases everybody gave up and nobody got through */
     REASON_ONE_WORKER,          /* unknown: no contention possible */
     REASON_NO_OVERLAP,          /* unknown: too few operations overlapped */
     REASON_IDLE_WORKER,         /* unknown: a worker had nothing acknowledged */
@@ -162,7 +163,9 @@ void checker_skew(const struct record *, struct verdict *);
  * verdict BROKEN with this reason unless it is already. */
 void checker_accuse(struct verdict *, enum reason, const struct witness *);
 
-/* Last step of every judge: HELD becomes UNDECIDED (BROKEN and UNDECIDED stay) with the first of
+/* Last step of every judge. A time of more than two leases in which ten operations or more gave up
+ * after --max-tries and none was acknowledged: BROKEN with STUCK unless it is already, since no
+ * lock may outlive its lease. Then HELD becomes UNDECIDED (BROKEN and UNDECIDED stay) with the first of
  * INTERRUPTED, ONE_WORKER, HAZARD_NEVER_STRUCK (of those planned, `none` apart), IDLE_WORKER (no
  * operation DONE or NOTHING; with `once` BUSY and CONFLICT are answers too), NO_OVERLAP that
  * applies; otherwise computes lost_bound, over acknowledged updates. */

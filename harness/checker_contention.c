@@ -6,7 +6,8 @@
  * another worker on the same document is open, and at least one of the two is not a pure read.
  * Per document it is enough to remember the two workers whose operations stay open longest: one of
  * them is somebody else. Refused operations (FAILED) meet nobody: a server that is down proves
- * nothing. The first reason that applies is given: interrupted, one-worker, hazard-never-struck,
+ * nothing. And did anything happen at all: a lock that is never free again breaks no document, but
+ * it stops everybody (STUCK). The first reason that applies is given: interrupted, one-worker, hazard-never-struck,
  * idle-worker, no-overlap; each makes the following ones likely, so the first is the cause.
  */
 #include "base.h"
@@ -16,6 +17,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+enum { GIVEN_UP_MIN = 10 };
 enum { OVERLAPS_MIN = 10, OVERLAPS_SHARE = 100 /* one in a hundred operations */ };
 
 /* Operations open on one document: the two workers whose operations return last. */
@@ -169,6 +171,55 @@ static enum reason find_doubt(const struct record *record, const struct verdict 
     return REASON_NONE;
 }
 
+/* When something was acknowledged, or the run began or ended. */
+static int compare_ns(const void *left, const void *right)
+{
+    int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* Operations that began and were given up between two moments: tried to the limit, always busy. */
+static int64_t count_given_up(const struct record *record, int64_t from_ns, int64_t until_ns)
+{
+    int64_t count = 0;
+    for (size_t i = 0; i < record->event_count; i++) {
+        const struct event *event = &record->events[i];
+        count += (event->outcome == BUSY || event->outcome == CONFLICT) &&
+                 event->attempts >= record->cell->max_tries && event->invoke_ns >= from_ns &&
+                 event->return_ns <= until_ns;
+    }
+    return count;
+}
+
+/* Was nobody acknowledged for two leases while others gave up? Only the longest such time matters. */
+static bool was_stuck(const struct record *record)
+{
+    int64_t *moments = x_malloc((record->event_count + 2) * sizeof(*moments));
+    size_t count = 0;
+    int64_t end_ns = 0, longest_ns = -1, from_ns = 0;
+    for (size_t i = 0; i < record->event_count; i++) {
+        const struct event *event = &record->events[i];
+        if (event->return_ns == RETURN_NEVER)
+            continue;
+        if (event->return_ns > end_ns)
+            end_ns = event->return_ns;
+        if (event->outcome == DONE || event->outcome == NOTHING)
+            moments[count++] = event->return_ns;
+    }
+    moments[count++] = 0;
+    moments[count++] = end_ns;
+    qsort(moments, count, sizeof(*moments), compare_ns);
+    for (size_t i = 1; i < count; i++) {
+        if (moments[i] - moments[i - 1] <= longest_ns)
+            continue;
+        longest_ns = moments[i] - moments[i - 1];
+        from_ns = moments[i - 1];
+    }
+    free(moments);
+    return longest_ns > 2 * record->cell->lease_ms * INT64_C(1000000) &&
+           count_given_up(record, from_ns, from_ns + longest_ns) >= GIVEN_UP_MIN;
+}
+
 double checker_zero_bound(int64_t n)
 {
     return n <= 0 ? 1 : -expm1(log(0.05) / (double)n);
@@ -177,6 +228,10 @@ double checker_zero_bound(int64_t n)
 void checker_contention(const struct record *record, struct verdict *verdict)
 {
     verdict->lost_bound = 0;
+    if (verdict->status != BROKEN && was_stuck(record)) {
+        verdict->status = BROKEN;
+        verdict->reason = REASON_STUCK;
+    }
     if (verdict->status != HELD)
         return;
     enum reason doubt = find_doubt(record, verdict);

@@ -188,13 +188,23 @@ static int64_t doom_us(const struct hazards *hazards, enum hazard_index index)
     return index == HAZARD_INDEX_pause ? hazards->cell->lease_ms * 1500 : DELAY_DEFAULT_MS * 1000;
 }
 
-bool hazards_step(struct hazards *hazards, struct session *session)
+/* Does the worker let others of its instance go first at such a step anyway? At the others it must
+ * not stop, since whoever waits for a condition would miss what happens meanwhile. */
+static bool is_long(enum step_kind kind)
+{
+    return kind <= STEP_OTHER_COMMAND || kind == STEP_SLEEP || kind == STEP_READ_FILE ||
+           kind == STEP_WRITE_FILE || kind == STEP_LOCK_FILE;
+}
+
+bool hazards_step(struct hazards *hazards, struct session *session, enum step_kind kind)
 {
     enum hazard_index doom = session->doom;
     if (!session->in_attempt) /* who waits for the next attempt, or starts an instance again */
         return true;
     if (session->steps++ < session->doom_step || doom == HAZARD_INDEX_none)
         return true;
+    if (doom != HAZARD_INDEX_crash && !is_long(kind))
+        return true; /* just before the next one */
     session->doom = HAZARD_INDEX_none;
     atomic_fetch_add(&hazards->strikes[doom].hits, 1);
     if (doom == HAZARD_INDEX_crash) {

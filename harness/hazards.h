@@ -41,7 +41,7 @@ void hazards_begin(struct hazards *, struct session *);
 void hazards_end(struct hazards *, struct session *);
 /* The worker is about to do a step: it may be delayed or paused here, or its instance may die,
  * which is what false means. Only steps of attempts count. */
-bool hazards_step(struct hazards *, struct session *);
+bool hazards_step(struct hazards *, struct session *, enum step_kind);
 /* Does the hazard strike now? For scenarios, which are the place of some. */
 bool hazards_strike(struct hazards *, enum hazard_index);
 /* How far this worker's wall clock is ahead, ms. */

@@ -182,6 +182,8 @@ const char *report_broken_words(enum reason reason)
         return "torn reads";
     case REASON_SKEWED:
         return "breaks a rule";
+    case REASON_STUCK:
+        return "gets stuck";
     default:
         return reason_name(reason);
     }
@@ -248,15 +250,39 @@ static void say_lost(FILE *out, const struct cell_result *cell, const struct wit
     fprintf(out, ": the update of %s is gone", name.text);
 }
 
+/* "w3.17", or who else. */
+static const char *say_who(int64_t operation, struct human *name)
+{
+    *name = human_operation(operation);
+    return operation != 0 ? name->text : "somebody";
+}
+
+/* What is neither lost nor doubled; either operation may be unknown. */
 static void say_other(FILE *out, const struct cell_result *cell, const struct witness *witness)
 {
-    say_write(out, report_event(cell, witness->victim), witness->victim, witness->victim_return_ns);
-    if (witness->culprit != 0 && witness->culprit != witness->victim) {
-        fprintf(out, ", ");
-        say_write(out, report_event(cell, witness->culprit), witness->culprit,
-                  witness->culprit_return_ns);
-    }
-    fprintf(out, ": %s", property_name(witness->property));
+    struct human one, other;
+    const char *victim = say_who(witness->victim, &one),
+               *culprit = say_who(witness->culprit, &other);
+    const struct event *event = report_event(cell, witness->victim);
+    int64_t once = event != NULL ? event->once : 0;
+    if (witness->property == REPEATED)
+        fprintf(out, "number %" PRId64 " was asked for once, done by %s by %s and by %s by %s",
+                once, victim, human_moment(witness->victim_return_ns).text, culprit,
+                human_moment(witness->culprit_return_ns).text);
+    else if (witness->property == MISSED && event == NULL)
+        fprintf(out, "a number was never asked for, and never done");
+    else if (witness->property == MISSED && cell->verdict.reason == REASON_NEVER_ACKED)
+        fprintf(out,
+                "number %" PRId64 " was delivered to the limit, last to %s, and not acknowledged",
+                once, victim);
+    else if (witness->property == MISSED)
+        fprintf(out, "number %" PRId64 " was asked for by %s and never done", once, victim);
+    else if (witness->property == TORN && witness->victim == 0)
+        fprintf(out, "half a document is left at the end; the last to write it was %s", culprit);
+    else if (witness->property == TORN)
+        fprintf(out, "%s saw half of a document, which %s was the last to write", victim, culprit);
+    else
+        fprintf(out, "%s decided on what it had read, and %s wrote over that", victim, culprit);
 }
 
 char *report_witness(const struct cell_result *cell, const struct witness *witness)

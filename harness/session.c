@@ -59,7 +59,7 @@ bool session_step(struct session *session, enum step_kind kind, const char *targ
         return false;
     if (crew->hazards != NULL && session->in_operation &&
         kind != STEP_WAIT && /* nothing may come between a check and the wait for its change */
-        !hazards_step(crew->hazards, session))
+        !hazards_step(crew->hazards, session, kind))
         return false;
     if (!may_go_on(session))
         return false;

@@ -262,8 +262,8 @@ static bool take_effects(const bson_t *answer, struct effect **effects, size_t *
         return false;
     while (bson_iter_next(&each)) {
         bson_iter_document(&each, &length, &data);
-        if (!bson_init_static(&view, data, length))
-            return false;
+        if (!bson_init_static(&view, data, length) || edit_number(&view, "_id", *last) <= *last)
+            return false; /* not what was asked for (`serve --canned`): no end in sight */
         size_t at = array_grow((void **)effects, count, &capacity, sizeof(**effects));
         (*effects)[at] =
             (struct effect){edit_number(&view, "once", 0), edit_number(&view, "by", 0)};

@@ -19,6 +19,11 @@ struct verb {
     enum exit_code (*act)(const struct options *);
 };
 
+struct plan;
+/* Runs a plan, writes what was found (`page` names the report that goes to stdout) and returns the
+ * exit code: what `run` and `matrix` have in common. The plan is freed. */
+enum exit_code verb_run_plan(const struct options *, struct plan *, const char *page);
+
 /* All of them, sorted by name, ended by NULL (generated from the folder). */
 extern const struct verb *const verbs[];
 /* By name, or NULL. */

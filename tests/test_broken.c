@@ -7,7 +7,7 @@
  *     convicted by: counter --workers 8 --lease 50ms      (settings as racebench takes them)
  *     hazard: pause:30ms                                  (optional; amount optional)
  *
- * For each seed the cell runs with 64, 128, 256, ... operations until it is broken: within 10 s. Then
+ * For each seed the cell runs with 16, 32, 64, ... operations until it is broken: within 10 s. Then
  * the twin runs the same cell with ten times the median of these operations, and must be held.
  * Environment: RACEBENCH_BROKEN_SEEDS how many seeds (3; the acceptance is 20), RACEBENCH_BROKEN_ONLY
  * one variant, RACEBENCH_BROKEN_OUT a file that gets one line of JSON a variant, for
@@ -21,7 +21,7 @@
 #include <inttypes.h>
 
 #define NAME_MAX_LENGTH 64
-enum { VARIANTS_MAX = 100, SEEDS_MAX = 1000, OPERATIONS_FIRST = 64, TWIN_OPERATIONS_MIN = 640 };
+enum { VARIANTS_MAX = 100, SEEDS_MAX = 1000, OPERATIONS_FIRST = 16, TWIN_OPERATIONS_MIN = 640 };
 static const double seconds_max = 10;
 
 struct variant {
@@ -127,6 +127,7 @@ static void set_cell(struct variant *variant)
     bool driver = transport && strcmp(transport, "driver") == 0;
     variant->cell = support_cell(scenario, strategy, driver ? TRANSPORT_DRIVER : TRANSPORT_DIRECT);
     variant->cell.jitter_ms = 10;
+    variant->cell.tick_ms = driver ? 100 : 5000;
     for (int i = 1; i < count;)
         i += set_option(&variant->cell, words[i], words[i + 1]);
     if (variant->cell.instances > 1)

@@ -8,70 +8,7 @@
  *
  * labels: unit
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "base.h"
-#include "check/judge.h"
-
-static const struct search_limits limits = {INT64_MAX, 64 << 20};
-
-/* Reads a text as a file. Returns the problem, or NULL; the caller frees both. */
-static char *read_bytes(const char *text, size_t length, enum model model, struct foreign *foreign)
-{
-    char path[] = "/tmp/racebench-test-XXXXXX";
-    int file = mkstemp(path);
-    assert_true(file >= 0);
-    assert_int_equal(write(file, text, length), length);
-    close(file);
-    struct reader reader;
-    char *problem = NULL;
-    *foreign = (struct foreign){0};
-    if (reader_open(&reader, path))
-        problem = foreign_read(foreign, &reader, model, NULL);
-    else
-        problem = x_strdup(reader.problem);
-    reader_close(&reader);
-    unlink(path);
-    return problem;
-}
-
-static char *read_text(const char *text, enum model model, struct foreign *foreign)
-{
-    return read_bytes(text, strlen(text), model, foreign);
-}
-
-/* Reads a text that must be accepted. */
-static void read_good(const char *text, enum model model, struct foreign *foreign)
-{
-    char *problem = read_text(text, model, foreign);
-    if (problem != NULL)
-        fail_msg("refused: %s\n%s", problem, text);
-}
-
-/* A text that must be refused with a problem that contains `part`. */
-static void refuse(const char *text, enum model model, const char *part)
-{
-    struct foreign foreign;
-    char *problem = read_text(text, model, &foreign);
-    if (problem == NULL)
-        fail_msg("accepted, although '%s' was expected:\n%s", part, text);
-    if (strstr(problem, part) == NULL)
-        fail_msg("refused with '%s', not '%s':\n%s", problem, part, text);
-    free(problem);
-    foreign_free(&foreign);
-}
-
-#define OP(type, process, f, value)                                                                \
-    "{\"type\":\"" type "\",\"process\":" process ",\"f\":\"" f "\",\"value\":" value "}\n"
+#include "check/reading.h"
 
 /* Notations ----------------------------------------------------------------------------------- */
 
@@ -306,6 +243,23 @@ static void test_own_histories(void **state)
     judge_history(&foreign, &limits, &judgement);
     assert_int_equal(judgement.status, HELD);
     assert_int_equal(judgement.judged_by[ALGORITHM_ADDS], 1);
+    foreign.model = MODEL_REGISTER; /* which has nothing but the versions */
+    judge_history(&foreign, &limits, &judgement);
+    assert_int_equal(judgement.status, UNDECIDED);
+    assert_int_equal(judgement.doubt, DOUBT_NO_VERSIONS);
+    foreign_free(&foreign);
+}
+
+/* Every cell of a file is a run of its own: process 0 crashed in the first, and begins anew. */
+static void test_own_cells_are_apart(void **state)
+{
+    (void)state;
+    struct foreign foreign;
+    read_good(OWN("invoke", "0", "0", "1", "") OWN("info", "0", "0", "5", "")
+                  OWN("invoke", "1", "0", "6", "") OWN("invoke", "0", "1", "0", "")
+                      OWN("invoke", "1", "1", "2", ""),
+              MODEL_COUNTER, &foreign);
+    assert_int_equal(foreign.invoked, 4);
     foreign_free(&foreign);
 }
 
@@ -331,6 +285,54 @@ static void test_own_two_documents(void **state)
     assert_int_equal(judgement.broken_keys, 1);
     assert_string_equal(names_text(&foreign.keys, judgement.key), "1");
     foreign_free(&foreign);
+}
+
+/* Findings ------------------------------------------------------------------------------------ */
+
+/* What is wrong is called by its name. */
+static void test_findings(void **state)
+{
+    (void)state;
+    static const struct {
+        enum model model;
+        enum finding finding;
+        const char *text;
+    } rows[] = {
+        {MODEL_SET, FINDING_PHANTOM,
+         OP("invoke", "0", "read", "null") OP("ok", "0", "read", "[1]")
+             OP("invoke", "1", "add", "1") OP("ok", "1", "add", "1")},
+        {MODEL_SET, FINDING_PHANTOM,
+         OP("invoke", "0", "read", "null") OP("ok", "0", "read", "[1]")},
+        {MODEL_SET, FINDING_DUPLICATE,
+         OP("invoke", "0", "add", "1") OP("invoke", "1", "read", "null")
+             OP("ok", "1", "read", "[1,1]")},
+        {MODEL_SET, FINDING_LOST_ELEMENT,
+         OP("invoke", "0", "add", "1") OP("ok", "0", "add", "1") OP("invoke", "1", "read", "null")
+             OP("ok", "1", "read", "[]")},
+        {MODEL_SET, FINDING_NOT_LINEARIZABLE,
+         OP("invoke", "0", "add", "1") OP("invoke", "1", "add", "2")
+             OP("invoke", "2", "read", "null") OP("ok", "2", "read", "[1]")
+                 OP("invoke", "2", "read", "null") OP("ok", "2", "read", "[2]")},
+        {MODEL_REGISTER, FINDING_PHANTOM,
+         OP("invoke", "0", "read", "null") OP("ok", "0", "read", "5")},
+        {MODEL_CAS_REGISTER, FINDING_PHANTOM,
+         OP("invoke", "0", "cas", "[9,5]") OP("ok", "0", "cas", "[9,5]")},
+        {MODEL_COUNTER, FINDING_OUT_OF_BOUNDS,
+         OP("invoke", "0", "add", "2") OP("invoke", "1", "add", "3")
+             OP("invoke", "2", "read", "null") OP("ok", "2", "read", "6")},
+        {MODEL_COUNTER, FINDING_NOT_LINEARIZABLE, /* within the bounds, and no sum of 2 and 3 */
+         OP("invoke", "0", "add", "2") OP("invoke", "1", "add", "3")
+             OP("invoke", "2", "read", "null") OP("ok", "2", "read", "4")},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct foreign foreign;
+        struct judgement judgement;
+        read_good(rows[i].text, rows[i].model, &foreign);
+        judge_history(&foreign, &limits, &judgement);
+        assert_int_equal(judgement.status, BROKEN);
+        assert_int_equal(judgement.finding, rows[i].finding);
+        foreign_free(&foreign);
+    }
 }
 
 /* Refusals ------------------------------------------------------------------------------------ */
@@ -451,57 +453,6 @@ static void test_files_that_cannot_be_read(void **state)
 
 /* Damage -------------------------------------------------------------------------------------- */
 
-static const struct {
-    const char *name;
-    enum model model;
-    enum status verdict;
-} golden[] = {
-    {"cas_keys.edn", MODEL_CAS_REGISTER, BROKEN},
-    {"cas_lost.jsonl", MODEL_CAS_REGISTER, BROKEN},
-    {"counter_held.edn", MODEL_COUNTER, HELD},
-    {"counter_low.jsonl", MODEL_COUNTER, BROKEN},
-    {"increment_lost.jsonl", MODEL_COUNTER, BROKEN},
-    {"mutex_held.jsonl", MODEL_MUTEX, HELD},
-    {"mutex_two_holders.edn", MODEL_MUTEX, BROKEN},
-    {"own_lost.jsonl", MODEL_COUNTER, BROKEN},
-    {"register_held.jsonl", MODEL_REGISTER, HELD},
-    {"register_stale.edn", MODEL_REGISTER, BROKEN},
-    {"set_held.jsonl", MODEL_SET, HELD},
-    {"set_lost.edn", MODEL_SET, BROKEN},
-};
-
-static char *load(const char *name, size_t *length)
-{
-    const char *root = getenv("RACEBENCH_SOURCE");
-    char *path = x_format("%s/tests/check/%s", root != NULL ? root : ".", name);
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        fail_msg("cannot open %s; set RACEBENCH_SOURCE", path);
-    char *text = x_malloc(65536);
-    *length = fread(text, 1, 65536, file);
-    fclose(file);
-    free(path);
-    return text;
-}
-
-/* Reads and judges; says what came out, or -1 for a refusal, which must have a text. */
-static int try_bytes(const char *text, size_t length, enum model model)
-{
-    struct foreign foreign;
-    struct judgement judgement;
-    char *problem = read_bytes(text, length, model, &foreign);
-    int status = -1;
-    if (problem == NULL) {
-        judge_history(&foreign, &limits, &judgement);
-        status = (int)judgement.status;
-    } else {
-        assert_true(strlen(problem) > 5);
-    }
-    free(problem);
-    foreign_free(&foreign);
-    return status;
-}
-
 static void test_golden_histories(void **state)
 {
     (void)state;
@@ -557,7 +508,9 @@ int main(void)
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_sets_and_counters),
         cmocka_unit_test(test_own_histories),
+        cmocka_unit_test(test_own_cells_are_apart),
         cmocka_unit_test(test_own_two_documents),
+        cmocka_unit_test(test_findings),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_depth_has_a_limit),
         cmocka_unit_test(test_files_that_cannot_be_read),

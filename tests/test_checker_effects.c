@@ -9,7 +9,8 @@
 static struct event asks(int worker, int64_t once, enum outcome outcome)
 {
     static int64_t number;
-    return (struct event){.invoke_ns = ++number,
+    number++;
+    return (struct event){.invoke_ns = number,
                           .return_ns = number + 10,
                           .operation = OPERATION_ID(worker, number),
                           .key = {0, -1},
@@ -164,6 +165,8 @@ static void nobody_left_at_it_is_missed(void **state)
     expect(effects(&made), REASON_NONE, 0, 0);
     made.events[1].outcome = FAILED;
     expect(effects(&made), REASON_NONE, 0, 0);
+    made.events[0].outcome = NOTHING; /* told that it is done: by whom? */
+    expect(effects(&made), REASON_MISSED, 0, 1);
 }
 
 static void unread_effects_prove_nothing(void **state)

@@ -34,6 +34,21 @@ static void write_skew_is_a_circle(void **state)
     assert_int_equal(verdict.witnesses[0].key, 1);
 }
 
+/* Each reads what the next one writes: nobody passes anybody, and all three stand in one circle. */
+static void a_circle_of_three_is_one(void **state)
+{
+    struct sketch sketch;
+    (void)state;
+    sketch_read(&sketch, "A 0-5 0 write done +0#1; B 1-6 0 write done #1 +0#2; "
+                         "C 2-7 0 write done #2 +0#0; = 1 A; = 1 B; = 1 C");
+    for (int i = 0; i < 3; i++)
+        sketch.events[i].wrote = 1;
+    struct verdict verdict = {.status = HELD};
+    checker_skew(&sketch.record, &verdict);
+    assert_int_equal(verdict.counts.skewed, 3);
+    assert_int_equal(verdict.witness_count, 1);
+}
+
 static void one_after_the_other_is_none(void **state)
 {
     struct sketch sketch;
@@ -234,6 +249,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(write_skew_is_a_circle),
+        cmocka_unit_test(a_circle_of_three_is_one),
         cmocka_unit_test(one_after_the_other_is_none),
         cmocka_unit_test(writers_in_two_orders_are_a_circle),
         cmocka_unit_test(a_reader_between_two_writes_is_a_circle),

@@ -107,7 +107,8 @@ static void write_settings(const struct options *options, const char *folder)
     free(path);
 }
 
-static void write_reports(const struct options *options, const struct run_result *result)
+static void write_reports(const struct options *options, const struct run_result *result,
+                          const char *page)
 {
     struct style style;
     bool text = true;
@@ -124,16 +125,14 @@ static void write_reports(const struct options *options, const struct run_result
             text = text && !is_stdout;
         }
     if (text)
-        report_save(report_find("text"), result, &style, "-");
+        report_save(report_find(page), result, &style, "-");
 }
 
-static enum exit_code run_act(const struct options *options)
+enum exit_code verb_run_plan(const struct options *options, struct plan *plan, const char *page)
 {
-    struct plan plan;
     struct run_result result = {0};
     int signal_number = 0;
     check_outputs(&options->out);
-    make_plan(options, &plan);
     char *command = options_command(options);
     environment_describe(&result.environment, command);
     free(command);
@@ -144,9 +143,9 @@ static enum exit_code run_act(const struct options *options)
         fprintf(stderr, "racebench: seed %" PRIu64 "\n", options->seed);
     else
         fprintf(stderr, "racebench: run %s, %zu cell%s, seed %" PRIu64 "\n", result.run_id,
-                plan.count, plan.count == 1 ? "" : "s", options->seed);
+                plan->count, plan->count == 1 ? "" : "s", options->seed);
     signal(SIGPIPE, SIG_IGN); /* a closed connection or stdout is an error to be told, not death */
-    run_cells(plan.cells, plan.count,
+    run_cells(plan->cells, plan->count,
               &(struct run_settings){.run_id = result.run_id,
                                      .progress = options_progress(options),
                                      .verbose = options->verbose},
@@ -155,11 +154,19 @@ static enum exit_code run_act(const struct options *options)
     if (result.exit_code == EXIT_INTERRUPTED && signal_number == SIGTERM)
         result.exit_code = EXIT_TERMINATED;
     result.folder = run_folder_open(options->results, result.run_id);
-    write_reports(options, &result);
+    write_reports(options, &result, page);
     enum exit_code code = result.exit_code;
     run_result_free(&result);
-    plan_free(&plan);
+    plan_free(plan);
     return code;
+}
+
+static enum exit_code run_act(const struct options *options)
+{
+    struct plan plan;
+    check_outputs(&options->out);
+    make_plan(options, &plan);
+    return verb_run_plan(options, &plan, "text");
 }
 
 const struct verb verb_run = {

@@ -14,7 +14,7 @@
  *
  * number: 11
  * twin: occ
- * convicted by: counter --workers 8 --unseeded
+ * convicted by: counter --workers 8 --unseeded --docs 16
  */
 #include "parts.h"
 

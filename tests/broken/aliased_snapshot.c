@@ -13,7 +13,7 @@
  *
  * number: 38
  * twin: live_object
- * convicted by: snapshot --workers 8
+ * convicted by: snapshot --workers 8 --work 3ms
  */
 #include "parts.h"
 #include <string.h>

@@ -12,7 +12,7 @@
  * clocks.
  *
  * number: 22
- * twin: lock_document
+ * twin: client_clocks_fixed
  * convicted by: counter --workers 8 --instances 2
  * hazard: skew
  */

@@ -11,7 +11,7 @@
  * Seen in: LiveObjectManager (seeds/000): 143 of 100 with one save in three failing.
  *
  * number: 36
- * twin: live_object
+ * twin: failed_save_kept_fixed
  * convicted by: counter --workers 8
  * hazard: error
  */

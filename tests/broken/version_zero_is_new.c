@@ -13,7 +13,7 @@
  *
  * number: 11
  * twin: occ
- * convicted by: counter --workers 8
+ * convicted by: counter --workers 8 --docs 16
  */
 #include "parts.h"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# check: `racebench check FILE --model M` as a user types it: exit codes, what is said, JSON, limits.
+# check: `racebench check FILE --model M` as a user types it: exit codes, texts, JSON, limits.
 # The golden histories are in tests/check/. (tests/cli/check.bats is about scripts/check.)
 # labels: cli
 
@@ -155,11 +155,12 @@ PYTHON
 }
 
 @test "what racebench writes with --out history, racebench judges" {
-    run "$RACEBENCH_BINARY" -s naive -w 8 -n 400 --out history=naive.jsonl --results . --progress none
+    local settings=(-w 8 -n 400 --results . --progress none)
+    run "$RACEBENCH_BINARY" -s naive "${settings[@]}" --out history=naive.jsonl
     [ "$status" -eq 1 ] || skip "no run here (exit $status)"
     judge 1 counter naive.jsonl
     [[ $output == *": lost-update"* ]]
-    run "$RACEBENCH_BINARY" -s occ -w 8 -n 400 --out history=occ.jsonl --results . --progress none
+    run "$RACEBENCH_BINARY" -s occ "${settings[@]}" --out history=occ.jsonl
     [ "$status" -eq 0 ]
     judge 0 counter occ.jsonl
 }

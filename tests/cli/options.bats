@@ -248,6 +248,10 @@ interrupt() {
     shift
     "$racebench" "$@" >out 2>err 3>&- &
     local child=$!
+    for _ in {1..200}; do # a loaded machine may take its time to start
+        grep -q "racebench: run" err && break
+        sleep 0.05
+    done
     sleep 1
     kill "-$signal" "$child"
     status=0
@@ -381,6 +385,7 @@ interrupt() {
 
 @test "serve --canned answers" {
     serve --canned
-    run --separate-stderr "$racebench" --uri "$tcp_uri" -s inc "${quick[@]}" --expect none --json
+    run --separate-stderr timeout 60 "$racebench" --uri "$tcp_uri" -s inc "${quick[@]}" \
+        --expect none --json
     jq -e '.cells[0].counts.acked == 200' <<<"$output"
 }

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * matrix: the table of every strategy on every scenario under every hazard, with what is claimed
+ * tried and what must break broken. Exit 0 only if every claim held and every conviction happened;
+ * cells that nobody claims and that held all the same are said and do not fail it.
+ */
+#include "../matrix.h"
+#include "../options.h"
+#include "../plan.h"
+#include "../scenario.h"
+#include "../strategy.h"
+#include "../verb.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Does a comma list name it? What was not said means all. */
+static bool lists(const struct options *options, enum option_index at, const char *list,
+                  const char *name)
+{
+    if (options->source[at] == OPTION_FROM_DEFAULT)
+        return true;
+    char *copy = x_strdup(list);
+    char *rest = copy;
+    bool found = false;
+    for (char *part; (part = strsep(&rest, ",")) != NULL;)
+        found |= strcmp(part, "all") == 0 || strcmp(part, name) == 0;
+    free(copy);
+    return found;
+}
+
+static bool is_wanted(const void *context, const struct scenario *scenario,
+                      const struct strategy *strategy)
+{
+    const struct options *options = context;
+    return lists(options, OPTION_AT_scenario, options->scenario, scenario->name) &&
+           lists(options, OPTION_AT_strategy, options->strategy, strategy->name);
+}
+
+static enum exit_code matrix_act(const struct options *options)
+{
+    struct plan plan = {0};
+    struct plan names = {0};
+    char *problem = plan_make(options, &names); /* are all the names known? */
+    if (problem != NULL)
+        die(EXIT_USAGE, "%s", problem);
+    plan_free(&names);
+    struct matrix_settings settings = {
+        .wanted = is_wanted,
+        .context = options,
+        .quick = options->quick,
+        .transport_given = options->source[OPTION_AT_transport] != OPTION_FROM_DEFAULT,
+        .transport = (enum transport)options->transport,
+        .seed = options->seed};
+    plan.cells = matrix_cells(&settings, &plan.count);
+    if (plan.count == 0)
+        die(EXIT_USAGE, "nothing to run: no strategy of these can do a scenario of these");
+    return verb_run_plan(options, &plan, "matrix");
+}
+
+const struct verb verb_matrix = {
+    .name = "matrix",
+    .help = "try every claim under every hazard, and what must break; exit 0 when all is so (what "
+            "nobody claims may hold or break)",
+    .act = matrix_act,
+};
