@@ -105,6 +105,9 @@ struct hazards *hazards_new(const struct cell *cell)
         strike->offset =
             (int64_t)(random_mix(cell->seed, (uint64_t)i + 1000) % (uint64_t)strike->period);
     }
+    /* like the number of instances it is a state, whether anybody looks at the clock or not */
+    if (planned(hazards, HAZARD_INDEX_skew))
+        atomic_store(&hazards->strikes[HAZARD_INDEX_skew].hits, cell->instances / 2);
     return hazards;
 }
 
@@ -223,7 +226,6 @@ int64_t hazards_skew_ms(struct hazards *hazards, const struct session *session)
     const struct cell *cell = hazards->cell;
     if (!planned(hazards, HAZARD_INDEX_skew) || session->instance->number % 2 == 0)
         return 0;
-    atomic_fetch_add(&hazards->strikes[HAZARD_INDEX_skew].hits, 1);
     int64_t amount_us = cell->hazard[HAZARD_INDEX_skew].amount;
     return amount_us != 0 ? amount_us / 1000 : cell->lease_ms + 1000;
 }

@@ -308,6 +308,7 @@ static void every_option_but_uri_has_a_twin_that_works(void **state)
         setenv(twin,
                row->initial != NULL          ? row->initial
                : row->type == OPTION_OUTPUTS ? "json=x"
+               : row->type == OPTION_HAZARDS ? "lost_reply"
                                              : "yes",
                1);
         good(&options, verb);

@@ -184,6 +184,60 @@ static void write_skew_is_seen_where_nothing_is_lost(void **state)
     assert_int_equal(verdict.witnesses[0].property, SKEWED);
 }
 
+/* A strategy of the test: writes the parts of a document one after the other. */
+static enum outcome write_by_parts(struct session *session, void *shared, const struct edit *edit)
+{
+    const bson_t *was[EDIT_DOCUMENTS_MAX] = {NULL}, *is[EDIT_DOCUMENTS_MAX] = {NULL};
+    (void)shared;
+    bson_t *key = session_key(session, &edit->key[0]);
+    if (session_find(session, "records", key, &was[0]) != DONE)
+        return BUSY;
+    enum outcome outcome = edit_run(session, edit, was, is);
+    bson_t *half = session_document(session), set;
+    struct written written;
+    if (outcome != DONE || is[0] == NULL)
+        return outcome;
+    BSON_APPEND_DOCUMENT_BEGIN(half, "$set", &set);
+    BSON_APPEND_INT64(&set, "a", edit_number(is[0], "a", 0));
+    bson_append_document_end(half, &set);
+    struct modify modify = {.collection = "records", .filter = key, .update = half};
+    outcome = session_update_one(session, &modify, &written);
+    modify.update = edit_update(session, was[0], is[0]);
+    return outcome == DONE ? session_update_one(session, &modify, &written) : outcome;
+}
+
+static void numbers_that_differ_are_torn(void **state)
+{
+    static const struct strategy by_parts = {.name = "by_parts",
+                                             .help = "one number after the other",
+                                             .can = CAN_CHANGE,
+                                             .apply = write_by_parts};
+    (void)state;
+    struct cell cell = cell_of("snapshot", "naive", TRANSPORT_DIRECT);
+    cell.strategy[0] = &by_parts;
+    struct verdict verdict = verdict_of(&cell);
+    assert_int_equal(verdict.reason, REASON_TORN);
+    assert_true(verdict.counts.torn > 10);
+}
+
+/* The second copy wipes out what the first one saved, and both are named. */
+static void a_stale_save_that_is_accepted_names_its_victim(void **state)
+{
+    (void)state;
+    struct cell cell = cell_of("stale_save", "naive", TRANSPORT_DIRECT);
+    cell.workers = 1;
+    cell.ops = 4;
+    struct cell_result result = support_run(&cell);
+    const struct verdict *verdict = &result.verdict;
+    assert_int_equal(verdict->reason, REASON_LOST_UPDATE);
+    assert_int_equal(verdict->counts.final, 1);
+    assert_int_equal(verdict->counts.lost, 1);
+    assert_true(verdict->lost_by_identity);
+    assert_int_equal(verdict->witnesses[0].victim, result.history.events[2].operation);
+    assert_int_equal(verdict->witnesses[0].culprit, result.history.events[3].operation);
+    cell_result_free(&result);
+}
+
 /* A bus that nobody can serve must end all the same: every edit is refused. */
 static enum outcome refuse(struct session *session, void *shared, const struct edit *edit)
 {
@@ -481,6 +535,8 @@ int main(void)
         cmocka_unit_test(naive_is_broken_everywhere),
         cmocka_unit_test(documents_may_be_absent_at_the_start),
         cmocka_unit_test(write_skew_is_seen_where_nothing_is_lost),
+        cmocka_unit_test(numbers_that_differ_are_torn),
+        cmocka_unit_test(a_stale_save_that_is_accepted_names_its_victim),
         cmocka_unit_test(events_that_nobody_takes_are_parked),
         cmocka_unit_test(one_seed_gives_one_history),
         cmocka_unit_test(seed_001_100_increments),

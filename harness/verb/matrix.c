@@ -45,13 +45,13 @@ static enum exit_code matrix_act(const struct options *options)
     if (problem != NULL)
         die(EXIT_USAGE, "%s", problem);
     plan_free(&names);
-    struct matrix_settings settings = {
-        .wanted = is_wanted,
-        .context = options,
-        .quick = options->quick,
-        .transport_given = options->source[OPTION_AT_transport] != OPTION_FROM_DEFAULT,
-        .transport = (enum transport)options->transport,
-        .seed = options->seed};
+    struct matrix_settings settings = {.wanted = is_wanted,
+                                       .context = options,
+                                       .quick = options->quick,
+                                       .transport_given = options->source[OPTION_AT_transport] !=
+                                                          OPTION_FROM_DEFAULT,
+                                       .transport = (enum transport)options->transport,
+                                       .seed = options->seed};
     plan.cells = matrix_cells(&settings, &plan.count);
     if (plan.count == 0)
         die(EXIT_USAGE, "nothing to run: no strategy of these can do a scenario of these");
