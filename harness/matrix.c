@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORKERS = 8, OPS_QUICK = 400, OPS_FULL = 2000, TIMES = 10 };
+enum { WORKERS = 8, OPS_QUICK = 400, OPS_FULL = 2000 };
 
 struct column {
     const char *name;
@@ -61,13 +61,17 @@ const struct conviction matrix_convictions[] = {
     {.strategy = "lock_document_compat",
      .scenario = "counter",
      .hazards = HAZARD_BIT(boot),
-     .instances = 2,
+     .instances = 3,
+     .times = 50,
+     .work_us = 5000,
      .why = "a start frees the lock of a holder"},
     {.strategy = "lock_document_compat",
      .scenario = "counter",
      .hazards = HAZARD_BIT(crash),
      .instances = 2,
-     .dead_us = 300000000,
+     .times = 4,
+     .dead_us = INT64_C(600000000),
+     .lease_ms = 2000,
      .max_tries = 30,
      .why = "who dies between its two steps leaves a lock for ever"},
     {.strategy = "lock_document_compat",
@@ -79,7 +83,7 @@ const struct conviction matrix_convictions[] = {
      .hazards = HAZARD_BIT(pause),
      .why = "a late release frees the lock of another"},
     {.strategy = "lock_release_compat",
-     .scenario = "once_only",
+     .scenario = "cron_tick",
      .why = "who comes after the release does it again"},
     {.strategy = "occ",
      .scenario = "counter",
@@ -198,6 +202,12 @@ static void add_conviction(const struct matrix_settings *settings,
         cell.jitter_ms = conviction->jitter_ms;
     if (conviction->max_tries > 0)
         cell.max_tries = conviction->max_tries;
+    if (conviction->lease_ms > 0)
+        cell.lease_ms = conviction->lease_ms;
+    for (int i = 0; i < HAZARD_COUNT; i++)
+        if ((conviction->hazards >> i & 1) != 0)
+            cell.hazard[i].times = conviction->times;
+    cell.work_us = conviction->work_us;
     cell.hazard[HAZARD_INDEX_crash].amount = conviction->dead_us;
     cell.retry_unknown = conviction->retry_unknown;
     choose_transport(settings, true, &cell);

@@ -30,7 +30,8 @@ struct conviction {
     const char *why; /* which promise it is that does not hold */
     unsigned hazards;
     int32_t instances;
-    int64_t jitter_ms;
+    int32_t times; /* that its hazards strike */
+    int64_t jitter_ms, lease_ms, work_us;
     int64_t dead_us; /* crash: how long the instance is away */
     int32_t max_tries;
     bool retry_unknown;

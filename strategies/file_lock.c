@@ -175,14 +175,16 @@ static void file_lock_teardown(struct session *session, void *shared)
     free(desk);
 }
 
+#define ALWAYS                                                                                     \
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(delay) | HAZARD_BIT(pause) |            \
+     HAZARD_BIT(crash) | HAZARD_BIT(skew) | HAZARD_BIT(boot))
+
 const struct strategy strategy_file_lock = {
     .name = "file_lock",
     .help = "edit a file in a queue of readers and writers, under a file lock",
     .can = CAN_CHANGE | CAN_CREATE,
     .home = HOME_FILES,
-    .keeps = {[LOST] = HAZARD_BIT(none) | HAZARD_BIT(instances),
-              [DOUBLED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
-              [TORN] = HAZARD_BIT(none) | HAZARD_BIT(instances)},
+    .keeps = {[LOST] = ALWAYS, [DOUBLED] = ALWAYS, [TORN] = ALWAYS},
     .setup = file_lock_setup,
     .apply = file_lock_apply,
     .digest = file_lock_digest,

@@ -138,12 +138,14 @@ static void file_lock_compat_teardown(struct session *session, void *shared)
     free(desk);
 }
 
+#define ALONE (HAZARD_BIT(none) | HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(boot))
+
 const struct strategy strategy_file_lock_compat = {
     .name = "file_lock_compat",
     .help = "fpersist (persist-lock) as it is: a queue in each instance",
     .can = CAN_CHANGE | CAN_CREATE,
     .home = HOME_FILES,
-    .keeps = {[LOST] = HAZARD_BIT(none), [DOUBLED] = HAZARD_BIT(none), [TORN] = HAZARD_BIT(none)},
+    .keeps = {[LOST] = ALONE, [DOUBLED] = ALONE, [TORN] = ALONE},
     .setup = file_lock_compat_setup,
     .apply = file_lock_compat_apply,
     .digest = file_lock_compat_digest,

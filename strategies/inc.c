@@ -41,14 +41,22 @@ static enum outcome inc_apply(struct session *session, void *shared, const struc
     return outcome;
 }
 
+#define ALWAYS                                                                                     \
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(lost_reply) | HAZARD_BIT(drop) |        \
+     HAZARD_BIT(error) | HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(crash) |               \
+     HAZARD_BIT(skew) | HAZARD_BIT(boot))
+
+#define UNLESS_RESENT                                                                              \
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(drop) | HAZARD_BIT(error) |             \
+     HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(crash) | HAZARD_BIT(skew) |                \
+     HAZARD_BIT(boot))
+
 const struct strategy strategy_inc = {
     .name = "inc",
     .help = "send update operators and read nothing",
     .can = CAN_OPERATORS | CAN_CREATE,
     .home = HOME_DATABASE,
     .blind = true,
-    .keeps = {[LOST] = HAZARD_BIT(none) | HAZARD_BIT(instances),
-              [DOUBLED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
-              [TORN] = HAZARD_BIT(none) | HAZARD_BIT(instances)},
+    .keeps = {[LOST] = ALWAYS, [DOUBLED] = UNLESS_RESENT, [TORN] = ALWAYS},
     .apply = inc_apply,
 };

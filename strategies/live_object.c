@@ -258,12 +258,16 @@ static void live_object_teardown(struct session *session, void *shared)
     free(live);
 }
 
+#define ALONE                                                                                      \
+    (HAZARD_BIT(none) | HAZARD_BIT(drop) | HAZARD_BIT(delay) | HAZARD_BIT(pause) |                 \
+     HAZARD_BIT(crash) | HAZARD_BIT(boot))
+
 const struct strategy strategy_live_object = {
     .name = "live_object",
     .help = "keep the document in RAM, change it there, save it whole",
     .can = CAN_CHANGE | CAN_CREATE,
     .home = HOME_DATABASE,
-    .keeps = {[LOST] = HAZARD_BIT(none), [DOUBLED] = HAZARD_BIT(none), [TORN] = HAZARD_BIT(none)},
+    .keeps = {[LOST] = ALONE, [DOUBLED] = ALONE, [TORN] = ALONE},
     .setup = live_object_setup,
     .apply = live_object_apply,
     .digest = live_object_digest,

@@ -208,12 +208,14 @@ static void live_object_compat_teardown(struct session *session, void *shared)
     free(manager);
 }
 
+#define ALONE (HAZARD_BIT(none) | HAZARD_BIT(delay) | HAZARD_BIT(pause))
+
 const struct strategy strategy_live_object_compat = {
     .name = "live_object_compat",
     .help = "LiveObjectManager as it is",
     .can = CAN_CHANGE,
     .home = HOME_DATABASE,
-    .keeps = {[LOST] = HAZARD_BIT(none), [DOUBLED] = HAZARD_BIT(none)},
+    .keeps = {[LOST] = ALONE, [DOUBLED] = ALONE},
     .setup = live_object_compat_setup,
     .apply = live_object_compat_apply,
     .digest = live_object_compat_digest,

@@ -212,14 +212,19 @@ static enum outcome lock_document_apply(struct session *session, void *shared,
     return outcome;
 }
 
+#define IN_LEASE                                                                                   \
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(delay) | HAZARD_BIT(crash) |            \
+     HAZARD_BIT(skew) | HAZARD_BIT(boot) | HAZARD_BIT(error) | HAZARD_BIT(drop))
+
+#define UNDISTURBED                                                                                \
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(delay) | HAZARD_BIT(skew) |             \
+     HAZARD_BIT(boot))
+
 const struct strategy strategy_lock_document = {
     .name = "lock_document",
     .help = "own a document in a lock collection while reading and writing",
     .can = CAN_CHANGE | CAN_TWO_DOCUMENTS | CAN_CREATE,
     .home = HOME_DATABASE,
-    .keeps = {[LOST] = HAZARD_BIT(none) | HAZARD_BIT(instances),
-              [DOUBLED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
-              [TORN] = HAZARD_BIT(none) | HAZARD_BIT(instances),
-              [SKEWED] = HAZARD_BIT(none) | HAZARD_BIT(instances)},
+    .keeps = {[LOST] = IN_LEASE, [DOUBLED] = IN_LEASE, [TORN] = IN_LEASE, [SKEWED] = UNDISTURBED},
     .apply = lock_document_apply,
 };

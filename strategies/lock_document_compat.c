@@ -153,15 +153,17 @@ static enum outcome lock_document_compat_apply(struct session *session, void *sh
     return outcome;
 }
 
+#define UNDISTURBED (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(delay))
+
 const struct strategy strategy_lock_document_compat = {
     .name = "lock_document_compat",
     .help = "the MongoDB Lock Demo as it is",
     .can = CAN_CHANGE | CAN_TWO_DOCUMENTS | CAN_ONCE | CAN_CREATE,
     .home = HOME_DATABASE,
-    .keeps = {[LOST] = HAZARD_BIT(none) | HAZARD_BIT(instances),
-              [DOUBLED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
-              [TORN] = HAZARD_BIT(none) | HAZARD_BIT(instances),
-              [SKEWED] = HAZARD_BIT(none) | HAZARD_BIT(instances)},
+    .keeps = {[LOST] = UNDISTURBED,
+              [DOUBLED] = UNDISTURBED,
+              [TORN] = UNDISTURBED,
+              [SKEWED] = UNDISTURBED},
     .setup = lock_document_compat_setup,
     .apply = lock_document_compat_apply,
 };

@@ -206,15 +206,24 @@ static enum outcome lock_release_apply(struct session *session, void *shared,
                    seen); /* window opens, but only for those who do not ask */
 }
 
+#define IN_ANY_LEASE                                                                               \
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(error) | HAZARD_BIT(drop) |             \
+     HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(crash) | HAZARD_BIT(skew) |                \
+     HAZARD_BIT(boot))
+
+#define IN_LEASE                                                                                   \
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(delay) | HAZARD_BIT(skew) |             \
+     HAZARD_BIT(boot))
+
 const struct strategy strategy_lock_release = {
     .name = "lock_release",
     .help = "lock the document itself until a date, write and release in one",
     .can = CAN_CHANGE | CAN_ONCE | CAN_CREATE,
     .home = HOME_DATABASE,
-    .keeps = {[LOST] = HAZARD_BIT(none) | HAZARD_BIT(instances),
-              [DOUBLED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
-              [REPEATED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
-              [MISSED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
-              [TORN] = HAZARD_BIT(none) | HAZARD_BIT(instances)},
+    .keeps = {[LOST] = IN_ANY_LEASE,
+              [DOUBLED] = IN_ANY_LEASE,
+              [REPEATED] = IN_LEASE,
+              [MISSED] = IN_LEASE,
+              [TORN] = IN_ANY_LEASE},
     .apply = lock_release_apply,
 };

@@ -101,14 +101,14 @@ static enum outcome lock_release_compat_apply(struct session *session, void *sha
     return outcome;
 }
 
+#define UNDISTURBED (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(delay))
+
 const struct strategy strategy_lock_release_compat = {
     .name = "lock_release_compat",
     .help = "the plugin mongoose-lock-release as it is",
     .can = CAN_CHANGE | CAN_ONCE,
     .home = HOME_DATABASE,
-    .keeps = {[LOST] = HAZARD_BIT(none) | HAZARD_BIT(instances),
-              [DOUBLED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
-              [TORN] = HAZARD_BIT(none) | HAZARD_BIT(instances)},
+    .keeps = {[LOST] = UNDISTURBED, [DOUBLED] = UNDISTURBED, [TORN] = UNDISTURBED},
     .born = lock_release_compat_born,
     .apply = lock_release_compat_apply,
 };

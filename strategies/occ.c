@@ -93,15 +93,25 @@ static enum outcome occ_apply(struct session *session, void *shared, const struc
     return outcome;
 }
 
+#define ALWAYS                                                                                     \
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(lost_reply) | HAZARD_BIT(drop) |        \
+     HAZARD_BIT(error) | HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(crash) |               \
+     HAZARD_BIT(skew) | HAZARD_BIT(boot))
+
+#define UNLESS_RESENT                                                                              \
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(drop) | HAZARD_BIT(error) |             \
+     HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(crash) | HAZARD_BIT(skew) |                \
+     HAZARD_BIT(boot))
+
 const struct strategy strategy_occ = {
     .name = "occ",
     .help = "write only if the version is still the one that was read",
     .can = CAN_CHANGE | CAN_BASE | CAN_CREATE,
     .home = HOME_DATABASE,
-    .keeps = {[LOST] = HAZARD_BIT(none) | HAZARD_BIT(instances),
-              [DOUBLED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
+    .keeps = {[LOST] = ALWAYS,
+              [DOUBLED] = UNLESS_RESENT,
               [REPEATED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
               [MISSED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
-              [TORN] = HAZARD_BIT(none) | HAZARD_BIT(instances)},
+              [TORN] = ALWAYS},
     .apply = occ_apply,
 };

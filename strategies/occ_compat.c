@@ -79,15 +79,25 @@ static enum outcome occ_compat_apply(struct session *session, void *shared, cons
     return outcome;
 }
 
+#define ALWAYS                                                                                     \
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(lost_reply) | HAZARD_BIT(drop) |        \
+     HAZARD_BIT(error) | HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(crash) |               \
+     HAZARD_BIT(skew) | HAZARD_BIT(boot))
+
+#define UNLESS_RESENT                                                                              \
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(drop) | HAZARD_BIT(error) |             \
+     HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(crash) | HAZARD_BIT(skew) |                \
+     HAZARD_BIT(boot))
+
 const struct strategy strategy_occ_compat = {
     .name = "occ_compat",
     .help = "mongoose-update-if-current and its listener, as they are",
     .can = CAN_CHANGE | CAN_BASE | CAN_CREATE,
     .home = HOME_DATABASE,
-    .keeps = {[LOST] = HAZARD_BIT(none) | HAZARD_BIT(instances),
-              [DOUBLED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
+    .keeps = {[LOST] = ALWAYS,
+              [DOUBLED] = UNLESS_RESENT,
               [REPEATED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
               [MISSED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
-              [TORN] = HAZARD_BIT(none) | HAZARD_BIT(instances)},
+              [TORN] = ALWAYS},
     .apply = occ_compat_apply,
 };

@@ -11,7 +11,8 @@
  * the twin runs the same cell with ten times the median of these operations, and must be held.
  * Environment: RACEBENCH_BROKEN_SEEDS how many seeds (3; the acceptance is 20), RACEBENCH_BROKEN_ONLY
  * one variant, RACEBENCH_BROKEN_OUT a file that gets one line of JSON a variant, for
- * scripts/broken_table, RACEBENCH_BROKEN_TRANSPORT "driver" for all over sockets.
+ * scripts/broken_table, RACEBENCH_BROKEN_TRANSPORT "direct" or "driver" for all of them so; without
+ * it all run direct, where 20 seeds take seconds, and some over sockets as well.
  * labels: stress broken
  */
 #include "option_values.h"
@@ -26,9 +27,15 @@ static const double seconds_max = 10;
 
 struct variant {
     char name[NAME_MAX_LENGTH], twin[NAME_MAX_LENGTH], settings[200], hazard[NAME_MAX_LENGTH];
-    int number; /* row of section 5 of facts/seed-systems.md */
+    char title[NAME_MAX_LENGTH + 16]; /* of the test */
+    int number;                       /* row of section 5 of facts/seed-systems.md */
     struct cell cell;
 };
+
+/* One of each kind that also runs over threads and sockets, where time is not virtual. */
+static const char *const over_sockets[] = {"read_set",       "process_mutex",     "ignores_matched",
+                                           "inc_resent",     "find_then_lock",    "no_recheck",
+                                           "resolves_early", "queue_per_instance"};
 
 /* What came of one seed. */
 struct conviction {
@@ -154,6 +161,7 @@ static bool read_head(const char *path, const char *file, struct variant *varian
     head_value(text, "hazard", variant->hazard, sizeof(variant->hazard));
     if (head_value(text, "number", number, sizeof(number)))
         variant->number = atoi(number);
+    strcpy(variant->title, variant->name);
     set_cell(variant);
     return true;
 }
@@ -186,6 +194,29 @@ static size_t read_variants(struct variant variants[])
     free(folder);
     qsort(variants, count, sizeof(*variants), by_name);
     return count;
+}
+
+/* The same cell over threads and sockets. */
+static void use_driver(struct variant *variant)
+{
+    variant->cell.transport = TRANSPORT_DRIVER;
+    if (variant->cell.tick_ms == 5000)
+        variant->cell.tick_ms = 100;
+    snprintf(variant->title, sizeof(variant->title), "%s, driver", variant->name);
+}
+
+/* Appends those of over_sockets[] that are among the first `count` variants. */
+static size_t append_over_sockets(struct variant variants[], size_t count)
+{
+    size_t all = count;
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < COUNT_OF(over_sockets); k++)
+            if (strcmp(variants[i].name, over_sockets[k]) == 0) {
+                must(all < VARIANTS_MAX);
+                variants[all] = variants[i];
+                use_driver(&variants[all++]);
+            }
+    return all;
 }
 
 /* Running -------------------------------------------------------------------------------------- */
@@ -258,8 +289,8 @@ static void report(const struct outcome_of_variant *one)
 {
     const struct variant *variant = one->variant;
     const char *path = getenv("RACEBENCH_BROKEN_OUT");
-    print_message("%-26s %d of %d seeds, %s, median %" PRId64 " operations, %.3f s; %s: %s%s%s\n",
-                  variant->name, one->convicted, one->seeds, reason_name(one->reason),
+    print_message("%-34s %d of %d seeds, %s, median %" PRId64 " operations, %.3f s; %s: %s%s%s\n",
+                  variant->title, one->convicted, one->seeds, reason_name(one->reason),
                   one->operations, one->seconds, variant->twin, status_name(one->twin.status),
                   one->twin.status == HELD ? "" : ", ",
                   one->twin.status == HELD ? "" : reason_name(one->twin.reason));
@@ -313,7 +344,12 @@ int main(void)
 {
     static struct variant variants[VARIANTS_MAX];
     static struct CMUnitTest tests[VARIANTS_MAX];
+    const char *transport = getenv("RACEBENCH_BROKEN_TRANSPORT");
     size_t count = read_variants(variants);
+    if (!transport)
+        count = append_over_sockets(variants, count);
+    for (size_t i = 0; transport && strcmp(transport, "driver") == 0 && i < count; i++)
+        use_driver(&variants[i]);
     for (size_t i = 0; i < count; i++)
         tests[i] = (struct CMUnitTest){.name = variants[i].name,
                                        .test_func = test_variant,

@@ -365,6 +365,18 @@ static void seed_003_one_effect_an_order(void **state)
     assert_int_equal(verdict_of(&cell).counts.acked, 1);
 }
 
+/* More effects than come in one answer. */
+static void all_effects_are_read_back(void **state)
+{
+    (void)state;
+    struct cell cell = cell_of("once_only", "claim", TRANSPORT_DIRECT);
+    cell.workers = 2;
+    cell.ops = 24000;
+    struct verdict verdict = verdict_of(&cell);
+    assert_int_equal(verdict.status, HELD);
+    assert_int_equal(verdict.counts.final, 12000);
+}
+
 /* Seed 004, "implements OCC": two copies, the first save goes through, the second one is refused. */
 static void seed_004_implements_occ(void **state)
 {
@@ -543,6 +555,7 @@ int main(void)
         cmocka_unit_test(seed_002_one_increment_per_tick),
         cmocka_unit_test(ticks_come_at_their_time),
         cmocka_unit_test(seed_003_one_effect_an_order),
+        cmocka_unit_test(all_effects_are_read_back),
         cmocka_unit_test(seed_004_implements_occ),
         cmocka_unit_test(seed_004_increments_version_by_1),
         cmocka_unit_test(seed_004_creates_and_saves_a_ticket),

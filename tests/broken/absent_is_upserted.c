@@ -14,7 +14,7 @@
  *
  * number: 11
  * twin: occ
- * convicted by: counter --workers 8 --unseeded --docs 16
+ * convicted by: counter --workers 8 --unseeded --docs 4 --work 1ms
  */
 #include "parts.h"
 

@@ -12,7 +12,7 @@
  *
  * number: 20
  * twin: two_step_acquire_fixed
- * convicted by: cron_tick --workers 8 --instances 8 --lease 1s
+ * convicted by: cron_tick --workers 8 --instances 8 --lease 50ms
  * hazard: crash
  */
 #include "parts.h"

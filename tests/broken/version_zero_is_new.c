@@ -13,7 +13,7 @@
  *
  * number: 11
  * twin: occ
- * convicted by: counter --workers 8 --docs 16
+ * convicted by: counter --workers 8 --docs 4 --work 1ms
  */
 #include "parts.h"
 
