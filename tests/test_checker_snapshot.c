@@ -108,7 +108,7 @@ static void the_final_document_counts(void **state)
     bson_destroy(half);
 }
 
-/* Against the rules said plainly ---------------------------------------------------------------- */
+/* Against the rules said plainly --------------------------------------------------------------- */
 
 static bool plainly_torn(const struct sketch *sketch, const struct event *reader)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * scenarios: each with strategies that must break it and that must not, over both transports; what
- * the judges say of whole runs, hazards of the bus included; and the tests that the seeds themselves
- * have, by their names. What the judges are made of has tests of its own (test_checker_*.c).
+ * the judges say of whole runs, hazards of the bus included; and the tests that the seeds have, by
+ * their names. What the judges are made of has tests of its own (test_checker_*.c).
  * labels: unit
  */
 #include "support.h"
@@ -377,7 +377,7 @@ static void all_effects_are_read_back(void **state)
     assert_int_equal(verdict.counts.final, 12000);
 }
 
-/* Seed 004, "implements OCC": two copies, the first save goes through, the second one is refused. */
+/* Seed 004, "implements OCC": two copies, the first save goes through, the second is refused. */
 static void seed_004_implements_occ(void **state)
 {
     static const enum outcome expected[] = {DONE, DONE, DONE, CONFLICT};

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hazards: each strikes where it can, over fibers and over threads, and says how often; a planned
+ * one without a hit leaves the verdict open; positions sweep over every step of an operation; an
+ * instance that died starts again; what got no answer stays without one.
+ * labels: unit stress
+ */
+#include "claims.h"
+#include "rehearsal.h"
+
+#include "options.h"
+#include "run.h"
+
+static void run_here(const struct cell *cell, struct cell_result *result)
+{
+    struct run_result all = {0};
+    int signal_number = 0;
+    run_cells(cell, 1, &(struct run_settings){.run_id = "hazards"}, &all, &signal_number);
+    *result = all.cells[0];
+    free(all.cells);
+}
+
+static struct cell hazard_cell(const char *strategy, enum transport transport, unsigned hazards)
+{
+    struct cell cell = support_cell(scenario_find("counter"), strategy_find(strategy), transport);
+    cell.workers = 4;
+    cell.ops = 200;
+    cell.lease_ms = 40;
+    cell.hazards |= hazards;
+    for (int i = 0; i < HAZARD_COUNT; i++)
+        cell.hazard[i].times = 5;
+    cell.hazard[HAZARD_INDEX_delay].amount = 2000;
+    return cell;
+}
+
+static void test_each_strikes_on_both_transports(void **state)
+{
+    (void)state;
+    static const enum hazard_index indices[] = {HAZARD_INDEX_lost_reply, HAZARD_INDEX_drop,
+                                                HAZARD_INDEX_error,      HAZARD_INDEX_delay,
+                                                HAZARD_INDEX_pause,      HAZARD_INDEX_crash,
+                                                HAZARD_INDEX_boot,       HAZARD_INDEX_skew};
+    for (int transport = TRANSPORT_DRIVER; transport <= TRANSPORT_DIRECT; transport++)
+        for (size_t i = 0; i < COUNT_OF(indices); i++) {
+            struct cell_result result;
+            struct cell cell = hazard_cell("occ_once", (enum transport)transport, 1u << indices[i]);
+            if (indices[i] == HAZARD_INDEX_skew) {
+                cell.instances = 2;
+                cell.hazards |= HAZARD_BIT(instances);
+            }
+            run_here(&cell, &result);
+            bool gate = hazard_place(indices[i]) == PLACE_GATE;
+            int64_t hits = result.hits[indices[i]];
+            if (hits < 1 || hits > 5 || result.verdict.status != HELD)
+                fail_msg("%s over %s: %d hits, %s", hazard_name(indices[i]),
+                         transport_name((enum transport)transport), (int)hits,
+                         reason_name(result.verdict.reason));
+            if (gate && indices[i] != HAZARD_INDEX_error)
+                assert_true(result.attempts > 200); /* the lost ones were made again */
+            cell_result_free(&result);
+        }
+}
+
+static void test_no_hit_leaves_it_open(void **state)
+{
+    (void)state;
+    struct cell_result result;
+    struct cell cell = hazard_cell("inc", TRANSPORT_DIRECT, HAZARD_BIT(duplicates));
+    run_here(&cell, &result);
+    assert_int_equal(result.hits[HAZARD_INDEX_duplicates], 0);
+    assert_int_equal(result.verdict.status, UNDECIDED);
+    assert_int_equal(result.verdict.reason, REASON_HAZARD_NEVER_STRUCK);
+    cell_result_free(&result);
+}
+
+static unsigned seen_steps; /* bit i: an operation died after i commands */
+
+static void note_deaths(struct session *session, const struct cell *cell)
+{
+    struct edit edit = edit_of(add);
+    edit.wait = true;
+    while (worker_next(session))
+        if (worker_apply(session, &edit, NULL) == UNKNOWN)
+            seen_steps |= 1u << session->history.events[session->history.count - 1].commands;
+    (void)cell;
+}
+
+static void test_crash_sweeps_every_step_and_starts_again(void **state)
+{
+    (void)state;
+    struct cell_result result;
+    struct scenario scenario = *scenario_find("counter");
+    scenario.work = note_deaths;
+    struct cell cell = hazard_cell("lock_document_compat", TRANSPORT_DIRECT, HAZARD_BIT(crash));
+    cell.scenario = &scenario;
+    cell.workers = 1;
+    cell.hazard[HAZARD_INDEX_crash].times = 20;
+    seen_steps = 0;
+    run_here(&cell, &result);
+    assert_int_equal(seen_steps & 0x1f, 0x1f); /* before each of its five commands */
+    assert_int_equal(result.hits[HAZARD_INDEX_crash], 20);
+    assert_int_equal(result.verdict.counts.unknown, 20);
+    assert_int_equal(result.verdict.counts.acked, 180); /* it went on each time */
+    cell_result_free(&result);
+}
+
+static void test_retry_unknown_doubles(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"occ", "inc", "occ_once", "inc_once"};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        for (int retry = 0; retry < 2; retry++) {
+            struct cell_result result;
+            struct cell cell = hazard_cell(names[i], TRANSPORT_DIRECT, HAZARD_BIT(lost_reply));
+            cell.retry_unknown = retry != 0;
+            run_here(&cell, &result);
+            bool doubles = retry != 0 && i < 2;
+            assert_int_equal(result.verdict.status, doubles ? BROKEN : HELD);
+            assert_int_equal(result.verdict.counts.doubled, doubles ? 5 : 0);
+            cell_result_free(&result);
+        }
+}
+
+static enum fate lose_then_conflict(struct session *session, const struct command_request *request,
+                                    int nth)
+{
+    (void)session;
+    if (request->kind != STEP_UPDATE)
+        return PASS;
+    return nth == 1 ? LOSE_REPLY : DUPLICATE;
+}
+
+static void expect_unknown(struct session *session, const struct cell *cell)
+{
+    (void)cell;
+    struct edit edit = edit_of(add);
+    edit.wait = true;
+    put(session, "counters", "{\"_id\": 0, \"n\": 0, \"version\": 0}");
+    EXPECT(worker_apply(session, &edit, NULL) == UNKNOWN);
+    const struct event *event = &session->history.events[0];
+    EXPECT(event->outcome == UNKNOWN && event->wrote == 1 && !event->retried);
+    EXPECT(event->attempts == 1);
+}
+
+static void test_unknown_sticks(void **state)
+{
+    (void)state;
+    play("occ", expect_unknown, lose_then_conflict);
+}
+
+static void test_dead_too_long_is_stuck(void **state)
+{
+    (void)state;
+    struct cell_result result;
+    struct cell cell = hazard_cell("lock_document_compat", TRANSPORT_DIRECT,
+                                   HAZARD_BIT(crash) | HAZARD_BIT(instances));
+    cell.instances = 2;
+    cell.workers = 8;
+    cell.ops = 2000;
+    cell.lease_ms = 2000;
+    cell.max_tries = 30;
+    cell.hazard[HAZARD_INDEX_crash] = (struct hazard_setting){INT64_C(600000000), 16};
+    run_here(&cell, &result);
+    assert_int_equal(result.verdict.status, BROKEN);
+    cell_result_free(&result);
+    cell.strategy[0] = strategy_find("lock_document");
+    cell.strategy_name = "lock_document";
+    run_here(&cell, &result);
+    assert_int_equal(result.verdict.status, HELD);
+    cell_result_free(&result);
+}
+
+static void refused(const char *text, const char *wanted)
+{
+    struct option_hazards hazards = {0};
+    char *problem = options_read_hazards(text, &hazards);
+    assert_non_null(problem);
+    assert_string_equal(problem, wanted);
+    free(problem);
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    struct option_hazards hazards = {0};
+    assert_null(options_read_hazards("pause:300ms:times=3,boot,error:20", &hazards));
+    assert_int_equal(hazards.settings[HAZARD_INDEX_pause].amount, 300000);
+    assert_int_equal(hazards.settings[HAZARD_INDEX_pause].times, 3);
+    assert_int_equal(hazards.settings[HAZARD_INDEX_error].amount, 20);
+    assert_int_equal(hazards.planned, HAZARD_BIT(pause) | HAZARD_BIT(boot) | HAZARD_BIT(error));
+    refused("crahs", "unknown hazard 'crahs'; did you mean 'crash'?");
+    refused("none", "'none' is what happens without --hazard; leave it out");
+    refused("instances", "say --instances N to run several copies of the application");
+    refused("boot:3", "boot takes no amount; write boot or boot:times=N");
+    refused("pause:2h", "time of pause must be from 1us to 1h");
+    refused("pause:times=0", "times of pause must be from 1 to 1,000,000");
+    refused("boot,boot", "boot is named twice");
+    refused("error:0", "the code of error must be from 1 to 100,000");
+    refused("", "unknown hazard ''; 'racebench list hazards' names them");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_unknown_sticks),
+        cmocka_unit_test(test_no_hit_leaves_it_open),
+        cmocka_unit_test(test_crash_sweeps_every_step_and_starts_again),
+        cmocka_unit_test(test_retry_unknown_doubles),
+        cmocka_unit_test(test_dead_too_long_is_stuck),
+        cmocka_unit_test(test_each_strikes_on_both_transports),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
