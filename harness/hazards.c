@@ -166,7 +166,6 @@ void hazards_begin(struct hazards *hazards, struct session *session)
 {
     static const enum hazard_index at_workers[] = {HAZARD_INDEX_delay, HAZARD_INDEX_pause,
                                                    HAZARD_INDEX_crash};
-    session->steps = 0;
     for (size_t i = 0; i < COUNT_OF(at_workers) && session->doom == HAZARD_INDEX_none; i++) {
         if (!choose(hazards, at_workers[i]))
             continue;
@@ -176,11 +175,21 @@ void hazards_begin(struct hazards *hazards, struct session *session)
     }
 }
 
-void hazards_end(struct hazards *hazards, struct session *session)
+/* Steps are counted by attempt: one that finds a lock held is short, so what is to strike a holder
+ * waits until the worker is one. */
+static void note_steps(struct hazards *hazards, struct session *session)
 {
     if (session->steps > atomic_load(&hazards->steps_max))
         atomic_store(&hazards->steps_max, session->steps);
-    session->doom_step = 0; /* what has not come yet strikes at the next operation's first step */
+    session->steps = 0;
+    session->steps_attempt = session->attempts;
+}
+
+void hazards_end(struct hazards *hazards, struct session *session)
+{
+    note_steps(hazards, session);
+    if (session->doom_step > 0)
+        session->doom_step--; /* what has not come yet: few attempts may get that far */
 }
 
 static int64_t doom_us(const struct hazards *hazards, enum hazard_index index)
@@ -204,6 +213,8 @@ bool hazards_step(struct hazards *hazards, struct session *session, enum step_ki
     enum hazard_index doom = session->doom;
     if (!session->in_attempt) /* who waits for the next attempt, or starts an instance again */
         return true;
+    if (session->steps_attempt != session->attempts)
+        note_steps(hazards, session);
     if (session->steps++ < session->doom_step || doom == HAZARD_INDEX_none)
         return true;
     if (doom != HAZARD_INDEX_crash && !is_long(kind))

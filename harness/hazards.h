@@ -2,8 +2,8 @@
  *
  * hazards: what goes wrong on purpose in a cell, when, and how often it did. Each planned hazard
  * strikes a set number of times, spread over the run at places that the seed draws; what it strikes
- * is a write at the gate, or a worker at one of its steps. Positions within an operation are swept:
- * the first strike hits an operation's first step, the next its second, and so on, so that a holder
+ * is a write at the gate, or a worker at one of its steps. Positions within an attempt are swept:
+ * the first strike hits an attempt's first step, the next its second, and so on, so that a holder
  * dies or stops at every place where it can.
  */
 #ifndef RACEBENCH_HAZARDS_H

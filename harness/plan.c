@@ -368,6 +368,20 @@ static char *add_pair(const struct options *options, const struct named_scenario
     return NULL;
 }
 
+char *plan_check_names(const struct options *options)
+{
+    struct plan plan = {0};
+    struct named_scenarios scenario_list = {0};
+    struct lineups lineup_list = {0};
+    char *problem = read_scenarios(options, &scenario_list);
+    if (problem == NULL)
+        problem = read_lineups(options, &plan, &lineup_list);
+    free(scenario_list.items);
+    free(lineup_list.items);
+    plan_free(&plan);
+    return problem;
+}
+
 char *plan_make(const struct options *options, struct plan *plan)
 {
     struct named_scenarios scenario_list = {0};

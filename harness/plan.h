@@ -36,6 +36,8 @@ enum {
  * both named: then it is wrong. */
 char *plan_make(const struct options *, struct plan *);
 void plan_free(struct plan *);
+/* Are the strategies and scenarios of the options known? NULL, or what is wrong, likewise. */
+char *plan_check_names(const struct options *);
 
 /* Why a strategy cannot do a scenario, as half a sentence: "it takes no edits of two documents";
  * NULL when it can. Static text. */

@@ -155,8 +155,9 @@ struct session {
     bool in_transaction;
     bool died;              /* the instance died during the attempt */
     enum hazard_index doom; /* what will strike this worker, or none */
-    int doom_step;          /* before which of the operation's steps */
-    int steps;              /* of the present operation so far */
+    int doom_step;          /* before which of an attempt's steps */
+    int steps;              /* of the attempt `steps_attempt` so far */
+    int64_t steps_attempt;
 
     bson_t **documents; /* owned by the present attempt */
     size_t document_count, document_capacity;

@@ -89,19 +89,22 @@ static enum outcome look(struct session *session, const struct edit *edit)
 static enum outcome lock_release_compat_apply(struct session *session, void *shared,
                                               const struct edit *edit)
 {
+    const struct key *key = &edit->key[0];
+    const bson_t *loaded = NULL, *seen;
+    enum outcome outcome = DONE;
     (void)shared;
     if (!edit->change)
         return look(session, edit); /* an ordinary read does not ask for the lock */
-    const bson_t *seen;
-    enum outcome outcome = lock(session, &edit->key[0], &seen); /* window opens */
+    if (edit->once) /* "get your model": what it says is what the instruction is checked against */
+        outcome = session_find(session, key->collection, session_key(session, key), &loaded);
+    if (outcome == DONE)
+        outcome = lock(session, key, &seen); /* window opens; with `once` it has been open before */
     if (outcome != DONE)
         return outcome;
-    outcome = section(session, edit, seen);
-    release(session, &edit->key[0]);
+    outcome = section(session, edit, loaded ? loaded : seen);
+    release(session, key);
     return outcome;
 }
-
-#define UNDISTURBED (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(delay))
 
 const struct strategy strategy_lock_release_compat = {
     .name = "lock_release_compat",

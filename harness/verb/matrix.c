@@ -40,11 +40,9 @@ static bool is_wanted(const void *context, const struct scenario *scenario,
 static enum exit_code matrix_act(const struct options *options)
 {
     struct plan plan = {0};
-    struct plan names = {0};
-    char *problem = plan_make(options, &names); /* are all the names known? */
+    char *problem = plan_check_names(options);
     if (problem != NULL)
         die(EXIT_USAGE, "%s", problem);
-    plan_free(&names);
     struct matrix_settings settings = {.wanted = is_wanted,
                                        .context = options,
                                        .quick = options->quick,
