@@ -6,8 +6,9 @@
  * another worker on the same document is open, and at least one of the two is not a pure read.
  * Per document it is enough to remember the two workers whose operations stay open longest: one of
  * them is somebody else. Refused operations (FAILED) meet nobody: a server that is down proves
- * nothing. And did anything happen at all: a lock that is never free again breaks no document, but
- * it stops everybody (STUCK). The first reason that applies is given: interrupted, one-worker, hazard-never-struck,
+ * nothing. A lock that is never free again breaks no document, but it stops everybody (STUCK).
+ *
+ * The first reason that applies is given: interrupted, one-worker, hazard-never-struck,
  * idle-worker, no-overlap; each makes the following ones likely, so the first is the cause.
  */
 #include "base.h"
@@ -191,12 +192,14 @@ static int64_t count_given_up(const struct record *record, int64_t from_ns, int6
     return count;
 }
 
-/* Was nobody acknowledged for two leases while others gave up? Only the longest such time matters. */
+/* Was nobody acknowledged for two leases while others gave up? O(n log n), and O(n) for each time
+ * that long, of which there are few. */
 static bool was_stuck(const struct record *record)
 {
+    int64_t limit_ns = 2 * record->cell->lease_ms * INT64_C(1000000), end_ns = 0;
     int64_t *moments = x_malloc((record->event_count + 2) * sizeof(*moments));
     size_t count = 0;
-    int64_t end_ns = 0, longest_ns = -1, from_ns = 0;
+    bool stuck = false;
     for (size_t i = 0; i < record->event_count; i++) {
         const struct event *event = &record->events[i];
         if (event->return_ns == RETURN_NEVER)
@@ -209,15 +212,11 @@ static bool was_stuck(const struct record *record)
     moments[count++] = 0;
     moments[count++] = end_ns;
     qsort(moments, count, sizeof(*moments), compare_ns);
-    for (size_t i = 1; i < count; i++) {
-        if (moments[i] - moments[i - 1] <= longest_ns)
-            continue;
-        longest_ns = moments[i] - moments[i - 1];
-        from_ns = moments[i - 1];
-    }
+    for (size_t i = 1; i < count && limit_ns > 0 && !stuck; i++)
+        stuck = moments[i] - moments[i - 1] > limit_ns &&
+                count_given_up(record, moments[i - 1], moments[i]) >= GIVEN_UP_MIN;
     free(moments);
-    return longest_ns > 2 * record->cell->lease_ms * INT64_C(1000000) &&
-           count_given_up(record, from_ns, from_ns + longest_ns) >= GIVEN_UP_MIN;
+    return stuck;
 }
 
 double checker_zero_bound(int64_t n)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * broken: the mutation score. Every tests/broken/NAME.c with a line "convicted by:" is a variant with
- * one bug; the lines of its head say on which cell it must be convicted and who its right twin is:
+ * broken: the mutation score. Every tests/broken/NAME.c with a line "convicted by:" is a variant
+ * with one bug; its head says on which cell it must be convicted, and who its right twin is:
  *
  *     twin: occ
  *     convicted by: counter --workers 8 --lease 50ms      (settings as racebench takes them)
@@ -9,10 +9,11 @@
  *
  * For each seed the cell runs with 16, 32, 64, ... operations until it is broken: within 10 s. Then
  * the twin runs the same cell with ten times the median of these operations, and must be held.
- * Environment: RACEBENCH_BROKEN_SEEDS how many seeds (3; the acceptance is 20), RACEBENCH_BROKEN_ONLY
- * one variant, RACEBENCH_BROKEN_OUT a file that gets one line of JSON a variant, for
- * scripts/broken_table, RACEBENCH_BROKEN_TRANSPORT "direct" or "driver" for all of them so; without
- * it all run direct, where 20 seeds take seconds, and some over sockets as well.
+ *
+ * Environment: RACEBENCH_BROKEN_SEEDS how many seeds (3; the acceptance is 20);
+ * RACEBENCH_BROKEN_ONLY one variant; RACEBENCH_BROKEN_OUT a file that gets one line of JSON a
+ * variant, for scripts/broken_table; RACEBENCH_BROKEN_TRANSPORT "direct" or "driver" for all;
+ * without it all run direct, where 20 seeds take seconds, and some over sockets as well.
  * labels: stress broken
  */
 #include "option_values.h"

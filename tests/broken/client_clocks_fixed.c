@@ -54,6 +54,6 @@ const struct strategy strategy_client_clocks_fixed = {
     .help = "client_clocks, mended",
     .can = CAN_CHANGE | CAN_CREATE,
     .home = HOME_DATABASE,
-    .keeps = {[LOST] = PARTS_ANSWERED, [DOUBLED] = PARTS_ANSWERED},
+    .keeps = {[LOST] = PARTS_PLAIN | HAZARD_BIT(skew), [DOUBLED] = PARTS_PLAIN | HAZARD_BIT(skew)},
     .apply = client_clocks_fixed_apply,
 };

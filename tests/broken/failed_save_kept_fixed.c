@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * failed_save_kept_fixed: failed_save_kept, mended: a change and its save are one turn, and when the
- * save is refused the object goes back to what it was before. The caller tries again.
+ * failed_save_kept_fixed: failed_save_kept, mended: a change and its save are one turn, and when
+ * the save is refused the object goes back to what it was before. The caller tries again.
  *
  *      worker 1                        server
  *      n = 6 in RAM, saves             refused: n = 5

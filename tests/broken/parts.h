@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * parts: what several broken variants are put together from, each part right by itself: reading and
- * writing back, a lease with an owner and a fence, an object in RAM, a document in a file. A variant
- * shows its one bug in its own text; whatever it takes from here is not the bug. Collections, clocks
- * and waiting are the session's, as in strategies/.
+ * parts: what several broken variants are put together from, each part right by itself: reading
+ * and writing back, a lease with an owner and a fence, an object in RAM, a document in a file. A
+ * variant shows its one bug in its own text; whatever it takes from here is not the bug.
+ * Collections, clocks and waiting are the session's, as in strategies/.
  */
 #ifndef RACEBENCH_TESTS_BROKEN_PARTS_H
 #define RACEBENCH_TESTS_BROKEN_PARTS_H
@@ -13,8 +13,10 @@
 #include <stdlib.h>
 
 /* What a variant claims, as its author would: everything but what a lost reply leaves open; and
- * with that, which also makes worker_apply() ask again when no answer came. */
+ * with that, which also makes worker_apply() ask again when no answer came. PLAIN is what twins
+ * keep, besides the hazard that they are mended for. */
 enum {
+    PARTS_PLAIN = HAZARD_BIT(none) | HAZARD_BIT(instances),
     PARTS_ALWAYS = (1 << HAZARD_COUNT) - 1,
     PARTS_ANSWERED = PARTS_ALWAYS & ~(int)HAZARD_BIT(lost_reply) & ~(int)HAZARD_BIT(drop)
 };
@@ -147,8 +149,8 @@ static inline bson_t *parts_taking(struct session *session, int64_t token, int64
     return update;
 }
 
-/* Asks for the lock in one command by the client's clock: {_id, expires: {$lt: now}}, upsert, so that
- * a held lock is a duplicate key. CONFLICT: held; UNKNOWN: nobody can tell. */
+/* Asks for the lock in one command by the client's clock: {_id, expires: {$lt: now}}, upsert, so
+ * that a held lock is a duplicate key. CONFLICT: held; UNKNOWN: nobody can tell. */
 static inline enum outcome parts_ask(struct session *session, const struct edit *edit,
                                      struct lease *lease)
 {

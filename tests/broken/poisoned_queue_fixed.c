@@ -40,7 +40,8 @@ const struct strategy strategy_poisoned_queue_fixed = {
     .help = "poisoned_queue, mended",
     .can = CAN_CHANGE | CAN_ONCE,
     .home = HOME_DATABASE,
-    .keeps = {[LOST] = PARTS_ANSWERED, [DOUBLED] = PARTS_ANSWERED},
+    .keeps =
+        {[REPEATED] = PARTS_PLAIN | HAZARD_BIT(error), [MISSED] = PARTS_PLAIN | HAZARD_BIT(error)},
     .setup = parts_turnstile_new,
     .apply = poisoned_queue_fixed_apply,
     .digest = parts_turnstile_digest,

@@ -34,6 +34,6 @@ const struct strategy strategy_release_by_id_fixed = {
     .help = "release_by_id, mended",
     .can = CAN_CHANGE | CAN_CREATE,
     .home = HOME_DATABASE,
-    .keeps = {[LOST] = PARTS_ANSWERED, [DOUBLED] = PARTS_ANSWERED},
+    .keeps = {[LOST] = PARTS_PLAIN, [DOUBLED] = PARTS_PLAIN},
     .apply = release_by_id_fixed_apply,
 };

@@ -44,6 +44,7 @@ const struct strategy strategy_two_step_acquire_fixed = {
     .help = "two_step_acquire, mended",
     .can = CAN_CHANGE | CAN_ONCE,
     .home = HOME_DATABASE,
-    .keeps = {[LOST] = PARTS_ANSWERED, [DOUBLED] = PARTS_ANSWERED},
+    .keeps =
+        {[REPEATED] = PARTS_PLAIN | HAZARD_BIT(crash), [MISSED] = PARTS_PLAIN | HAZARD_BIT(crash)},
     .apply = two_step_acquire_fixed_apply,
 };
