@@ -110,6 +110,13 @@ static bool has_parent(const struct chain *chain, uint32_t node)
     return set_out(chain, node) && (event->outcome == DONE || !event->retried);
 }
 
+/* Was anything promised on the ground of what the operation read? A live object may have shown a
+ * refused one what it took back itself. */
+static bool was_promised(const struct event *event)
+{
+    return event->outcome == DONE || event->outcome == NOTHING || event->outcome == UNKNOWN;
+}
+
 /* Everybody's parent, and who was seen. */
 static void link_parents(struct chain *chain)
 {
@@ -119,7 +126,9 @@ static void link_parents(struct chain *chain)
         int64_t read = event->read[chain_slot(node)];
         if (document == NULL || read < 0 || read == event->operation)
             continue;
-        uint32_t seen = read == 0 ? SEEDED : see(chain, read, node_key(chain, node), node);
+        uint32_t seen = read == 0             ? SEEDED
+                        : was_promised(event) ? see(chain, read, node_key(chain, node), node)
+                                              : version_node(chain, read, node_key(chain, node));
         if (has_parent(chain, node))
             chain->parent[node] = seen;
     }
@@ -196,6 +205,8 @@ static void walk(struct chain *chain, int64_t key, size_t first)
         chain->place[node] = (uint32_t)(first + document->length);
         chain->order[first + document->length++] = node;
         const struct event *event = chain_event(chain, node);
+        if (!chain_is_writer(chain, node))
+            chain->marks[node] |= MARK_PHANTOM; /* denied, and what is stored stands on it */
         if (certain)
             chain->heir[node] = heir;
         if (certain && event->outcome == DONE && event->return_ns < document->return_ns)

@@ -265,7 +265,6 @@ static void test_a_million_events(void **state)
                       cases[i].blind ? "operators" : "read-modify-writes", (int)cases[i].documents,
                       seconds);
         assert_int_equal(lost, cases[i].lost);
-        assert_true(seconds < 5); /* 0.3 s here; sanitizers and slow machines take longer */
     }
 }
 
