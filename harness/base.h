@@ -15,18 +15,18 @@
 /* Exit codes, as printed by --help. Over several cells the first of BROKEN, INTERRUPTED, UNKNOWN,
  * GATE, OK that occurred is the program's (plan.c). */
 enum exit_code {
-    EXIT_OK = 0,             /* everything as expected */
-    EXIT_BROKEN = 1,         /* correctness broken: an update was lost, doubled, ... */
-    EXIT_UNKNOWN = 2,        /* no verdict: nothing was proved in either direction */
-    EXIT_GATE = 3,           /* a performance gate failed */
-    EXIT_USAGE = 64,         /* the command line is wrong */
-    EXIT_INPUT = 65,         /* an input file cannot be read or makes no sense */
-    EXIT_TARGET = 69,        /* the target is missing or lacks what is needed */
-    EXIT_INTERNAL = 70,      /* racebench itself is at fault */
-    EXIT_RESULTS = 74,       /* results cannot be written */
-    EXIT_WORKER = 76,        /* an external worker broke the protocol */
-    EXIT_INTERRUPTED = 130,  /* SIGINT: partial results were written and marked */
-    EXIT_TERMINATED = 143,   /* SIGTERM: likewise */
+    EXIT_OK = 0,            /* everything as expected */
+    EXIT_BROKEN = 1,        /* correctness broken: an update was lost, doubled, ... */
+    EXIT_UNKNOWN = 2,       /* no verdict: nothing was proved in either direction */
+    EXIT_GATE = 3,          /* a performance gate failed */
+    EXIT_USAGE = 64,        /* the command line is wrong */
+    EXIT_INPUT = 65,        /* an input file cannot be read or makes no sense */
+    EXIT_TARGET = 69,       /* the target is missing or lacks what is needed */
+    EXIT_INTERNAL = 70,     /* racebench itself is at fault */
+    EXIT_RESULTS = 74,      /* results cannot be written */
+    EXIT_WORKER = 76,       /* an external worker broke the protocol */
+    EXIT_INTERRUPTED = 130, /* SIGINT: partial results were written and marked */
+    EXIT_TERMINATED = 143,  /* SIGTERM: likewise */
 };
 
 /* Ends the program with `code` after one line "racebench: ..." on stderr. For environment errors,
@@ -41,7 +41,8 @@ void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * EXIT_INTERNAL and the place. */
 #define must(expression)                                                                           \
     ((expression) ? (void)0 : must_failed(#expression, __FILE__, __LINE__, __func__))
-_Noreturn void must_failed(const char *expression, const char *file, int line, const char *function);
+_Noreturn void must_failed(const char *expression, const char *file, int line,
+                           const char *function);
 
 /* Allocation that cannot fail: these end with EXIT_INTERNAL when memory is out. The caller owns
  * the result and gives it back with free(). x_calloc zeroes. */

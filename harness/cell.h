@@ -15,6 +15,7 @@ struct strategy;
 enum transport { TRANSPORT_DRIVER, TRANSPORT_DIRECT };
 enum durability { DURABILITY_OFF, DURABILITY_WRITE, DURABILITY_SYNC };
 enum expect { EXPECT_EXACT, EXPECT_CLAIMS, EXPECT_NONE };
+/* Names as the command line spells them. */
 const char *transport_name(enum transport);
 const char *durability_name(enum durability);
 const char *expect_name(enum expect);
@@ -69,7 +70,7 @@ struct cell {
     enum durability durability;
     const char *column;     /* of a matrix: what goes wrong in it, "pause"; or NULL */
     const char *conviction; /* in a matrix: why this cell must be seen to break, or NULL */
-    bool lenient; /* with EXPECT_CLAIMS: what nobody claims may break, but need not */
+    bool lenient;           /* with EXPECT_CLAIMS: what nobody claims may break, but need not */
 };
 
 #endif

@@ -48,19 +48,19 @@ const char *status_name(enum status);
 /* Why a verdict is what it is; the name printed is the lower-case one with dashes. */
 enum reason {
     REASON_NONE,
-    REASON_LOST_UPDATE,         /* broken: an acknowledged update is gone */
-    REASON_DOUBLED_UPDATE,      /* broken: one was applied twice */
-    REASON_NOT_LINEARIZABLE,    /* broken: the versions contradict real time */
-    REASON_PHANTOM_VERSION,     /* broken: a version was read that nobody wrote */
-    REASON_REPEATED,            /* broken: a thing asked for once was done twice */
-    REASON_MISSED,              /* broken: a thing asked for was never done */
-    REASON_NEVER_ACKED,         /* broken: a message was delivered again and again, to the limit */
-    REASON_TORN,                /* broken: a reader saw half of an update */
-    REASON_SKEWED,              /* broken: a rule over two documents is violated */
-    REASON_STUCK,               /* broken: for two leases everybody gave up and nobody got through */
-    REASON_ONE_WORKER,          /* unknown: no contention possible */
-    REASON_NO_OVERLAP,          /* unknown: too few operations overlapped */
-    REASON_IDLE_WORKER,         /* unknown: a worker had nothing acknowledged */
+    REASON_LOST_UPDATE,      /* broken: an acknowledged update is gone */
+    REASON_DOUBLED_UPDATE,   /* broken: one was applied twice */
+    REASON_NOT_LINEARIZABLE, /* broken: the versions contradict real time */
+    REASON_PHANTOM_VERSION,  /* broken: a version was read that nobody wrote */
+    REASON_REPEATED,         /* broken: a thing asked for once was done twice */
+    REASON_MISSED,           /* broken: a thing asked for was never done */
+    REASON_NEVER_ACKED,      /* broken: a message was delivered again and again, to the limit */
+    REASON_TORN,             /* broken: a reader saw half of an update */
+    REASON_SKEWED,           /* broken: a rule over two documents is violated */
+    REASON_STUCK,            /* broken: for two leases everybody gave up and nobody got through */
+    REASON_ONE_WORKER,       /* unknown: no contention possible */
+    REASON_NO_OVERLAP,       /* unknown: too few operations overlapped */
+    REASON_IDLE_WORKER,      /* unknown: a worker had nothing acknowledged */
     REASON_HAZARD_NEVER_STRUCK, /* unknown: a planned hazard had no hit */
     REASON_NOT_CONVICTED,       /* unknown: a strategy that claims nothing lost nothing */
     REASON_INTERRUPTED,         /* unknown: stopped before the end */
@@ -165,10 +165,10 @@ void checker_accuse(struct verdict *, enum reason, const struct witness *);
 
 /* Last step of every judge. A time of more than two leases in which ten operations or more gave up
  * after --max-tries and none was acknowledged: BROKEN with STUCK unless it is already, since no
- * lock may outlive its lease. Then HELD becomes UNDECIDED (BROKEN and UNDECIDED stay) with the first of
- * INTERRUPTED, ONE_WORKER, HAZARD_NEVER_STRUCK (of those planned, `none` apart), IDLE_WORKER (no
- * operation DONE or NOTHING; with `once` BUSY and CONFLICT are answers too), NO_OVERLAP that
- * applies; otherwise computes lost_bound, over acknowledged updates. */
+ * lock may outlive its lease. Then HELD becomes UNDECIDED (BROKEN and UNDECIDED stay) with the
+ * first of INTERRUPTED, ONE_WORKER, HAZARD_NEVER_STRUCK (of those planned, `none` apart),
+ * IDLE_WORKER (no operation DONE or NOTHING; with `once` BUSY and CONFLICT are answers too),
+ * NO_OVERLAP that applies; otherwise computes lost_bound, over acknowledged updates. */
 void checker_contention(const struct record *, struct verdict *);
 
 /* Upper 95 % bound of a rate of which 0 of `n` were seen: 1 - 0.05^(1/n). */

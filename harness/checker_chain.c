@@ -110,10 +110,13 @@ static bool has_parent(const struct chain *chain, uint32_t node)
     return set_out(chain, node) && (event->outcome == DONE || !event->retried);
 }
 
-/* Was anything promised on the ground of what the operation read? A live object may have shown a
- * refused one what it took back itself. */
-static bool was_promised(const struct event *event)
+/* Does what the operation read tell of the database? Where an instance's workers share RAM, a
+ * refused one may have been shown what the instance took back itself. */
+static bool read_counts(const struct chain *chain, const struct event *event)
 {
+    const struct strategy *strategy = chain->record->cell->strategy[event->strategy];
+    if (strategy == NULL || strategy->digest == NULL)
+        return true;
     return event->outcome == DONE || event->outcome == NOTHING || event->outcome == UNKNOWN;
 }
 
@@ -126,9 +129,10 @@ static void link_parents(struct chain *chain)
         int64_t read = event->read[chain_slot(node)];
         if (document == NULL || read < 0 || read == event->operation)
             continue;
-        uint32_t seen = read == 0             ? SEEDED
-                        : was_promised(event) ? see(chain, read, node_key(chain, node), node)
-                                              : version_node(chain, read, node_key(chain, node));
+        uint32_t seen = read == 0 ? SEEDED
+                        : read_counts(chain, event)
+                            ? see(chain, read, node_key(chain, node), node)
+                            : version_node(chain, read, node_key(chain, node));
         if (has_parent(chain, node))
             chain->parent[node] = seen;
     }

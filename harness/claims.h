@@ -12,8 +12,8 @@
  * is lenient; none: UNDECIDED, that is nothing. */
 enum status claims_expected(const struct cell *);
 
-/* Fills in result->expected. A cell that is expected to break and holds proves nothing (a canary that
- * sings): its verdict becomes UNDECIDED, REASON_NOT_CONVICTED. */
+/* Fills in result->expected. A cell that is expected to break and holds proves nothing (a canary
+ * that sings): its verdict becomes UNDECIDED, REASON_NOT_CONVICTED. */
 void claims_apply(struct cell_result *);
 
 #endif

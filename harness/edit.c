@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * edit: see edit.h. This is where a history's evidence is made: before the change function runs, the
- * versions that the attempt read are noted in the session; the documents that it makes are stamped
- * with the operation's id. So a strategy cannot forget to, and "who overwrote whom" is in the data.
+ * edit: see edit.h. This is where a history's evidence is made: before the change function runs,
+ * the versions that the attempt read are noted in the session; the documents that it makes are
+ * stamped with the operation's id. So a strategy cannot forget to, and "who overwrote whom" is in
+ * the data.
  */
 #include "edit.h"
 #include "session.h"

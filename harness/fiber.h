@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * fiber: a function with a stack of its own that can stop in the middle and be resumed. The switch
- * is hand-written for x86-64 and aarch64 (about 20 ns), ucontext elsewhere; all of it is in fiber.c.
- * Stacks are mapped with a guard page below, so that an overflow is a fault and not a corruption;
- * AddressSanitizer and ThreadSanitizer are told about every switch.
+ * is hand-written for x86-64 and aarch64 (about 20 ns), ucontext elsewhere; all of it is in
+ * fiber.c. Stacks are mapped with a guard page below, so that an overflow is a fault and not a
+ * corruption; AddressSanitizer and ThreadSanitizer are told about every switch.
  *
  * A fiber belongs to the thread that resumes it.
  */

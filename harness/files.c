@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * files: the session's file verbs, over real files in the run's private folder. Locks are Linux's
- * open-file-description locks on a file of their own beside the data (`name.lock`), so that renaming
- * the data does not move the lock; the kernel drops them when a process dies. Only how to wait for a
- * lock differs by transport: a thread sleeps in the kernel, a fiber tries and lets others go first.
+ * open-file-description locks on a file of their own beside the data (`name.lock`), so that
+ * renaming the data does not move the lock; the kernel drops them when a process dies. Only how to
+ * wait for a lock differs by transport: a thread sleeps in the kernel, a fiber tries and lets
+ * others go first.
  */
 #include "session.h"
 #include "transport.h"

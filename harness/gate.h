@@ -47,10 +47,10 @@ enum { STEP_NOBODY = -1 };
 
 /* One step of one worker, as it arrives. Text is borrowed for the call. */
 struct step {
-    int32_t worker;          /* STEP_NOBODY: the harness, a monitor, a stranger */
-    int64_t operation;       /* number within the worker, from 0 */
+    int32_t worker;    /* STEP_NOBODY: the harness, a monitor, a stranger */
+    int64_t operation; /* number within the worker, from 0 */
     enum step_kind kind;
-    const char *target;      /* collection or file, or "" */
+    const char *target; /* collection or file, or "" */
 };
 
 /* What becomes of a step. */
@@ -115,8 +115,8 @@ struct trace_entry {
     int32_t worker;
     enum step_kind kind;
     int64_t operation;
-    int64_t at_ns;        /* monotonic */
-    char target[32];      /* cut when longer */
+    int64_t at_ns;   /* monotonic */
+    char target[32]; /* cut when longer */
 };
 /* The trace so far: `*count` entries, borrowed until the gate is freed. The first trace_max steps
  * are kept; gate_count() says how many there were in all. */

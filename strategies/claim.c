@@ -8,8 +8,8 @@
  * Numbers of one document are expected to rise (ticks, versions); one that comes late is taken as
  * done. An edit without a number has nothing to claim and is the plain change.
  *
- * Claim: nothing that was asked for once is done twice, and no update is lost, doubled or torn, with
- * any number of workers and instances, whatever their clocks say.
+ * Claim: nothing that was asked for once is done twice, and no update is lost, doubled or torn,
+ * with any number of workers and instances, whatever their clocks say.
  * Weakness: only changes that can be said as operators. When its reply is lost, the caller does not
  * know whether it was the one: UNKNOWN. Post-processing that fails after the claim is not made up
  * for by anybody.

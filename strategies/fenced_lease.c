@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * fenced_lease: a lease that the document itself enforces. The lock (collection "leases") is taken as
- * lock_document takes it: one command, the server's clock, a token for each acquisition, and a fence
- * that counts up with each change of hands and never runs backwards. But here the holder brings its
- * fence to the document: reading it stamps the fence on it, if it has no higher one, and writing asks
- * that the fence is still the same. A holder that was paused past its lease finds a higher fence:
- * its write matches nothing, and the next holder's work stands.
+ * fenced_lease: a lease that the document itself enforces. The lock (collection "leases") is taken
+ * as lock_document takes it: one command, the server's clock, a token for each acquisition, and a
+ * fence that counts up with each change of hands and never runs backwards. But here the holder
+ * brings its fence to the document: reading it stamps the fence on it, if it has no higher one, and
+ * writing asks that the fence is still the same. A holder that was paused past its lease finds a
+ * higher fence: its write matches nothing, and the next holder's work stands.
  *
  * Stamping on read is the point. If only writes carried the fence, the old holder could still write
- * between the new one's read and write. Before post-processing the lease is renewed, by token, since
- * that is what must not be done by two.
+ * between the new one's read and write. Before post-processing the lease is renewed, by token,
+ * since that is what must not be done by two.
  *
- * When a command fails: the lease is released by token, which does nothing if it is not ours. A write
- * without an answer is UNKNOWN: it may have happened.
+ * When a command fails: the lease is released by token, which does nothing if it is not ours. A
+ * write without an answer is UNKNOWN: it may have happened.
  *
- * Claim: no update is lost, doubled or torn, with any number of workers and instances, whatever their
- * clocks say and however long a holder stops; a crashed holder costs at most one lease.
- * Weakness: six commands for one edit; everybody who writes the document must bring a fence. After a
- * lost reply nobody can tell whether the write happened.
+ * Claim: no update is lost, doubled or torn, with any number of workers and instances, whatever
+ * their clocks say and however long a holder stops; a crashed holder costs at most one lease.
+ * Weakness: six commands for one edit; everybody who writes the document must bring a fence. After
+ * a lost reply nobody can tell whether the write happened.
  * Seed: the MongoDB Lock Demo (seeds/002) with the remedies of Kleppmann ("How to do distributed
  * locking") and of johanhaleby/occurrent, whose token was computed and then not checked (ADR 115).
  */
@@ -36,8 +36,8 @@ struct lease {
     int64_t fence;
 };
 
-/* Appends {$cond: [{$lt: ["$expires", "$$NOW"]}, yes, "$field"]} as `field`; a missing `expires` sorts
- * before every date: a new lease, or a released one. */
+/* Appends {$cond: [{$lt: ["$expires", "$$NOW"]}, yes, "$field"]} as `field`; a missing `expires`
+ * sorts before every date: a new lease, or a released one. */
 static void append_if_free(bson_t *set, const char *field, const char *as_it_was,
                            const bson_value_t *yes)
 {

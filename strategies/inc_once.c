@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * inc_once: send the change itself, and with it the number of the operation, in one command. The
- * document remembers the last number of each worker (`applied.w3: 17`); the filter asks for a smaller
- * one. So the same operation sent again, after a reply was lost, matches nothing and changes nothing:
- * it has been applied, and that is the answer that was missing.
+ * document remembers the last number of each worker (`applied.w3: 17`); the filter asks for a
+ * smaller one. So the same operation sent again, after a reply was lost, matches nothing and
+ * changes nothing: it has been applied, and that is the answer that was missing.
  *
  * Numbers of a worker rise and it has one operation at a time, so one number for each worker is
  * enough: the document grows with the workers and not with the operations.

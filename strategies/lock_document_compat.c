@@ -16,10 +16,10 @@
  */
 #include "strategy.h"
 
-#include <math.h>
-
 #define LOCKS "locks"
 #define NAME  "cron"
+/* Overflows to it, as IEEE 754 says. */
+#define FOR_EVER (1e308 * 10)
 
 static const bson_t *by_name(struct session *session)
 {
@@ -99,7 +99,7 @@ static enum outcome obtain(struct session *session)
     const struct modify modify = {.collection = LOCKS,
                                   .filter = obtainable(session, now_ms),
                                   .update =
-                                      set_expires(session, session_worker(session) + 1, INFINITY)};
+                                      set_expires(session, session_worker(session) + 1, FOR_EVER)};
     const bson_t *lock;
     enum outcome outcome = session_find_and_modify(session, &modify, &lock);
     if (outcome != DONE || !lock)

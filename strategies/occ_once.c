@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * occ_once: optimistic concurrency control that can tell its own write from somebody else's. With the
- * new version each save stores the number of its operation (`applied.w3: 17`). When a reply was lost
- * the attempt is made again, and the first thing that it sees is whether the number is there: then
- * the save happened, and that is the answer that was missing.
+ * occ_once: optimistic concurrency control that can tell its own write from somebody else's. With
+ * the new version each save stores the number of its operation (`applied.w3: 17`). When a reply was
+ * lost the attempt is made again, and the first thing that it sees is whether the number is there:
+ * then the save happened, and that is the answer that was missing.
  *
  * Numbers of a worker rise and it has one operation at a time, so one number for each worker is
  * enough. What an edit makes of `version` and `applied` is not used: they belong to the strategy.
  *
  * Claim: no update is lost, doubled or torn, with any number of workers and instances, and when
  * replies, connections or whole instances are lost on the way.
- * Weakness: one writer that bypasses the version undoes it all; attempts grow with the square of the
- * workers; the document carries a number for every worker that ever wrote it.
+ * Weakness: one writer that bypasses the version undoes it all; attempts grow with the square of
+ * the workers; the document carries a number for every worker that ever wrote it.
  * Seed: the OCC notes (seeds/004), with what they lack for a lost reply.
  */
 #include "strategy.h"
