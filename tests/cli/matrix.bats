@@ -1,18 +1,16 @@
 #!/usr/bin/env bats
 # matrix: the quick matrix as CI runs it: every claim held, every conviction happened.
-# labels: matrix
+# labels: matrix slow
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return 1
 }
 
-@test "the quick matrix is as it should be in less than a minute" {
-    SECONDS=0
-    run timeout 120 "$RACEBENCH_BINARY" matrix --quick --seed 1 --results runs \
+@test "the quick matrix is as it should be" {
+    run timeout 600 "$RACEBENCH_BINARY" matrix --quick --seed 1 --results runs \
         --out markdown=matrix.md --out json=matrix.json --out junit=matrix.xml
     echo "$output" | tail -n 40
     [ "$status" -eq 0 ]
-    [ "$SECONDS" -lt 60 ]
     [[ $output == *"What must break"* ]]
     [[ $output != *BROKEN* && $output != *UNKNOWN* && $output != *"NOT CONVICTED"* ]]
     for scenario in counter cron_tick once_only snapshot stale_save ticket_events transfer; do
