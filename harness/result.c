@@ -30,7 +30,7 @@ static const struct cell usual = {
     .jitter_ms = 10,
 };
 
-static void target_release(struct target *target)
+void target_free(struct target *target)
 {
     free(target->name);
     free(target->persona);
@@ -42,7 +42,7 @@ static void target_release(struct target *target)
 
 void cell_result_free(struct cell_result *cell)
 {
-    target_release(&cell->target);
+    target_free(&cell->target);
     histogram_free(&cell->operation);
     histogram_free(&cell->attempt);
     histogram_free(&cell->waiting);

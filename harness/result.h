@@ -20,6 +20,9 @@ struct target {
     char *uri;           /* redacted: never holds a password */
 };
 
+/* Frees the text of a target; the struct is the caller's. */
+void target_free(struct target *);
+
 /* One cell, run and judged. */
 struct cell_result {
     const struct cell *cell;

@@ -307,6 +307,7 @@ static void describe(struct stage *stage, struct cell_result *result)
 {
     const struct cell *cell = stage->cell;
     result->target = stage->target;
+    memset(&stage->target, 0, sizeof(stage->target));
     if (cell->strategy[0]->home == HOME_FILES) {
         replace_text(&result->target.persona, "files");
         replace_text(&result->target.store, "files");
@@ -368,4 +369,5 @@ void stage_close(struct stage *stage)
     nftw(stage->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     free(stage->folder);
     free(stage->database);
+    target_free(&stage->target);
 }

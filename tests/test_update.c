@@ -152,7 +152,7 @@ static void test_updates(void **state)
         bson_value_t change = value_of(holder);
         struct failure failure = {0};
         struct update update = {.change = &change, .now_ms = 1234567};
-        bool changed;
+        bool changed = false;
         bson_t is = BSON_INITIALIZER;
         if (!update_check(&change, &failure) ||
             !update_apply(&update, was, &is, &changed, &failure))
@@ -320,7 +320,7 @@ static void test_refusals(void **state)
         bson_value_t change = value_of(holder);
         struct failure failure = {0};
         struct update update = {.change = &change};
-        bool changed;
+        bool changed = false;
         bson_t is = BSON_INITIALIZER;
         if (update_check(&change, &failure) && update_apply(&update, was, &is, &changed, &failure))
             fail_msg("%s is accepted on %s", refusals[i].update, refusals[i].was);
