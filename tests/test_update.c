@@ -174,7 +174,7 @@ static void test_set_on_insert_counts_on_insert(void **state)
     bson_value_t change = value_of(holder);
     struct failure failure = {0};
     struct update update = {.change = &change, .inserting = true};
-    bool changed;
+    bool changed = false;
     bson_t is = BSON_INITIALIZER;
     assert_true(update_apply(&update, was, &is, &changed, &failure));
     assert_same(&is, expected, "$setOnInsert");
@@ -394,7 +394,7 @@ static void update_deep(void *context)
     struct failure failure = {0};
     bson_value_t change = {.value_type = BSON_TYPE_DOCUMENT};
     struct update update = {.change = &change};
-    bool changed;
+    bool changed = false;
     change.value.v_doc.data = (uint8_t *)(uintptr_t)bson_get_data(change_document);
     change.value.v_doc.data_len = change_document->len;
     deep->done = update_check(&change, &failure) &&
@@ -440,7 +440,7 @@ static void test_results_are_limited_in_size(void **state)
     change.value.v_doc.data_len = document.len;
     struct update update = {.change = &change};
     struct failure failure = {0};
-    bool changed;
+    bool changed = false;
     assert_false(update_apply(&update, &was, &is, &changed, &failure));
     assert_int_equal(failure.code, FAILURE_OBJECT_TOO_LARGE);
     failure_reset(&failure);
