@@ -66,7 +66,6 @@ int main(int count, char **arguments)
     }
     unsigned threads = (unsigned)strtoul(arguments[2], NULL, 10);
     long operations = strtol(arguments[3], NULL, 10);
-    setenv("MONGOC_DISABLE_SHM", "1", 0);
     mongoc_init();
     mongoc_uri_t *uri = mongoc_uri_new(arguments[1]);
     if (uri == NULL || threads == 0 || operations < (long)threads) {

@@ -184,7 +184,6 @@ void run_cells(const struct cell *cells, size_t count, const struct run_settings
                struct run_result *result, int *signal_number)
 {
     struct runner runner = {.settings = settings};
-    setenv("MONGOC_DISABLE_SHM", "1", 0); /* counters in shared memory outlive a killed process */
     mongoc_init(); /* cleaned up by the library at exit: it cannot be started twice */
     if (!settings->verbose)
         mongoc_log_set_handler(quiet_log, NULL);

@@ -32,6 +32,6 @@ if(BATS)
       string(REPLACE " " ";" labels "${labels}")
     endif()
     set_tests_properties(cli_${name} PROPERTIES LABELS "${labels}" TIMEOUT 900
-      ENVIRONMENT "RACEBENCH_BINARY=$<TARGET_FILE:racebench>;RACEBENCH_SOURCE=${CMAKE_SOURCE_DIR}")
+      ENVIRONMENT "RACEBENCH_BINARY=$<TARGET_FILE:racebench>;RACEBENCH_SOURCE=${CMAKE_SOURCE_DIR};MONGOC_DISABLE_SHM=1")
   endforeach()
 endif()

@@ -1,7 +1,9 @@
 #!/usr/bin/env bats
-# shown: what the first issue says must be shown, as a user would see it: who loses, who ends exactly
-# at 10,000, on both transports and through --uri to a server of its own; how many workers fit.
+# shown: what must be shown, as a user would see it: who loses, who ends exactly at 10,000, on both
+# transports and through --uri to a server of its own; how many workers fit.
 # labels: cli slow
+
+bats_require_minimum_version 1.5.0
 
 setup() {
     racebench=$RACEBENCH_BINARY
@@ -76,7 +78,7 @@ exactly() {
 }
 
 @test "too few file descriptors: 69 and the number" {
-    run bash -c "ulimit -Hn 300; '$racebench' -s inc -w 1000 -q"
+    run bash -c "ulimit -Sn 300; ulimit -Hn 300; '$racebench' -s inc -w 1000 -q"
     [ "$status" -eq 69 ]
     [[ $output == *"1000 workers need"* ]]
 }
