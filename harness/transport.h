@@ -85,13 +85,13 @@ struct instance {
     int32_t number;
     void *shared[CELL_STRATEGIES_MAX]; /* what each strategy's setup returned, or NULL */
     bool guarded;                      /* some setup returned RAM: one worker at a time */
-    bool crashed;                      /* it has died: every verb of its workers fails until the
+    atomic_bool crashed;               /* it has died: every verb of its workers fails until the
                                         * last of them has left and setup has run again */
     int32_t inside;                    /* workers within an attempt */
-    const struct session *starter;     /* who runs setup again; its verbs work */
-    atomic_int working;                /* workers that have not finished yet */
-    struct waiter *waiters;            /* oldest first */
-    uv_mutex_t mutex;                  /* driver only */
+    _Atomic(const struct session *) starter; /* who runs setup again; its verbs work */
+    atomic_int working;                      /* workers that have not finished yet */
+    struct waiter *waiters;                  /* oldest first */
+    uv_mutex_t mutex;                        /* driver only */
 };
 
 /* Latencies, ns. Under `driver` every worker has its own, merged after the join; fibers share the
