@@ -5,6 +5,7 @@
  */
 #include "base.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,16 @@ size_t array_grow(void **items, size_t *count, size_t *capacity, size_t item_byt
         *items = x_realloc(*items, *capacity * item_bytes);
     }
     return (*count)++;
+}
+
+char *make_private_folder(const char *advice)
+{
+    const char *base = getenv("TMPDIR");
+    char *folder = x_format("%s/racebench-XXXXXX", base != NULL && base[0] ? base : "/tmp");
+    if (mkdtemp(folder) == NULL)
+        die(EXIT_TARGET, "cannot make a private folder %s: %s; %s", folder, strerror(errno),
+            advice);
+    return folder;
 }
 
 int64_t clock_monotonic_ns(void)

@@ -58,6 +58,10 @@ char *x_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * (of `item_bytes` each) when `*count` has reached `*capacity`, then counts the new one. */
 size_t array_grow(void **items, size_t *count, size_t *capacity, size_t item_bytes);
 
+/* Makes a new folder under $TMPDIR (or /tmp) that only this user may enter; the caller removes it
+ * and frees the path. Ends with EXIT_TARGET and the `advice` when it cannot. */
+char *make_private_folder(const char *advice);
+
 /* Nanoseconds on CLOCK_MONOTONIC: the one clock of histories and histograms. */
 int64_t clock_monotonic_ns(void);
 /* Milliseconds since 1970 on CLOCK_REALTIME: what an application's "now" reads. */

@@ -22,16 +22,6 @@
 
 /* Before ------------------------------------------------------------------------------------- */
 
-static char *make_folder(void)
-{
-    const char *base = getenv("TMPDIR");
-    char *folder = x_format("%s/racebench-XXXXXX", base != NULL && base[0] ? base : "/tmp");
-    if (mkdtemp(folder) == NULL)
-        die(EXIT_TARGET, "cannot make a private folder %s: %s; set TMPDIR to a writable place",
-            folder, strerror(errno));
-    return folder;
-}
-
 /* Each worker needs two descriptors when the engine is in this process. */
 static void raise_descriptor_limit(const struct cell *cell)
 {
@@ -124,7 +114,7 @@ void stage_open(struct stage *stage, const struct cell *cell, const char *run_id
     memset(stage, 0, sizeof(*stage));
     stage->cell = cell;
     stage->run_id = run_id;
-    stage->folder = make_folder();
+    stage->folder = make_private_folder("set TMPDIR to a writable place");
     stage->database = cell->database != NULL ? x_strdup(cell->database)
                                              : x_format("racebench_%s_%zu", run_id, cell_number);
     stage->gate = gate_new(cell->workers, 0);

@@ -26,17 +26,6 @@ static void on_signal(uv_signal_t *handle, int number)
     uv_stop(handle->loop);
 }
 
-/* A new folder that only we may enter; the caller removes and frees it. */
-static char *make_folder(void)
-{
-    const char *base = getenv("TMPDIR");
-    char *folder = x_format("%s/racebench-XXXXXX", base != NULL && *base != '\0' ? base : "/tmp");
-    if (mkdtemp(folder) == NULL)
-        die(EXIT_TARGET, "cannot make a private folder %s: %s; give --socket PATH", folder,
-            strerror(errno));
-    return folder;
-}
-
 static void check_listen(const struct options *options)
 {
     if (strcmp(options->listen, "127.0.0.1") != 0 && strcmp(options->listen, "::1") != 0)
@@ -68,7 +57,7 @@ static enum exit_code serve_act(const struct options *options)
     static const int numbers[2] = {SIGINT, SIGTERM};
     uv_loop_t loop;
     uv_signal_t handles[2];
-    char *folder = options->socket == NULL ? make_folder() : NULL;
+    char *folder = options->socket == NULL ? make_private_folder("give --socket PATH") : NULL;
     char *path = folder != NULL ? x_format("%s/engine.sock", folder) : x_strdup(options->socket);
     if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
         die(EXIT_USAGE, "the socket's path '%s' is too long (%zu bytes); give a short --socket",
