@@ -64,30 +64,13 @@ const struct command *commands_find(const struct commands *commands, const char 
     return found != NULL ? found->command : NULL;
 }
 
-/* MongoDB's name of a code: failure.c's, or that of one that only dispatch knows. */
-static const char *code_name(int32_t code, char *buffer)
-{
-    switch (code) {
-    case FAILURE_INVALID_ID:
-        return "InvalidIdField";
-    case FAILURE_SHUTDOWN:
-        return "ShutdownInProgress";
-    case FAILURE_NOT_A_REPLICA_SET:
-        return "NotAReplicaSet";
-    case FAILURE_SNAPSHOT_UNAVAILABLE:
-        return "SnapshotUnavailable";
-    default:
-        return failure_name((enum failure_code)code, buffer);
-    }
-}
-
 void dispatch_refuse(bson_t *reply, const struct failure *failure)
 {
     char name[32];
     bson_append_double(reply, "ok", -1, 0);
     bson_append_utf8(reply, "errmsg", -1, failure->message, -1);
     bson_append_int32(reply, "code", -1, (int32_t)failure->code);
-    bson_append_utf8(reply, "codeName", -1, code_name((int32_t)failure->code, name), -1);
+    bson_append_utf8(reply, "codeName", -1, failure_name(failure->code, name), -1);
     if (failure->detail != NULL)
         bson_concat(reply, failure->detail);
 }
@@ -197,7 +180,7 @@ static bool execute(struct request *request, const char *name)
         return false;
     request->database = request->origin->legacy ? "admin" : envelope.database;
     if (request->database == NULL)
-        return failure_set(&request->failure, (enum failure_code)FAILURE_NO_DATABASE,
+        return failure_set(&request->failure, FAILURE_NO_DATABASE,
                            "OP_MSG requests require a $db argument");
     return envelope_check(request, &envelope) && check_database(request) &&
            check_collection(request) && request->command->run(request);
@@ -209,7 +192,8 @@ static void append_concern(const struct request *request)
     char name[32];
     bson_append_document_begin(request->reply, "writeConcernError", -1, &error);
     bson_append_int32(&error, "code", -1, request->concern.code);
-    bson_append_utf8(&error, "codeName", -1, code_name(request->concern.code, name), -1);
+    bson_append_utf8(&error, "codeName", -1,
+                     failure_name((enum failure_code)request->concern.code, name), -1);
     bson_append_utf8(&error, "errmsg", -1, request->concern.message, -1);
     bson_append_document_end(request->reply, &error);
 }

@@ -13,17 +13,12 @@
 
 const struct field envelope_fields[] = {
     {"$db", FIELD_TEXT, offsetof(struct envelope, database), false},
-    {"lsid", FIELD_IGNORED, 0, false},
-    {"comment", FIELD_IGNORED, 0, false}, /* the gate has read it */
+    {"lsid comment $readPreference $clusterTime apiStrict apiDeprecationErrors client",
+     FIELD_IGNORED, 0, false},
     {"writeConcern", FIELD_DOCUMENT, offsetof(struct envelope, write_concern), false},
     {"readConcern", FIELD_DOCUMENT, offsetof(struct envelope, read_concern), false},
-    {"$readPreference", FIELD_IGNORED, 0, false},
-    {"$clusterTime", FIELD_IGNORED, 0, false},
     {"maxTimeMS", FIELD_NUMBER, 0, false},
     {"apiVersion", FIELD_TEXT, offsetof(struct envelope, api_version), false},
-    {"apiStrict", FIELD_IGNORED, 0, false},
-    {"apiDeprecationErrors", FIELD_IGNORED, 0, false},
-    {"client", FIELD_IGNORED, 0, false},
     {"txnNumber", FIELD_VALUE, offsetof(struct envelope, transaction_number), false},
     {"startTransaction", FIELD_VALUE, offsetof(struct envelope, start_transaction), false},
     {"autocommit", FIELD_VALUE, offsetof(struct envelope, autocommit), false},
@@ -39,8 +34,7 @@ static const struct field write_concern_table[] = {
     {"w", FIELD_VALUE, offsetof(struct write_concern_fields, w), false},
     {"j", FIELD_BOOL, offsetof(struct write_concern_fields, journal), false},
     {"wtimeout", FIELD_NUMBER, 0, false},
-    {"fsync", FIELD_IGNORED, 0, false},
-    {"provenance", FIELD_IGNORED, 0, false},
+    {"fsync provenance", FIELD_IGNORED, 0, false},
     {NULL, FIELD_END, 0, false},
 };
 
@@ -85,9 +79,7 @@ struct read_concern_fields {
 static const struct field read_concern_table[] = {
     {"level", FIELD_TEXT, offsetof(struct read_concern_fields, level), false},
     {"provenance", FIELD_IGNORED, 0, false},
-    {"afterClusterTime", FIELD_REFUSED, 0, false},
-    {"afterOpTime", FIELD_REFUSED, 0, false},
-    {"atClusterTime", FIELD_REFUSED, 0, false},
+    {"afterClusterTime afterOpTime atClusterTime", FIELD_REFUSED, 0, false},
     {NULL, FIELD_END, 0, false},
 };
 
@@ -103,10 +95,10 @@ static bool check_read_concern(struct request *request, const bson_t *concern)
         strcmp(level, "majority") == 0)
         return true;
     if (strcmp(level, "linearizable") == 0)
-        return failure_set(&request->failure, (enum failure_code)FAILURE_NOT_A_REPLICA_SET,
+        return failure_set(&request->failure, FAILURE_NOT_A_REPLICA_SET,
                            "node needs to be a replica set member to use read concern");
     if (strcmp(level, "snapshot") == 0)
-        return failure_set(&request->failure, (enum failure_code)FAILURE_SNAPSHOT_UNAVAILABLE,
+        return failure_set(&request->failure, FAILURE_SNAPSHOT_UNAVAILABLE,
                            "read concern 'snapshot' is not supported outside transactions");
     return failure_set(&request->failure, FAILURE_BAD_VALUE,
                        "Enumeration value '%.40s' for field 'readConcern.level' is not a valid "

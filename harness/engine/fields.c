@@ -64,6 +64,17 @@ bool fields_integer(const bson_value_t *value, int64_t *number)
     }
 }
 
+bool words_contain(const char *words, const char *word)
+{
+    size_t length = strcspn(word, " ");
+    if (length == 0 || word[length] != '\0')
+        return false;
+    for (const char *at = words; (at = strstr(at, word)) != NULL; at += length)
+        if ((at == words || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
+            return true;
+    return false;
+}
+
 void fields_prepare(const struct field *fields, void *arguments)
 {
     for (; fields->kind != FIELD_END; fields++)
@@ -95,7 +106,7 @@ static bool store_integer(const struct fields_reader *reader, const struct field
                            "BSON field '%s.%s' must be a number without fraction", reader->context,
                            field->name);
     if (field->kind == FIELD_COUNT && number < 0)
-        return failure_set(failure, (enum failure_code)FAILURE_BAD_LIMIT,
+        return failure_set(failure, FAILURE_BAD_LIMIT,
                            "BSON field '%s' value must be >= 0, actual value '%lld'", field->name,
                            (long long)number);
     memcpy((char *)reader->arguments + field->offset, &number, sizeof number);
@@ -131,8 +142,9 @@ static bool store_document(const struct fields_reader *reader, const struct fiel
 }
 
 static bool store_value(const struct fields_reader *reader, const struct field *field,
-                        const bson_value_t *value, struct failure *failure)
+                        bson_iter_t *element, struct failure *failure)
 {
+    const bson_value_t *value = bson_iter_value(element);
     char *place = (char *)reader->arguments + field->offset;
     switch (field->kind) {
     case FIELD_BOOL:
@@ -156,10 +168,18 @@ static bool store_value(const struct fields_reader *reader, const struct field *
     case FIELD_REFUSED:
         return failure_set(failure, FAILURE_NOT_IMPLEMENTED,
                            "'%s.%s' is not supported by the embedded engine", reader->context,
-                           field->name);
+                           bson_iter_key(element));
     default:
         return true;
     }
+}
+
+/* Rows of fields that are treated alike, ignored or refused, hold several names. */
+static bool is_named(const struct field *field, const char *name)
+{
+    if (field->kind == FIELD_IGNORED || field->kind == FIELD_REFUSED)
+        return words_contain(field->name, name);
+    return field->name[0] == name[0] && strcmp(field->name, name) == 0;
 }
 
 bool fields_read(struct fields_reader *reader, bson_iter_t *element, bool *known,
@@ -167,18 +187,17 @@ bool fields_read(struct fields_reader *reader, bson_iter_t *element, bool *known
 {
     const char *name = bson_iter_key(element);
     const struct field *field = reader->fields;
-    while (field->kind != FIELD_END &&
-           (field->name[0] != name[0] || strcmp(field->name, name) != 0))
+    while (field->kind != FIELD_END && !is_named(field, name))
         field++;
     *known = field->kind != FIELD_END;
-    if (!*known)
+    if (!*known || field->kind == FIELD_IGNORED)
         return true;
     uint64_t bit = UINT64_C(1) << (field - reader->fields);
     if (reader->seen & bit)
-        return failure_set(failure, (enum failure_code)FAILURE_DUPLICATE_FIELD,
+        return failure_set(failure, FAILURE_DUPLICATE_FIELD,
                            "BSON field '%s.%s' is a duplicate field", reader->context, name);
     reader->seen |= bit;
-    return store_value(reader, field, bson_iter_value(element), failure);
+    return store_value(reader, field, element, failure);
 }
 
 bool fields_complete(const struct fields_reader *reader, struct failure *failure)
@@ -186,7 +205,7 @@ bool fields_complete(const struct fields_reader *reader, struct failure *failure
     const struct field *field = reader->fields;
     for (uint64_t bit = 1; field->kind != FIELD_END; field++, bit <<= 1)
         if (field->required && !(reader->seen & bit))
-            return failure_set(failure, (enum failure_code)FAILURE_MISSING_FIELD,
+            return failure_set(failure, FAILURE_MISSING_FIELD,
                                "BSON field '%s.%s' is missing but a required field",
                                reader->context, field->name);
     return true;

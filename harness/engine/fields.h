@@ -24,8 +24,8 @@ enum field_kind {
     FIELD_TEXT,     /* const char *, borrowed */
     FIELD_VALUE,    /* bson_value_t, borrowed; absent: value_type is BSON_TYPE_EOD */
     FIELD_NUMBER,   /* any number: not stored, only checked */
-    FIELD_IGNORED,
-    FIELD_REFUSED,
+    FIELD_IGNORED,  /* the name is a list of names, with blanks between them */
+    FIELD_REFUSED,  /* the same */
 };
 
 struct field {
@@ -35,18 +35,8 @@ struct field {
     bool required; /* absent: 40414 */
 };
 
-/* Codes of MongoDB beside those of failure.h, as commands meet them before any document is read. */
-enum {
-    FAILURE_INVALID_ID = 53,
-    FAILURE_SHUTDOWN = 91,
-    FAILURE_NOT_A_REPLICA_SET = 123,
-    FAILURE_SNAPSHOT_UNAVAILABLE = 246,
-    FAILURE_STAGE_FIELDS = 40323,
-    FAILURE_DUPLICATE_FIELD = 40413,
-    FAILURE_MISSING_FIELD = 40414,
-    FAILURE_NO_DATABASE = 40571,
-    FAILURE_BAD_LIMIT = 51024,
-};
+/* Is `word` one of the words of a list with single blanks between them? */
+bool words_contain(const char *words, const char *word);
 
 /* Makes all the documents and arrays of `arguments` empty. To be called before the first field. */
 void fields_prepare(const struct field *, void *arguments);

@@ -14,6 +14,7 @@
 #include "base.h"
 #include "element.h"
 #include "expression.h"
+#include "fields.h"
 #include "update.h"
 #include "value.h"
 #include <math.h>
@@ -26,35 +27,11 @@ static const char *const comparison_names[COMPARISON_COUNT] = {"$eq",     "$ne",
                                                                "$exists", "$not"};
 
 /* What MongoDB knows and this engine does not: in a predicate, and instead of a field. */
-static const char *const refused_predicates[] = {"$regex",
-                                                 "$options",
-                                                 "$elemMatch",
-                                                 "$size",
-                                                 "$type",
-                                                 "$mod",
-                                                 "$all",
-                                                 "$bitsAllSet",
-                                                 "$bitsAllClear",
-                                                 "$bitsAnySet",
-                                                 "$bitsAnyClear",
-                                                 "$geoWithin",
-                                                 "$geoIntersects",
-                                                 "$near",
-                                                 "$nearSphere",
-                                                 "$within",
-                                                 "$ref",
-                                                 "$id",
-                                                 "$db"};
-static const char *const refused_conditions[] = {"$where",      "$text",       "$jsonSchema",
-                                                 "$sampleRate", "$alwaysTrue", "$alwaysFalse"};
-
-static bool is_listed(const char *name, const char *const *list, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(name, list[i]) == 0)
-            return true;
-    return false;
-}
+static const char refused_predicates[] =
+    "$regex $options $elemMatch $size $type $mod $all $bitsAllSet $bitsAllClear $bitsAnySet "
+    "$bitsAnyClear $geoWithin $geoIntersects $near $nearSphere $within $ref $id $db";
+static const char refused_conditions[] =
+    "$where $text $jsonSchema $sampleRate $alwaysTrue $alwaysFalse";
 
 static enum comparison comparison_of(const char *name)
 {
@@ -120,7 +97,7 @@ static bool check_predicate(const char *path, struct elements predicate, struct 
         bool fine = true;
         switch (comparison_of(operand.name)) {
         case COMPARISON_COUNT:
-            if (is_listed(operand.name, refused_predicates, COUNT_OF(refused_predicates)))
+            if (words_contain(refused_predicates, operand.name))
                 return failure_set(failure, FAILURE_NOT_IMPLEMENTED, "%s is not implemented",
                                    operand.name);
             return failure_set(failure, FAILURE_BAD_VALUE, "unknown operator: %s", operand.name);
@@ -178,7 +155,7 @@ static bool check_condition(const struct element *condition, struct failure *fai
         element_value(condition, &expression);
         return expression_check(&expression, failure);
     }
-    if (is_listed(condition->name, refused_conditions, COUNT_OF(refused_conditions)))
+    if (words_contain(refused_conditions, condition->name))
         return failure_set(failure, FAILURE_NOT_IMPLEMENTED, "%s is not implemented",
                            condition->name);
     return failure_set(failure, FAILURE_BAD_VALUE,

@@ -26,8 +26,7 @@ static const struct {
              {"$currentDate", CHANGE_CURRENT_DATE},
              {"$setOnInsert", CHANGE_SET_ON_INSERT}};
 
-static const char *const refused[] = {"$addToSet", "$pull", "$pullAll", "$pop",
-                                      "$rename",   "$bit",  "$pushAll"};
+static const char refused[] = "$addToSet $pull $pullAll $pop $rename $bit $pushAll";
 
 bool change_kind_of(const char *name, enum change_kind *kind, struct failure *failure)
 {
@@ -36,9 +35,8 @@ bool change_kind_of(const char *name, enum change_kind *kind, struct failure *fa
             *kind = kinds[i].kind;
             return true;
         }
-    for (size_t i = 0; i < COUNT_OF(refused); i++)
-        if (strcmp(name, refused[i]) == 0)
-            return failure_set(failure, FAILURE_NOT_IMPLEMENTED, "%s is not implemented", name);
+    if (words_contain(refused, name))
+        return failure_set(failure, FAILURE_NOT_IMPLEMENTED, "%s is not implemented", name);
     return failure_set(failure, FAILURE_FAILED_TO_PARSE,
                        "Unknown modifier: %s. Expected a valid update modifier or pipeline-style "
                        "update specified as an array",
@@ -87,7 +85,6 @@ static bool each_of(const struct element *operand, struct element *each)
 
 static bool check_push(const struct element *operand, struct failure *failure)
 {
-    static const char *const modifiers[] = {"$slice", "$sort", "$position"};
     struct elements clauses = elements_of_element(operand);
     struct element clause, each;
     bool has_each = each_of(operand, &each);
@@ -96,10 +93,9 @@ static bool check_push(const struct element *operand, struct failure *failure)
                            "The argument to $each in $push must be an array but it was of type: %s",
                            fields_type_name(each.type));
     while (operand->type == BSON_TYPE_DOCUMENT && elements_next(&clauses, &clause)) {
-        for (size_t i = 0; i < COUNT_OF(modifiers); i++)
-            if (strcmp(clause.name, modifiers[i]) == 0)
-                return failure_set(failure, FAILURE_NOT_IMPLEMENTED,
-                                   "%s of $push is not implemented", clause.name);
+        if (words_contain("$slice $sort $position", clause.name))
+            return failure_set(failure, FAILURE_NOT_IMPLEMENTED, "%s of $push is not implemented",
+                               clause.name);
         if (has_each && strcmp(clause.name, "$each") != 0)
             return failure_set(failure, FAILURE_BAD_VALUE, "Unrecognized clause in $push: %s",
                                clause.name);

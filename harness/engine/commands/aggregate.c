@@ -34,11 +34,8 @@ static const struct field fields[] = {
     {"pipeline", FIELD_ARRAY, offsetof(struct arguments, pipeline), true},
     {"cursor", FIELD_DOCUMENT, offsetof(struct arguments, cursor), true},
     {"hint", FIELD_VALUE, offsetof(struct arguments, hint), false},
-    {"allowDiskUse", FIELD_IGNORED, 0, false},
-    {"bypassDocumentValidation", FIELD_IGNORED, 0, false},
-    {"collation", FIELD_REFUSED, 0, false},
-    {"let", FIELD_REFUSED, 0, false},
-    {"explain", FIELD_REFUSED, 0, false},
+    {"allowDiskUse bypassDocumentValidation", FIELD_IGNORED, 0, false},
+    {"collation let explain", FIELD_REFUSED, 0, false},
     {NULL, FIELD_END, 0, false},
 };
 
@@ -60,21 +57,14 @@ struct pipeline {
 
 static bool unknown_stage(const char *name, struct failure *failure)
 {
-    static const char *const known[] = {
-        "$addFields",      "$bucket",      "$bucketAuto",   "$changeStream",
-        "$collStats",      "$count",       "$densify",      "$documents",
-        "$facet",          "$fill",        "$geoNear",      "$graphLookup",
-        "$indexStats",     "$lookup",      "$merge",        "$out",
-        "$project",        "$redact",      "$replaceRoot",  "$replaceWith",
-        "$sample",         "$search",      "$set",          "$setWindowFields",
-        "$sort",           "$sortByCount", "$unionWith",    "$unset",
-        "$unwind",         "$currentOp",   "$listSessions", "$listLocalSessions",
-        "$planCacheStats",
-    };
-    for (size_t i = 0; i < COUNT_OF(known); i++)
-        if (strcmp(name, known[i]) == 0)
-            return failure_set(failure, FAILURE_NOT_IMPLEMENTED,
-                               "the stage '%s' is not supported by the embedded engine", name);
+    static const char known[] =
+        "$addFields $bucket $bucketAuto $changeStream $collStats $count $densify $documents $facet "
+        "$fill $geoNear $graphLookup $indexStats $lookup $merge $out $project $redact $replaceRoot "
+        "$replaceWith $sample $search $set $setWindowFields $sort $sortByCount $unionWith $unset "
+        "$unwind $currentOp $listSessions $listLocalSessions $planCacheStats";
+    if (words_contain(known, name))
+        return failure_set(failure, FAILURE_NOT_IMPLEMENTED,
+                           "the stage '%s' is not supported by the embedded engine", name);
     return failure_set(failure, FAILURE_UNKNOWN_STAGE, "Unrecognized pipeline stage name: '%.80s'",
                        name);
 }
@@ -164,7 +154,7 @@ static bool read_pipeline(struct pipeline *pipeline, const bson_t *stages, struc
         if (!read_stage(&pipeline->stages[pipeline->count++], &inner, failure))
             return false;
         if (bson_iter_next(&inner))
-            return failure_set(failure, (enum failure_code)FAILURE_STAGE_FIELDS,
+            return failure_set(failure, FAILURE_STAGE_FORM,
                                "A pipeline stage specification object must contain exactly one "
                                "field.");
     }

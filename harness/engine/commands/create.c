@@ -9,24 +9,11 @@
 #include "engine/dispatch.h"
 
 static const struct field fields[] = {
-    {"autoIndexId", FIELD_IGNORED, 0, false},
-    {"storageEngine", FIELD_IGNORED, 0, false},
-    {"indexOptionDefaults", FIELD_IGNORED, 0, false},
-    {"capped", FIELD_REFUSED, 0, false},
-    {"size", FIELD_REFUSED, 0, false},
-    {"max", FIELD_REFUSED, 0, false},
-    {"validator", FIELD_REFUSED, 0, false},
-    {"validationLevel", FIELD_REFUSED, 0, false},
-    {"validationAction", FIELD_REFUSED, 0, false},
-    {"viewOn", FIELD_REFUSED, 0, false},
-    {"pipeline", FIELD_REFUSED, 0, false},
-    {"collation", FIELD_REFUSED, 0, false},
-    {"timeseries", FIELD_REFUSED, 0, false},
-    {"clusteredIndex", FIELD_REFUSED, 0, false},
-    {"expireAfterSeconds", FIELD_REFUSED, 0, false},
-    {"changeStreamPreAndPostImages", FIELD_REFUSED, 0, false},
-    {"encryptedFields", FIELD_REFUSED, 0, false},
-    {"idIndex", FIELD_REFUSED, 0, false},
+    {"autoIndexId storageEngine indexOptionDefaults", FIELD_IGNORED, 0, false},
+    {"capped size max validator validationLevel validationAction viewOn pipeline collation "
+     "timeseries clusteredIndex expireAfterSeconds changeStreamPreAndPostImages encryptedFields "
+     "idIndex",
+     FIELD_REFUSED, 0, false},
     {NULL, FIELD_END, 0, false},
 };
 

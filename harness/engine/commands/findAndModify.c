@@ -31,9 +31,7 @@ static const struct field fields[] = {
     {"fields", FIELD_DOCUMENT, offsetof(struct arguments, projection), false},
     {"hint", FIELD_VALUE, offsetof(struct arguments, hint), false},
     {"bypassDocumentValidation", FIELD_IGNORED, 0, false},
-    {"arrayFilters", FIELD_REFUSED, 0, false},
-    {"collation", FIELD_REFUSED, 0, false},
-    {"let", FIELD_REFUSED, 0, false},
+    {"arrayFilters collation let", FIELD_REFUSED, 0, false},
     {NULL, FIELD_END, 0, false},
 };
 

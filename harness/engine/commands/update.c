@@ -42,10 +42,7 @@ static const struct field statement_fields[] = {
     {"upsert", FIELD_BOOL, offsetof(struct statement, upsert), false},
     {"multi", FIELD_BOOL, offsetof(struct statement, multi), false},
     {"hint", FIELD_VALUE, offsetof(struct statement, hint), false},
-    {"arrayFilters", FIELD_REFUSED, 0, false},
-    {"collation", FIELD_REFUSED, 0, false},
-    {"sort", FIELD_REFUSED, 0, false},
-    {"c", FIELD_REFUSED, 0, false},
+    {"arrayFilters collation sort c", FIELD_REFUSED, 0, false},
     {NULL, FIELD_END, 0, false},
 };
 
