@@ -70,7 +70,15 @@ static bool concatenate(struct slice key, struct slice value, void *context)
 static const char *scan(struct store_transaction *transaction, struct store_table *table, char *all)
 {
     all[0] = '\0';
-    store_scan(transaction, table, concatenate, all);
+    store_scan(transaction, table, text(""), concatenate, all);
+    return all;
+}
+
+static const char *scan_prefix(struct store_transaction *transaction, struct store_table *table,
+                               const char *prefix, char *all)
+{
+    all[0] = '\0';
+    store_scan(transaction, table, text(prefix), concatenate, all);
     return all;
 }
 
@@ -141,21 +149,25 @@ static void test_conflict(void **state)
     put_now(store, table, "a", "1");
     struct store_transaction *first = store_begin(store), *second = store_begin(store);
     assert_int_equal(put(first, table, "a", "first"), STORE_DONE);
+    struct store_transaction *third = store_begin(store), *fourth = store_begin(store);
     assert_int_equal(put(second, table, "a", "second"), STORE_CONFLICT); /* pending elsewhere */
-    assert_int_equal(store_delete(second, table, text("a")), STORE_CONFLICT);
-    expect(second, table, "a", "1");
-    assert_int_equal(store_commit(first), STORE_DONE);
-    assert_int_equal(put(second, table, "a", "second"), STORE_CONFLICT); /* committed since */
     store_rollback(second);
+    assert_int_equal(store_delete(third, table, text("a")), STORE_CONFLICT);
+    store_rollback(third);
+    expect(fourth, table, "a", "1");
+    assert_int_equal(store_commit(first), STORE_DONE);
+    expect(fourth, table, "a", "1");
+    assert_int_equal(put(fourth, table, "a", "fourth"), STORE_CONFLICT); /* committed since */
+    store_rollback(fourth);
     expect_now(store, table, "a", "first");
 
     first = store_begin(store), second = store_begin(store); /* both insert one key */
     assert_int_equal(put(first, table, "new", "first"), STORE_DONE);
     expect(second, table, "new", NULL);
     assert_int_equal(put(second, table, "new", "second"), STORE_CONFLICT);
+    store_rollback(second);
     store_rollback(first);
-    assert_int_equal(put(second, table, "new", "second"), STORE_DONE); /* free again */
-    assert_int_equal(store_commit(second), STORE_DONE);
+    put_now(store, table, "new", "second"); /* free again */
     expect_now(store, table, "new", "second");
 
     first = store_begin(store), second = store_begin(store); /* write skew: no conflict */
@@ -171,20 +183,41 @@ static void test_scan_order(void **state)
     struct store_table *table = store_table_open(store, "t");
     char all[32];
     put_now(store, table, "z", "1");
-    put_now(store, table, "a", "1");
+    put_now(store, table, "b", "1");
     put_now(store, table, "m", "1");
-    put_now(store, table, "z", "2"); /* an update moves nothing */
     struct store_transaction *transaction = store_begin(store);
+    assert_string_equal(scan(transaction, table, all), "bmz");
     assert_int_equal(put(transaction, table, "q", "1"), STORE_DONE);
-    assert_string_equal(scan(transaction, table, all), "zamq"); /* sees its own */
+    assert_string_equal(scan(transaction, table, all), "bmqz"); /* sees its own */
+    assert_int_equal(store_delete(transaction, table, text("m")), STORE_DONE);
+    assert_string_equal(scan(transaction, table, all), "bqz");
     store_rollback(transaction);
     put_now(store, table, "z", NULL);
-    put_now(store, table, "z", "3");
     put_now(store, table, "y", "3");
     put_now(store, table, "x", "3");
+    put_now(store, table, "a", "3");
     put_now(store, table, "w", "3");
     transaction = store_begin(store);
-    assert_string_equal(scan(transaction, table, all), "amzyx"); /* stopped after five */
+    assert_string_equal(scan(transaction, table, all), "abmwx"); /* stopped after five */
+    store_rollback(transaction);
+}
+
+static void test_scan_prefix(void **state)
+{
+    static const char *const keys[] = {"b1", "a", "b", "c", "b\xff", "ab", "b22"};
+    struct store *store = *state;
+    struct store_table *table = store_table_open(store, "t");
+    char all[32];
+    struct store_transaction *transaction = store_begin(store);
+    assert_string_equal(scan_prefix(transaction, table, "b", all), "");
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        assert_int_equal(put(transaction, table, keys[i], "1"), STORE_DONE);
+    assert_string_equal(scan_prefix(transaction, table, "b2", all), "b22");
+    assert_string_equal(scan_prefix(transaction, table, "b", all), "bb1b22"); /* stopped */
+    assert_string_equal(scan_prefix(transaction, table, "c", all), "c");
+    assert_string_equal(scan_prefix(transaction, table, "a", all), "aab");
+    assert_string_equal(scan_prefix(transaction, table, "aa", all), "");
+    assert_string_equal(scan_prefix(transaction, table, "d", all), "");
     store_rollback(transaction);
 }
 
@@ -194,71 +227,128 @@ static void test_drop(void **state)
     struct store_table *table = store_table_open(store, "t"), *other = store_table_open(store, "u");
     struct store_transaction *transaction = store_begin(store);
     assert_int_equal(put(transaction, table, "a", "1"), STORE_DONE);
-    assert_int_equal(store_table_drop(store, table), STORE_CONFLICT);
+    assert_true(store_table_written(store, table));
     put_now(store, other, "b", "1"); /* stale rows, since another is open */
     put_now(store, other, "b", NULL);
-    assert_int_equal(store_table_drop(store, other), STORE_DONE);
+    assert_false(store_table_written(store, other));
+    store_table_drop(store, other);
     assert_int_equal(store_commit(transaction), STORE_DONE);
-    assert_int_equal(store_table_drop(store, table), STORE_DONE);
+    assert_false(store_table_written(store, table));
+    transaction = store_begin(store); /* a view does not keep it */
+    expect(transaction, table, "a", "1");
+    store_table_drop(store, table);
+    store_rollback(transaction);
     expect_now(store, store_table_open(store, "t"), "a", NULL);
 }
 
+struct tables_seen {
+    struct store *store;
+    char names[32];
+};
+
+static void note_and_drop_t(struct store_table *table, const char *name, void *context)
+{
+    struct tables_seen *seen = context;
+    strncat(seen->names, name, 8);
+    if (strcmp(name, "t") == 0)
+        store_table_drop(seen->store, table);
+}
+
+static void test_tables(void **state)
+{
+    struct tables_seen seen = {*state, ""};
+    store_table_open(*state, "t");
+    store_table_open(*state, "u");
+    store_tables_visit(*state, note_and_drop_t, &seen);
+    assert_true(strcmp(seen.names, "tu") == 0 || strcmp(seen.names, "ut") == 0);
+    seen.names[0] = '\0';
+    store_tables_visit(*state, note_and_drop_t, &seen);
+    assert_string_equal(seen.names, "u");
+}
+
 /* Random transactions against a model: committed values of a few keys, and one snapshot each. */
+enum { KEYS = 4, OPEN = 3, STEPS = 20000 };
+
+struct model {
+    int committed[KEYS], stamp[KEYS], writer[KEYS], clock; /* values; 0: absent */
+    int view[OPEN][KEYS], began[OPEN];
+};
+
+static void model_end(struct model *model, int who, bool commits)
+{
+    model->clock++;
+    for (int k = 0; k < KEYS; k++) {
+        if (model->writer[k] != who)
+            continue;
+        model->writer[k] = -1;
+        if (commits) {
+            model->committed[k] = model->view[who][k];
+            model->stamp[k] = model->clock;
+        }
+    }
+}
+
+/* A put or a deletion; false: it has to be a conflict. */
+static bool model_write(struct model *model, int who, int key, int value)
+{
+    if ((model->writer[key] >= 0 && model->writer[key] != who) ||
+        (model->writer[key] < 0 && model->stamp[key] > model->began[who]))
+        return false;
+    model->view[who][key] = value;
+    model->writer[key] = who;
+    return true;
+}
+
+static void random_step(struct store_transaction **open, struct store_table *table,
+                        struct model *model, struct random *random, int value)
+{
+    int who = (int)random_below(random, OPEN), key = (int)random_below(random, KEYS);
+    int what = (int)random_below(random, 6), *view = model->view[who];
+    char name[2] = {(char)('a' + key), 0}, text_value[16];
+    bool removes = what == 3 && view[key] != 0;
+    if (what < 2) {
+        snprintf(text_value, sizeof text_value, "%d", view[key]);
+        expect(open[who], table, name, view[key] != 0 ? text_value : NULL);
+    } else if (what < 4) {
+        snprintf(text_value, sizeof text_value, "%d", value);
+        enum store_result result = removes ? store_delete(open[who], table, text(name))
+                                           : put(open[who], table, name, text_value);
+        bool fine = model_write(model, who, key, removes ? 0 : value);
+        assert_int_equal(result, fine ? STORE_DONE : STORE_CONFLICT);
+        if (fine)
+            return;
+    }
+    if (what < 2)
+        return;
+    model_end(model, who, what == 4);
+    if (what == 4)
+        assert_int_equal(store_commit(open[who]), STORE_DONE);
+    else
+        store_rollback(open[who]);
+    open[who] = NULL;
+}
+
 static void test_random(void **state)
 {
-    enum { KEYS = 4, OPEN = 3, STEPS = 20000 };
     struct store *store = *state;
     struct store_table *table = store_table_open(store, "t");
     uint64_t seed = (uint64_t)clock_monotonic_ns();
-    int committed[KEYS] = {0}, stamp[KEYS] = {0}, clock = 0;
-    int writer[KEYS], view[OPEN][KEYS], began[OPEN];
+    struct model model = {.clock = 0};
     struct store_transaction *open[OPEN] = {NULL};
     struct random random;
     print_message("seed %llu\n", (unsigned long long)seed);
     random_seed(&random, seed);
     for (int i = 0; i < KEYS; i++)
-        writer[i] = -1;
-    for (int i = 0; i < STEPS; i++) {
-        int who = (int)random_below(&random, OPEN), key = (int)random_below(&random, KEYS);
-        int what = (int)random_below(&random, 6);
-        char name[2] = {(char)('a' + key), 0}, value[16];
-        if (open[who] == NULL) {
+        model.writer[i] = -1;
+    for (int i = 1; i <= STEPS; i++) {
+        for (int who = 0; who < OPEN; who++) {
+            if (open[who] != NULL)
+                continue;
             open[who] = store_begin(store);
-            began[who] = clock;
-            memcpy(view[who], committed, sizeof committed);
-        } else if (what < 2) {
-            snprintf(value, sizeof value, "%d", view[who][key]);
-            expect(open[who], table, name, view[who][key] != 0 ? value : NULL);
-        } else if (what < 4) {
-            bool removes = what == 3 && view[who][key] != 0;
-            bool clash = (writer[key] >= 0 && writer[key] != who) ||
-                         (writer[key] < 0 && stamp[key] > began[who]);
-            int number = removes ? 0 : i + 1;
-            snprintf(value, sizeof value, "%d", number);
-            enum store_result result = removes ? store_delete(open[who], table, text(name))
-                                               : put(open[who], table, name, value);
-            assert_int_equal(result, clash ? STORE_CONFLICT : STORE_DONE);
-            if (!clash) {
-                view[who][key] = number;
-                writer[key] = who;
-            }
-        } else {
-            bool commits = what == 4;
-            clock++;
-            for (int k = 0; k < KEYS; k++)
-                if (writer[k] == who) {
-                    if (commits) {
-                        committed[k] = view[who][k];
-                        stamp[k] = clock;
-                    }
-                    writer[k] = -1;
-                }
-            if (commits)
-                assert_int_equal(store_commit(open[who]), STORE_DONE);
-            else
-                store_rollback(open[who]);
-            open[who] = NULL;
+            model.began[who] = model.clock;
+            memcpy(model.view[who], model.committed, sizeof model.committed);
         }
+        random_step(open, table, &model, &random, i);
     }
     for (int i = 0; i < OPEN; i++)
         if (open[i] != NULL)
@@ -291,7 +381,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_snapshot, open_memory, close_store),
         cmocka_unit_test_setup_teardown(test_conflict, open_memory, close_store),
         cmocka_unit_test_setup_teardown(test_scan_order, open_memory, close_store),
+        cmocka_unit_test_setup_teardown(test_scan_prefix, open_memory, close_store),
         cmocka_unit_test_setup_teardown(test_drop, open_memory, close_store),
+        cmocka_unit_test_setup_teardown(test_tables, open_memory, close_store),
         cmocka_unit_test_setup_teardown(test_random, open_memory, close_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

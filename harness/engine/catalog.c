@@ -93,12 +93,13 @@ struct collection *catalog_open(struct catalog *catalog, const char *database, c
 bool catalog_drop(struct collection *collection, struct failure *failure)
 {
     struct catalog *catalog = collection->catalog;
-    if (store_table_drop(catalog->store, collection->rows) != STORE_DONE)
+    if (store_table_written(catalog->store, collection->rows))
         return failure_set(failure, FAILURE_WRITE_CONFLICT, "a transaction has written to %s",
                            collection->namespace);
+    store_table_drop(catalog->store, collection->rows);
     for (size_t i = 0; i < collection->index_count; i++)
         if (collection->indexes[i].unique) /* nobody writes entries without writing rows */
-            must(store_table_drop(catalog->store, collection->indexes[i].entries) == STORE_DONE);
+            store_table_drop(catalog->store, collection->indexes[i].entries);
     HASH_DELETE(hh, catalog->collections, collection);
     collection_free(collection);
     return true;
@@ -157,7 +158,7 @@ bool collection_index_add(struct collection *collection, const char *name, const
         index.entries = store_table_open(store, table);
         free(table);
         if (!rows_build_index(collection, &index, failure)) {
-            must(store_table_drop(store, index.entries) == STORE_DONE);
+            store_table_drop(store, index.entries);
             index_release(&index);
             return false;
         }

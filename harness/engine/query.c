@@ -75,7 +75,7 @@ bool query_visit(struct request *request, const struct query *query, query_visit
         if (store_get(query->transaction, rows, key, &value) == STORE_DONE)
             match_row(key, value, &matcher);
     } else if (query->collection->unique_count == 0 || !lookup_unique(&matcher)) {
-        store_scan(query->transaction, rows, match_row, &matcher);
+        store_scan(query->transaction, rows, (struct slice){NULL, 0}, match_row, &matcher);
     }
     return request->failure.code == FAILURE_NONE;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * query: the documents of a collection that satisfy a filter. The plan is by _id when the filter
- * demands one, else by a unique index on one field that it demands, else a scan in insertion order;
+ * demands one, else by a unique index on one field that it demands, else a scan in order of _id;
  * whatever the plan finds is matched with the whole filter.
  */
 #ifndef RACEBENCH_ENGINE_QUERY_H
@@ -10,8 +10,8 @@
 #include "catalog.h"
 #include "command.h"
 
-/* Called for each document that matches; return false to stop. Key and document are borrowed until
- * the row is written or the transaction ends. Must not write. */
+/* Called for each document that matches; return false to stop. Key and document are borrowed for
+ * the call, of a lookup by _id until the row is written. Must not write. */
 typedef bool query_visitor(struct slice key, const bson_t *document, void *context);
 
 /* Visits the matching documents inside the caller's transaction. The filter has passed

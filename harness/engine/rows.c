@@ -229,7 +229,7 @@ bool rows_build_index(struct collection *collection, const struct index *index,
                                                .transaction = transaction,
                                                .failure = failure},
                                     .fine = true};
-    store_scan(transaction, collection->rows, build_one, &builder);
+    store_scan(transaction, collection->rows, (struct slice){NULL, 0}, build_one, &builder);
     if (builder.fine)
         return store_commit(transaction) == STORE_DONE || conflict(failure);
     store_rollback(transaction);

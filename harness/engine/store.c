@@ -5,6 +5,7 @@
  */
 #include "store.h"
 
+#include "base.h"
 #include <string.h>
 
 struct store *store_open(const char *name)
@@ -25,18 +26,33 @@ struct store_table *store_table_open(struct store *store, const char *name)
     return store->methods->table_open(store, name);
 }
 
-enum store_result store_table_drop(struct store *store, struct store_table *table)
+bool store_table_written(struct store *store, const struct store_table *table)
 {
-    return store->methods->table_drop(table);
+    return store->methods->table_written(table);
+}
+
+void store_table_drop(struct store *store, struct store_table *table)
+{
+    must(!store->methods->table_written(table));
+    store->methods->table_drop(table);
+}
+
+void store_tables_visit(struct store *store, store_table_visitor *visit, void *context)
+{
+    store->methods->tables_visit(store, visit, context);
 }
 
 struct store_transaction *store_begin(struct store *store)
 {
-    return store->methods->begin(store);
+    struct store_transaction *transaction = store->methods->begin(store);
+    transaction->store = store;
+    transaction->conflicted = false;
+    return transaction;
 }
 
 enum store_result store_commit(struct store_transaction *transaction)
 {
+    must(!transaction->conflicted);
     return transaction->store->methods->commit(transaction);
 }
 
@@ -54,17 +70,23 @@ enum store_result store_get(struct store_transaction *transaction, struct store_
 enum store_result store_put(struct store_transaction *transaction, struct store_table *table,
                             struct slice key, struct slice value)
 {
-    return transaction->store->methods->put(transaction, table, key, value);
+    must(!transaction->conflicted);
+    enum store_result result = transaction->store->methods->put(transaction, table, key, value);
+    transaction->conflicted = result == STORE_CONFLICT;
+    return result;
 }
 
 enum store_result store_delete(struct store_transaction *transaction, struct store_table *table,
                                struct slice key)
 {
-    return transaction->store->methods->delete (transaction, table, key);
+    must(!transaction->conflicted);
+    enum store_result result = transaction->store->methods->delete (transaction, table, key);
+    transaction->conflicted = result == STORE_CONFLICT;
+    return result;
 }
 
 void store_scan(struct store_transaction *transaction, struct store_table *table,
-                store_visitor *visit, void *context)
+                struct slice prefix, store_visitor *visit, void *context)
 {
-    transaction->store->methods->scan(transaction, table, visit, context);
+    transaction->store->methods->scan(transaction, table, prefix, visit, context);
 }

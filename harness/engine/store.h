@@ -4,13 +4,17 @@
  * and value are bytes), and everything is read and written inside a transaction with snapshot
  * isolation: it sees what was committed when it began and its own writes, and the second of two
  * open transactions that write one row gets STORE_CONFLICT at once, at the write (the first updater
- * wins, as in WiredTiger). After a conflict the caller rolls back; nothing waits in here.
+ * wins, as in WiredTiger). After a conflict the caller only rolls back; nothing waits in here.
  *
  * The catalog knows what tables mean: rows of a collection have the encoded _id as key and the
  * document as value; entries of a unique index have the encoded fields as key and the encoded _id
  * as value, so that two claims to one value collide here by themselves.
  *
- * One thread only. Values are borrowed until the transaction writes that row or ends.
+ * Rows are visited in the order of their keys, as MongoDB does it in a clustered collection. Order
+ * of insertion, its habit elsewhere, would cost a second table and a second lookup per document,
+ * and is promised nowhere.
+ *
+ * One thread only. A value is borrowed until the next call on that table in the same transaction.
  */
 #ifndef RACEBENCH_ENGINE_STORE_H
 #define RACEBENCH_ENGINE_STORE_H
@@ -30,16 +34,22 @@ struct store;
 /* An open transaction; each store's own struct begins with this. */
 struct store_transaction {
     struct store *store;
+    bool conflicted; /* may only be rolled back */
 };
 
-/* Called for each row of a scan; return false to stop. Must not write to the table. */
+/* Called for each row of a scan, whose key and value are borrowed for the call; return false to
+ * stop. Must not write to the table. */
 typedef bool store_visitor(struct slice key, struct slice value, void *context);
+/* Called for each table; may drop it. */
+typedef void store_table_visitor(struct store_table *, const char *name, void *context);
 
 struct store_methods {
     const char *name; /* "memory" */
     void (*close)(struct store *);
     struct store_table *(*table_open)(struct store *, const char *name);
-    enum store_result (*table_drop)(struct store_table *);
+    bool (*table_written)(const struct store_table *);
+    void (*table_drop)(struct store_table *);
+    void (*tables_visit)(struct store *, store_table_visitor *, void *context);
     struct store_transaction *(*begin)(struct store *);
     enum store_result (*commit)(struct store_transaction *);
     void (*rollback)(struct store_transaction *);
@@ -48,7 +58,8 @@ struct store_methods {
     enum store_result (*put)(struct store_transaction *, struct store_table *, struct slice key,
                              struct slice value);
     enum store_result (*delete)(struct store_transaction *, struct store_table *, struct slice key);
-    void (*scan)(struct store_transaction *, struct store_table *, store_visitor *, void *context);
+    void (*scan)(struct store_transaction *, struct store_table *, struct slice prefix,
+                 store_visitor *, void *context);
 };
 
 /* Each store's own struct begins with this. */
@@ -63,8 +74,12 @@ void store_close(struct store *);
 
 /* A table of that name, made when it is not there; lives until it is dropped or the store ends. */
 struct store_table *store_table_open(struct store *, const char *name);
-/* Forgets the table and its rows. STORE_CONFLICT: an open transaction has written to it. */
-enum store_result store_table_drop(struct store *, struct store_table *);
+/* Has an open transaction written to it? Then it cannot be dropped. */
+bool store_table_written(struct store *, const struct store_table *);
+/* Forgets the table and its rows, at once and in no transaction. */
+void store_table_drop(struct store *, struct store_table *);
+/* Visits all tables, also those that an earlier run left behind. */
+void store_tables_visit(struct store *, store_table_visitor *, void *context);
 
 /* Begins, commits (STORE_CONFLICT: it was rolled back instead), rolls back. */
 struct store_transaction *store_begin(struct store *);
@@ -79,8 +94,10 @@ enum store_result store_put(struct store_transaction *, struct store_table *, st
                             struct slice value);
 /* Deletes one row: STORE_DONE, STORE_ABSENT or STORE_CONFLICT. */
 enum store_result store_delete(struct store_transaction *, struct store_table *, struct slice key);
-/* Visits all rows of the view, in the order in which they were inserted. */
-void store_scan(struct store_transaction *, struct store_table *, store_visitor *, void *context);
+/* Visits the rows of the view whose keys begin with `prefix` (empty: all), in memcmp() order of the
+ * keys. */
+void store_scan(struct store_transaction *, struct store_table *, struct slice prefix,
+                store_visitor *, void *context);
 
 /* The stores that there are: one methods table per file. */
 struct store *store_memory_open(void);

@@ -2,11 +2,11 @@
  *
  * store_memory: rows in RAM, for explore, for ThreadSanitizer and for systems without WiredTiger.
  *
- * A table is a uthash by key whose iteration order is insertion order: MongoDB's natural order. A
- * row is a chain of versions, newest first. A pending version carries its writer; commit stamps it
- * with the next sequence number, and a transaction sees the newest version that was committed
- * before it began, or its own. A write onto a version that is pending elsewhere, or that was
- * committed after the writer began, is a conflict. Rollback takes the pending versions off again.
+ * A table is a uthash by key; before a scan its list is sorted by key if rows were added since the
+ * last one. A row is a chain of versions, newest first. A pending one carries its writer; commit
+ * stamps it with the next sequence number, and a transaction sees the newest version that was
+ * committed before it began, or its own. A write onto a version that is pending elsewhere, or that
+ * was committed after the writer began, is a conflict. Rollback takes pending versions off again.
  *
  * Nearly always one transaction is open at a time; then commit leaves one version per row and the
  * rest is freed at once. Otherwise rows with old versions are remembered as stale and are cleaned
@@ -42,6 +42,7 @@ struct store_table {
     struct memory_store *store;
     struct row *rows;
     size_t pending; /* writes of open transactions */
+    bool sorted;    /* the order of the list is that of the keys */
     struct store_table *next;
     char *name;
 };
@@ -114,6 +115,7 @@ static struct row *table_add(struct store_table *table, struct slice key)
     struct row *row = x_malloc(sizeof *row + key.length);
     *row = (struct row){.table = table, .length = key.length};
     memcpy(row->key, key.bytes, key.length);
+    table->sorted = false;
     HASH_ADD_KEYPTR(hh, table->rows, row->key, row->length, row);
     return row;
 }
@@ -173,10 +175,23 @@ static enum store_result memory_delete(struct store_transaction *base, struct st
     return row_write(row, (struct memory_transaction *)base, (struct slice){NULL, 0}, true);
 }
 
-static void memory_scan(struct store_transaction *base, struct store_table *table,
-                        store_visitor *visit, void *context)
+static int row_compare(const struct row *a, const struct row *b)
 {
+    size_t common = a->length < b->length ? a->length : b->length;
+    int order = memcmp(a->key, b->key, common);
+    return order != 0 ? order : (a->length > b->length) - (a->length < b->length);
+}
+
+static void memory_scan(struct store_transaction *base, struct store_table *table,
+                        struct slice prefix, store_visitor *visit, void *context)
+{
+    if (!table->sorted)
+        HASH_SORT(table->rows, row_compare);
+    table->sorted = true;
     for (struct row *row = table->rows; row != NULL; row = row->hh.next) {
+        if (row->length < prefix.length ||
+            (prefix.length > 0 && memcmp(row->key, prefix.bytes, prefix.length) != 0))
+            continue;
         const struct version *version = row_view(row, (struct memory_transaction *)base);
         if (version != NULL && !visit((struct slice){row->key, row->length},
                                       (struct slice){version->bytes, version->length}, context))
@@ -192,7 +207,6 @@ static struct store_transaction *memory_begin(struct store *base)
         store->spare = transaction->next_free;
     else
         transaction = x_calloc(1, sizeof *transaction);
-    transaction->base.store = base;
     transaction->snapshot = store->sequence;
     transaction->written_count = 0;
     store->open++;
@@ -284,11 +298,14 @@ static void table_free(struct store_table *table)
     free(table);
 }
 
-static enum store_result memory_table_drop(struct store_table *table)
+static bool memory_table_written(const struct store_table *table)
+{
+    return table->pending > 0;
+}
+
+static void memory_table_drop(struct store_table *table)
 {
     struct memory_store *store = table->store;
-    if (table->pending > 0)
-        return STORE_CONFLICT;
     size_t kept = 0;
     for (size_t i = 0; i < store->stale_count; i++)
         if (store->stale[i]->table != table)
@@ -299,7 +316,16 @@ static enum store_result memory_table_drop(struct store_table *table)
         link = &(*link)->next;
     *link = table->next;
     table_free(table);
-    return STORE_DONE;
+}
+
+static void memory_tables_visit(struct store *base, store_table_visitor *visit, void *context)
+{
+    struct store_table *table = ((struct memory_store *)base)->tables;
+    while (table != NULL) {
+        struct store_table *next = table->next;
+        visit(table, table->name, context);
+        table = next;
+    }
 }
 
 static void memory_close(struct store *base)
@@ -307,7 +333,7 @@ static void memory_close(struct store *base)
     struct memory_store *store = (struct memory_store *)base;
     must(store->open == 0);
     while (store->tables != NULL)
-        must(memory_table_drop(store->tables) == STORE_DONE);
+        memory_table_drop(store->tables);
     while (store->spare != NULL) {
         struct memory_transaction *transaction = store->spare;
         store->spare = transaction->next_free;
@@ -322,7 +348,9 @@ static const struct store_methods memory_methods = {
     .name = "memory",
     .close = memory_close,
     .table_open = memory_table_open,
+    .table_written = memory_table_written,
     .table_drop = memory_table_drop,
+    .tables_visit = memory_tables_visit,
     .begin = memory_begin,
     .commit = memory_commit,
     .rollback = memory_rollback,

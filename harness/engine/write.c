@@ -112,7 +112,8 @@ struct pick {
     struct buffer *key; /* the picked one's, copied */
     const bson_t *sort; /* NULL: the first one is it */
     bool found;
-    bson_t was; /* borrowed from the store */
+    bson_t was;   /* borrowed from the store, or from `copy` */
+    bson_t *copy; /* with a sort: the scan goes on, and takes back what it has shown */
 };
 
 /* A visitor of query_visit(). */
@@ -122,6 +123,11 @@ static bool pick_one(struct slice key, const bson_t *document, void *context)
     if (pick->found && sort_compare(pick->sort, document, &pick->was) >= 0)
         return true;
     pick->found = true;
+    if (pick->sort != NULL) {
+        bson_destroy(pick->copy);
+        pick->copy = bson_copy(document);
+        document = pick->copy;
+    }
     must(bson_init_static(&pick->was, bson_get_data(document), document->len));
     if (key.bytes != pick->key->bytes) { /* a lookup by _id left it there already */
         pick->key->length = 0;
@@ -169,6 +175,7 @@ static bool modify_first(struct job *job)
     bool fine = query_visit(job->request, &query, pick_one, &pick) &&
                 (!pick.found || job_write(job, buffer_slice(pick.key), &pick.was));
     fine = write_end(job->transaction, fine, &job->request->failure);
+    bson_destroy(pick.copy);
     if (!fine)
         job_undo(job);
     return fine;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * find: documents that match, in insertion order or sorted, projected, in batches. Without a
+ * find: documents that match, in order of _id or sorted, projected, in batches. Without a
  * sort each document goes from the store into the reply as it is found; with one they are
- * gathered first, and those with equal keys keep insertion order. What does not fit the first
+ * gathered first, and those with equal keys keep the order of _id. What does not fit the first
  * batch is kept in a cursor. Options that would change which documents come, or how they look,
  * and are not implemented are refused; those that only promise speed are ignored.
  */
