@@ -4,6 +4,7 @@
  * strategies, gives every worker random numbers of its own from the one seed, starts instances
  * (setup by their first worker) and ends them (teardown by their last).
  */
+#include "folder.h"
 #include "scenario.h"
 #include "transport.h"
 
@@ -41,7 +42,6 @@ static void init_session(struct crew *crew, int32_t worker)
     session->strategy_index = worker / cell->instances % cell->strategy_count;
     session->strategy = cell->strategy[session->strategy_index];
     session->operations_left = share(cell, worker);
-    session->lock_descriptor = -1;
     session->first_ns = session->last_ns = -1;
     random_seed(&session->random, random_mix(cell->seed, (uint64_t)worker + 1));
     history_init(&session->history);
@@ -123,6 +123,8 @@ static void run_teardown(struct session *session, void *shared[])
 void crew_crash(struct session *session)
 {
     session->instance->crashed = true;
+    if (session->crew->files != NULL)
+        folder_crash(session->crew->files, session->instance->number);
     session->crew->transport->waiting->wake(session, NULL);
 }
 

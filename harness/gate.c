@@ -66,6 +66,7 @@ static const struct kind_names kinds[STEP_KIND_COUNT] = {
     [STEP_RANDOM] = {"random", NULL},
     [STEP_TOKEN] = {"token", NULL},
     [STEP_READ_FILE] = {"read_file", NULL},
+    [STEP_EMPTY_FILE] = {"empty_file", NULL},
     [STEP_WRITE_FILE] = {"write_file", NULL},
     [STEP_LOCK_FILE] = {"lock_file", NULL},
     [STEP_UNLOCK_FILE] = {"unlock_file", NULL},

@@ -34,6 +34,7 @@ enum step_kind {
     STEP_RANDOM,
     STEP_TOKEN,
     STEP_READ_FILE,
+    STEP_EMPTY_FILE, /* first half of a write in place */
     STEP_WRITE_FILE,
     STEP_LOCK_FILE,
     STEP_UNLOCK_FILE,

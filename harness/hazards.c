@@ -205,7 +205,7 @@ static int64_t doom_us(const struct hazards *hazards, enum hazard_index index)
 static bool is_long(enum step_kind kind)
 {
     return kind <= STEP_OTHER_COMMAND || kind == STEP_SLEEP || kind == STEP_READ_FILE ||
-           kind == STEP_WRITE_FILE || kind == STEP_LOCK_FILE;
+           kind == STEP_EMPTY_FILE || kind == STEP_WRITE_FILE || kind == STEP_LOCK_FILE;
 }
 
 bool hazards_step(struct hazards *hazards, struct session *session, enum step_kind kind)

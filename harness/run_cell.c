@@ -6,6 +6,7 @@
  */
 #include "run_cell.h"
 #include "claims.h"
+#include "folder.h"
 #include "scenario.h"
 #include "transport_direct.h"
 #include "transport_driver.h"
@@ -69,15 +70,19 @@ static void pad(bson_t *document, int64_t bytes)
     free(filling);
 }
 
-static void write_file(const char *folder, const struct key *key, const bson_t *document)
+static char *file_name(const struct key *key)
 {
-    char *path = x_format("%s/%s.%" PRId64 ".json", folder, key->collection, key->id);
-    char *text = bson_as_relaxed_extended_json(document, NULL);
-    FILE *file = fopen(path, "w");
-    if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0)
-        die(EXIT_TARGET, "cannot write %s: %s", path, strerror(errno));
+    return x_format("%s.%" PRId64 ".json", key->collection, key->id);
+}
+
+static void write_file(struct crew *crew, const struct key *key, const bson_t *document)
+{
+    char *name = file_name(key), *text = bson_as_relaxed_extended_json(document, NULL);
+    struct file_write write = {STEP_NOBODY, name, text, strlen(text), -1};
+    if (crew->transport->files->replace(crew, &write) != DONE)
+        die(EXIT_TARGET, "cannot write %s in %s: %s", name, crew->folder, strerror(errno));
     bson_free(text);
-    free(path);
+    free(name);
 }
 
 /* The wall clock of the workers, who have not started yet. */
@@ -101,7 +106,7 @@ static void seed(struct stage *stage)
                 cell->strategy[s]->born(&document, now_ms(stage));
         pad(&document, cell->bytes);
         if (cell->strategy[0]->home == HOME_FILES)
-            write_file(stage->folder, &key, &document);
+            write_file(&stage->crew, &key, &document);
         else
             target_insert(&stage->line, stage->database, scenario->collection, &document);
         bson_destroy(&document);
@@ -133,6 +138,7 @@ void stage_open(struct stage *stage, const struct cell *cell, const char *run_id
     crew->folder = stage->folder;
     crew_init(crew, cell, direct ? &transport_direct : &transport_driver);
     if (direct) {
+        crew->files = folder_new(random_mix(cell->seed, UINT64_MAX));
         direct_open(crew);
         stage->line.engine = direct_engine(crew);
     } else {
@@ -156,19 +162,16 @@ struct remains {
 };
 
 /* A file that is there and holds no document is one that the strategy has destroyed: absent. */
-static bson_t *read_file_document(const char *folder, const struct key *key)
+static bson_t *read_file_document(struct crew *crew, const struct key *key)
 {
-    char *path = x_format("%s/%s.%" PRId64 ".json", folder, key->collection, key->id);
+    size_t length = 0;
     bson_error_t error;
-    bson_json_reader_t *reader = bson_json_reader_new_from_file(path, &error);
-    bson_t *document = bson_new();
-    if (reader == NULL || bson_json_reader_read(reader, document, &error) != 1) {
-        bson_destroy(document);
-        document = NULL;
-    }
-    if (reader != NULL)
-        bson_json_reader_destroy(reader);
-    free(path);
+    char *name = file_name(key), *text = crew->transport->files->read(crew, name, &length);
+    bson_t *document = NULL;
+    if (text != NULL)
+        document = bson_new_from_json((const uint8_t *)text, (ssize_t)length, &error);
+    free(text);
+    free(name);
     return document;
 }
 
@@ -186,7 +189,7 @@ static void read_remains(struct stage *stage, struct remains *remains)
         struct key key = {scenario->collection, id};
         bson_t **document = &remains->documents[id];
         if (files)
-            *document = read_file_document(stage->folder, &key);
+            *document = read_file_document(&stage->crew, &key);
         else
             remains->readable &=
                 target_read_document(&stage->line, stage->database, &key, document);
@@ -353,6 +356,7 @@ void stage_close(struct stage *stage)
         if (stage->server != NULL)
             engine_server_stop(stage->server);
     }
+    folder_free(stage->crew.files);
     crew_free(&stage->crew);
     gate_free(stage->gate);
     hazards_free(stage->crew.hazards);

@@ -45,6 +45,7 @@ struct command_reply {
 enum outcome command_outcome(const struct command_reply *, bool writes);
 
 struct session;
+struct crew;
 
 struct command_table {
     void (*execute)(struct session *, const struct command_request *, struct command_reply *);
@@ -54,13 +55,32 @@ struct clock_table {
     int64_t (*wall_ms)(struct session *);           /* what the application's clock reads */
     bool (*sleep_us)(struct session *, int64_t us); /* false: interrupted */
 };
-struct file_table {
-    bool (*lock)(struct session *, int descriptor, enum lock_mode mode); /* false: interrupted */
+/* A file that is written whole. */
+struct file_write {
+    int32_t worker; /* STEP_NOBODY: the harness */
+    const char *name, *text;
+    size_t length;
+    int descriptor; /* on disk, between the halves of a write in place */
 };
+struct file_table {
+    /* A zero-terminated copy that the caller frees; NULL with errno when it cannot, ENOENT: there
+     * is no such file. */
+    char *(*read)(struct crew *, const char *name, size_t *length);
+    /* Renames a new file over the old one. FAILED: the old one is still there; UNKNOWN: it is not
+     * known whether the change is durable. */
+    enum outcome (*replace)(struct crew *, const struct file_write *);
+    /* The halves of a write in place. The second comes after each first that succeeded; `alive`
+     * false: the writer died in between, nothing is written any more. */
+    bool (*empty)(struct session *, struct file_write *);
+    bool (*fill)(struct session *, struct file_write *, bool alive);
+    /* Waits for and takes session->lock_mode on session->lock_name; false: interrupted. */
+    bool (*lock)(struct session *);
+    void (*unlock)(struct session *);
+};
+extern const struct file_table files_on_disk, files_in_memory;
 struct waiting_table {
     void (*enter)(struct session *); /* from here on alone in the instance */
     void (*leave)(struct session *); /* others may run before this returns, and until enter() */
-    void (*pass)(struct session *);  /* between leave() and enter(): others may go first */
     bool (*wait)(struct session *, const void *condition); /* false: interrupted */
     void (*wake)(struct session *, const void *condition); /* NULL: everybody */
 };
@@ -109,7 +129,8 @@ struct crew {
     struct gate *gate;
     bool gate_sees_commands; /* the embedded engine passes commands through `gate` itself */
     const char *database;
-    const char *folder; /* for files; private to the run */
+    const char *folder;   /* private to the run: for files on disk */
+    struct folder *files; /* files in memory (`direct`), or NULL */
     struct instance *instances;
     struct session *sessions; /* one per worker */
     int32_t count;
@@ -163,7 +184,9 @@ struct session {
     size_t document_count, document_capacity;
     char **texts;
     size_t text_count, text_capacity;
-    int lock_descriptor; /* of session_lock_file, or -1 */
+    const char *lock_name; /* file beside which it holds a lock or waits for one, or NULL */
+    enum lock_mode lock_mode;
+    int lock_descriptor; /* of that lock, on disk */
 
     struct history history;
     struct latencies *latencies; /* its own, or the crew's */

@@ -11,8 +11,6 @@
 #include "transport_direct.h"
 #include "fiber.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -203,17 +201,6 @@ static int64_t wall_ms(struct session *session)
     return DIRECT_EPOCH_MS + world(session)->now_ns / 1000000;
 }
 
-static bool lock(struct session *session, int descriptor, enum lock_mode mode)
-{
-    struct flock region = {.l_type = mode == LOCK_SHARED ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
-    while (fcntl(descriptor, F_OFD_SETLK, &region) != 0) {
-        if ((errno != EAGAIN && errno != EACCES) || atomic_load(&session->crew->abandon))
-            return false;
-        let_others(session);
-    }
-    return true;
-}
-
 static void enter(struct session *session)
 {
     (void)session; /* fibers run alone by nature */
@@ -245,9 +232,9 @@ static void wake(struct session *session, const void *condition)
 
 static const struct command_table commands = {execute};
 static const struct clock_table clocks = {run_ns, wall_ms, sleep_us};
-static const struct file_table files = {lock};
-static const struct waiting_table waitings = {enter, let_others, let_others, wait, wake};
-const struct transport_table transport_direct = {"direct", &commands, &clocks, &files, &waitings};
+static const struct waiting_table waitings = {enter, let_others, wait, wake};
+const struct transport_table transport_direct = {"direct", &commands, &clocks, &files_in_memory,
+                                                 &waitings};
 
 /* Life --------------------------------------------------------------------------------------- */
 

@@ -12,8 +12,6 @@
  */
 #include "transport_driver.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -346,16 +344,6 @@ static bool sleep_us(struct session *session, int64_t us)
     return !atomic_load(&session->crew->abandon);
 }
 
-static bool lock(struct session *session, int descriptor, enum lock_mode mode)
-{
-    (void)session;
-    struct flock region = {.l_type = mode == LOCK_SHARED ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
-    while (fcntl(descriptor, F_OFD_SETLKW, &region) != 0)
-        if (errno != EINTR)
-            return false;
-    return true;
-}
-
 /* Counted, since a scenario's own calls leave an instance that their worker had not entered. */
 static void enter(struct session *session)
 {
@@ -367,11 +355,6 @@ static void leave(struct session *session)
 {
     if (session->instance->guarded && line(session)->inside-- == 1)
         uv_mutex_unlock(&session->instance->mutex);
-}
-
-static void pass(struct session *session)
-{
-    (void)session; /* threads do so at any time */
 }
 
 static bool wait(struct session *session, const void *condition)
@@ -403,9 +386,9 @@ static void wake(struct session *session, const void *condition)
 
 static const struct command_table commands = {execute};
 static const struct clock_table clocks = {run_ns, wall_ms, sleep_us};
-static const struct file_table files = {lock};
-static const struct waiting_table waitings = {enter, leave, pass, wait, wake};
-const struct transport_table transport_driver = {"driver", &commands, &clocks, &files, &waitings};
+static const struct waiting_table waitings = {enter, leave, wait, wake};
+const struct transport_table transport_driver = {"driver", &commands, &clocks, &files_on_disk,
+                                                 &waitings};
 
 /* Life --------------------------------------------------------------------------------------- */
 

@@ -46,7 +46,7 @@ static enum outcome attempt(struct session *session, const struct edit *edit)
     session->died = crew_leave(session);
     if (session->died)
         outcome = UNKNOWN; /* whoever asked has died with the instance: nobody was told */
-    must(session->lock_descriptor < 0);
+    must(session->lock_name == NULL);
     histogram_record(&session->latencies->attempt, now_ns(session) - started_ns);
     return outcome;
 }

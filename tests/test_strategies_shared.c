@@ -258,8 +258,9 @@ static struct {
     int order[16], count;
 } doorway;
 
-static bool slow_lock(struct session *session, int descriptor, enum lock_mode mode)
+static bool slow_lock(struct session *session)
 {
+    enum lock_mode mode = session->lock_mode;
     int *inside = mode == LOCK_SHARED ? &doorway.readers : &doorway.writers;
     doorway.order[doorway.count++] = session_worker(session);
     EXPECT(doorway.writers == 0 && (mode == LOCK_SHARED || doorway.readers == 0));
@@ -267,7 +268,7 @@ static bool slow_lock(struct session *session, int descriptor, enum lock_mode mo
         doorway.readers_max = *inside;
     transport_direct.clock->sleep_us(session, 20000);
     --*inside;
-    return transport_direct.files->lock(session, descriptor, mode);
+    return transport_direct.files->lock(session);
 }
 
 /* Worker w comes w ms after the first: writer, reader, reader, writer, reader, other document. */
@@ -282,8 +283,9 @@ static void queue_up(struct session *session, const struct cell *cell)
 
 static void test_file_queue_is_fair(void **state)
 {
-    static const struct file_table files = {slow_lock};
     (void)state;
+    struct file_table files = files_in_memory;
+    files.lock = slow_lock;
     memset(&doorway, 0, sizeof(doorway));
     rehearse(&(struct rehearsal){
         .strategy = "file_lock", .work = queue_up, .workers = 6, .files = &files});
