@@ -6,6 +6,7 @@
 #include "base.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +103,18 @@ char *make_private_folder(const char *advice)
         die(EXIT_TARGET, "cannot make a private folder %s: %s; %s", folder, strerror(errno),
             advice);
     return folder;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+    (void)status, (void)type, (void)walk;
+    remove(path);
+    return 0;
+}
+
+void remove_folder(const char *path)
+{
+    nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 int64_t clock_monotonic_ns(void)

@@ -61,6 +61,8 @@ size_t array_grow(void **items, size_t *count, size_t *capacity, size_t item_byt
 /* Makes a new folder under $TMPDIR (or /tmp) that only this user may enter; the caller removes it
  * and frees the path. Ends with EXIT_TARGET and the `advice` when it cannot. */
 char *make_private_folder(const char *advice);
+/* Removes a folder and all that is in it; what cannot be removed stays. Follows no links. */
+void remove_folder(const char *path);
 
 /* Nanoseconds on CLOCK_MONOTONIC: the one clock of histories and histograms. */
 int64_t clock_monotonic_ns(void);

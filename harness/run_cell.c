@@ -12,7 +12,6 @@
 #include "transport_driver.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -338,12 +337,6 @@ void stage_conclude(struct stage *stage, bool interrupted, struct cell_result *r
         result->seconds > 0 ? (double)result->verdict.counts.acked / result->seconds : 0;
 }
 
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
-{
-    (void)status, (void)type, (void)walk;
-    return remove(path);
-}
-
 void stage_close(struct stage *stage)
 {
     if (!stage->cell->keep)
@@ -360,7 +353,7 @@ void stage_close(struct stage *stage)
     crew_free(&stage->crew);
     gate_free(stage->gate);
     hazards_free(stage->crew.hazards);
-    nftw(stage->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    remove_folder(stage->folder);
     free(stage->folder);
     free(stage->database);
     target_free(&stage->target);

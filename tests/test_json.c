@@ -260,7 +260,7 @@ static int make_folder(void **state)
     return mkdtemp(folder) == NULL || setenv("SAMPLES", folder, 1) != 0;
 }
 
-static int remove_folder(void **state)
+static int drop_folder(void **state)
 {
     char *line = x_format("rm -rf '%s'", (char *)*state);
     int status = system(line);
@@ -278,5 +278,5 @@ int main(void)
         cmocka_unit_test(schemas_accept_what_is_written),
         cmocka_unit_test(schemas_refuse_what_is_wrong),
     };
-    return cmocka_run_group_tests_name("json", tests, make_folder, remove_folder);
+    return cmocka_run_group_tests_name("json", tests, make_folder, drop_folder);
 }

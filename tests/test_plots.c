@@ -114,7 +114,7 @@ static int make_folder(void **state)
     return status;
 }
 
-static int remove_folder(void **state)
+static int drop_folder(void **state)
 {
     (void)state;
     char *line = x_format("rm -rf '%s'", folder);
@@ -130,5 +130,5 @@ int main(void)
         cmocka_unit_test(pictures_are_drawn),
         cmocka_unit_test(wrong_input_is_refused),
     };
-    return cmocka_run_group_tests_name("plots", tests, make_folder, remove_folder);
+    return cmocka_run_group_tests_name("plots", tests, make_folder, drop_folder);
 }

@@ -4,11 +4,13 @@
  * rollback, order of scans, dropping. Run over each store there is.
  * labels: engine
  */
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -355,9 +357,10 @@ static void test_random(void **state)
             store_rollback(open[i]);
 }
 
+/* Each test begins with an empty store. */
 static int open_memory(void **state)
 {
-    *state = store_open("memory");
+    *state = store_open(&(struct store_settings){.name = "memory"});
     return *state == NULL;
 }
 
@@ -370,21 +373,99 @@ static int close_store(void **state)
 static void test_unknown(void **state)
 {
     (void)state;
-    assert_null(store_open("nothing"));
+    assert_null(store_open(&(struct store_settings){.name = "nothing"}));
 }
+
+#ifdef WITH_WIREDTIGER
+static char *folder;
+
+static struct store *open_folder(void)
+{
+    return store_open(
+        &(struct store_settings){.name = "wiredtiger", .folder = folder, .journal = true});
+}
+
+static int open_wired(void **state)
+{
+    folder = make_private_folder("");
+    *state = open_folder();
+    return *state == NULL;
+}
+
+static int close_wired(void **state)
+{
+    store_close(*state);
+    remove_folder(folder);
+    free(folder);
+    return 0;
+}
+
+static void test_reopened(void **state)
+{
+    char all[32];
+    put_now(*state, store_table_open(*state, "t"), "a", "1");
+    put_now(*state, store_table_open(*state, "u"), "b", "2");
+    store_table_drop(*state, store_table_open(*state, "t"));
+    put_now(*state, store_table_open(*state, "t"), "c", "3");
+    store_close(*state);
+    *state = open_folder();
+    expect_now(*state, store_table_open(*state, "t"), "a", NULL);
+    expect_now(*state, store_table_open(*state, "t"), "c", "3");
+    struct tables_seen seen = {*state, ""};
+    store_tables_visit(*state, note_and_drop_t, &seen);
+    assert_true(strcmp(seen.names, "tu") == 0 || strcmp(seen.names, "ut") == 0);
+    expect_now(*state, store_table_open(*state, "u"), "b", "2");
+    struct store_table *table = store_table_open(*state, "t");
+    struct store_transaction *transaction = store_begin(*state);
+    assert_string_equal(scan(transaction, table, all), "");
+    store_rollback(transaction);
+}
+
+/* Files of dropped tables do not stay. */
+static void test_files_go(void **state)
+{
+    glob_t files;
+    char *pattern = x_format("%s/t*.wt", folder);
+    for (int i = 0; i < 5; i++) {
+        struct store_table *table = store_table_open(*state, "t");
+        struct store_transaction *transaction = store_begin(*state);
+        put_now(*state, table, "a", "1");
+        expect(transaction, table, "a", NULL);
+        if (i % 2 == 0)
+            store_rollback(transaction);
+        store_table_drop(*state, table);
+        if (i % 2 != 0)
+            store_rollback(transaction);
+    }
+    store_close(*state);
+    *state = open_folder();
+    assert_int_equal(glob(pattern, 0, NULL, &files), GLOB_NOMATCH);
+    free(pattern);
+}
+
+#define EACH(test)                                                                                 \
+    cmocka_unit_test_setup_teardown(test, open_memory, close_store),                               \
+        cmocka_unit_test_setup_teardown(test, open_wired, close_wired)
+#else
+#define EACH(test) cmocka_unit_test_setup_teardown(test, open_memory, close_store)
+#endif
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unknown),
-        cmocka_unit_test_setup_teardown(test_commit_and_rollback, open_memory, close_store),
-        cmocka_unit_test_setup_teardown(test_snapshot, open_memory, close_store),
-        cmocka_unit_test_setup_teardown(test_conflict, open_memory, close_store),
-        cmocka_unit_test_setup_teardown(test_scan_order, open_memory, close_store),
-        cmocka_unit_test_setup_teardown(test_scan_prefix, open_memory, close_store),
-        cmocka_unit_test_setup_teardown(test_drop, open_memory, close_store),
-        cmocka_unit_test_setup_teardown(test_tables, open_memory, close_store),
-        cmocka_unit_test_setup_teardown(test_random, open_memory, close_store),
+        EACH(test_commit_and_rollback),
+        EACH(test_snapshot),
+        EACH(test_conflict),
+        EACH(test_scan_order),
+        EACH(test_scan_prefix),
+        EACH(test_drop),
+        EACH(test_tables),
+        EACH(test_random),
+#ifdef WITH_WIREDTIGER
+        cmocka_unit_test_setup_teardown(test_reopened, open_wired, close_wired),
+        cmocka_unit_test_setup_teardown(test_files_go, open_wired, close_wired),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

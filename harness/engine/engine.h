@@ -19,7 +19,8 @@ struct engine; /* opaque: engine.c */
 
 /* How an engine is made. Zeroed members take the defaults that are named. */
 struct engine_settings {
-    const char *store;         /* "memory" (default) */
+    const char *store;         /* "memory" (default) or "wiredtiger" */
+    const char *folder;        /* of wiredtiger, where it keeps its rows: made when absent */
     const char *persona;       /* "standalone" (default) */
     struct gate *gate;         /* every command passes it; NULL: a private one that lets all pass */
     int64_t (*now_ms)(void *); /* wall clock of $$NOW and $currentDate; NULL: clock_wall_ms() */

@@ -1,18 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * store: the names of the stores, and the calls that reach through a store's methods. See store.h;
- * a further store (WiredTiger) is one more file and one more line in store_open().
+ * a further store is one more file and one more line in store_open().
  */
 #include "store.h"
 
 #include "base.h"
 #include <string.h>
 
-struct store *store_open(const char *name)
+struct store *store_open(const struct store_settings *settings)
 {
-    if (strcmp(name, "memory") == 0)
+    if (strcmp(settings->name, "memory") == 0)
         return store_memory_open();
-    return NULL;
+    if (strcmp(settings->name, "wiredtiger") != 0)
+        return NULL;
+#ifdef WITH_WIREDTIGER
+    must(settings->folder != NULL);
+    return store_wiredtiger_open(settings->folder, settings->journal);
+#else
+    die(EXIT_TARGET, "this racebench was built without WiredTiger; install libwiredtiger-dev and "
+                     "build again, or use --store memory");
+#endif
+}
+
+void store_write(struct store *store)
+{
+    if (store->methods->write != NULL)
+        store->methods->write(store);
+}
+
+void store_flush(struct store *store)
+{
+    if (store->methods->flush != NULL)
+        store->methods->flush(store);
 }
 
 void store_close(struct store *store)

@@ -46,6 +46,8 @@ typedef void store_table_visitor(struct store_table *, const char *name, void *c
 struct store_methods {
     const char *name; /* "memory" */
     void (*close)(struct store *);
+    void (*write)(struct store *);
+    void (*flush)(struct store *);
     struct store_table *(*table_open)(struct store *, const char *name);
     bool (*table_written)(const struct store_table *);
     void (*table_drop)(struct store_table *);
@@ -67,10 +69,26 @@ struct store {
     const struct store_methods *methods;
 };
 
-/* Opens the store of that name, or returns NULL when there is none. Free with store_close(), after
- * the last transaction ended. */
-struct store *store_open(const char *name);
+enum { STORE_TRANSACTIONS_MAX = 4000 }; /* open at the same time */
+
+struct store_settings {
+    const char *name;   /* "memory" or "wiredtiger" */
+    const char *folder; /* of wiredtiger, where it keeps its rows */
+    bool journal;       /* of wiredtiger: commits are logged; without, a crash loses most of them */
+};
+
+/* Opens the store of that name, or returns NULL when there is none. Ends with EXIT_TARGET when it
+ * cannot be opened, or this program was built without it. Free with store_close(), after the last
+ * transaction ended. */
+struct store *store_open(const struct store_settings *);
 void store_close(struct store *);
+
+/* What was committed reaches the operating system, and so outlives this process. Call it before
+ * anybody is told that a write was done: commit alone does not do it. Without a journal nothing
+ * happens. A store that cannot write ends the program (EXIT_RESULTS, or EXIT_TARGET). */
+void store_write(struct store *);
+/* What was written reaches the disk. Waits for the disk, and may be called by one other thread. */
+void store_flush(struct store *);
 
 /* A table of that name, made when it is not there; lives until it is dropped or the store ends. */
 struct store_table *store_table_open(struct store *, const char *name);
@@ -101,5 +119,6 @@ void store_scan(struct store_transaction *, struct store_table *, struct slice p
 
 /* The stores that there are: one methods table per file. */
 struct store *store_memory_open(void);
+struct store *store_wiredtiger_open(const char *folder, bool journal);
 
 #endif
