@@ -6,6 +6,8 @@
 #include "cursor.h"
 
 #include "base.h"
+#include "command.h"
+#include "dispatch.h"
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -163,14 +165,40 @@ bool cursor_reply_add(struct cursor_reply *reply, const bson_t *document)
     return true;
 }
 
-void cursor_reply_end(struct cursor_reply *reply, bson_t *into, struct cursors *cursors,
-                      const char *namespace)
+void cursor_reply_end(struct cursor_reply *reply, struct request *request, bool fine)
 {
+    char *namespace = request_namespace(request);
     int64_t id = 0;
+    if (!fine)
+        documents_release(&reply->rest);
     if (reply->rest.count > 0)
-        id = cursor_open(cursors, namespace, &reply->rest);
+        id = cursor_open(request->engine->cursors, namespace, &reply->rest);
     bson_append_array_end(&reply->cursor, &reply->batch);
     bson_append_int64(&reply->cursor, "id", 2, id);
     bson_append_utf8(&reply->cursor, "ns", 2, namespace, -1);
-    bson_append_document_end(into, &reply->cursor);
+    bson_append_document_end(request->reply, &reply->cursor);
+    free(namespace);
+}
+
+struct cursor_options {
+    int64_t batch_size;
+};
+
+static const struct field option_fields[] = {
+    {"batchSize", FIELD_COUNT, offsetof(struct cursor_options, batch_size), false},
+    {NULL, FIELD_END, 0, false},
+};
+
+bool cursor_reply_all(struct request *request, const bson_t *options, struct documents *documents)
+{
+    struct cursor_options given = {.batch_size = CURSOR_FIRST_BATCH};
+    struct fields_reader reader = {option_fields, "cursor", &given, 0};
+    bool fine = fields_parse(&reader, options, &request->failure);
+    struct cursor_reply reply = {.batch_size = given.batch_size};
+    cursor_reply_begin(&reply, request->reply);
+    for (size_t i = 0; fine && i < documents->count; i++)
+        cursor_reply_add(&reply, documents->items[i]);
+    cursor_reply_end(&reply, request, fine);
+    documents_release(documents);
+    return fine;
 }

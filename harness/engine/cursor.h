@@ -14,6 +14,7 @@
 enum { CURSOR_FIRST_BATCH = 101, CURSOR_BATCH_BYTES_MAX = 16 * 1024 * 1024 };
 
 struct cursors; /* opaque: cursor.c */
+struct request;
 
 struct documents {
     bson_t **items; /* owned */
@@ -56,7 +57,11 @@ struct cursor_reply {
 void cursor_reply_begin(struct cursor_reply *, bson_t *reply);
 /* False: nothing more is wanted (single batch full). */
 bool cursor_reply_add(struct cursor_reply *, const bson_t *document);
-void cursor_reply_end(struct cursor_reply *, bson_t *reply, struct cursors *,
-                      const char *namespace);
+/* `fine` false: the command failed, no cursor is opened. The namespace is the request's. */
+void cursor_reply_end(struct cursor_reply *, struct request *, bool fine);
+
+/* Makes the whole reply of documents that are there already, and frees them. `options` is the field
+ * "cursor" ({batchSize: number}) of the command; false: it is wrong. */
+bool cursor_reply_all(struct request *, const bson_t *options, struct documents *);
 
 #endif

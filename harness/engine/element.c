@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * element: see element.h. Documents have passed value_malformed() or were built by libbson, so that
- * the checks here only keep a mistake elsewhere from reading past the end. One function knows the
- * sizes of all types; the check of foreign bytes (value_check.c) rests on it too.
+ * the checks here only keep a mistake elsewhere from reading past the end. One table knows the
+ * names, ranks and sizes of all types; the check of foreign bytes (value_check.c) rests on it too.
  */
 #include "element.h"
 
 #include "base.h"
+#include <assert.h>
 #include <string.h>
 
 static int32_t read_int32(const uint8_t *data)
@@ -23,18 +24,32 @@ static int64_t read_int64(const uint8_t *data)
     return (int64_t)BSON_UINT64_FROM_LE(bits);
 }
 
-/* Of a value that begins with its length: `extra` is what the length does not count, `least` the
- * smallest length. */
-static size_t prefixed_size(const uint8_t *data, size_t available, size_t extra, int32_t least)
-{
-    if (available < 4)
-        return SIZE_MAX;
-    int32_t length = read_int32(data);
-    return length < least ? SIZE_MAX : (size_t)length + extra;
-}
+const struct element_type element_types[256] = {
+    [BSON_TYPE_DOUBLE] = {"double", 10, 8, 0, 0},
+    [BSON_TYPE_UTF8] = {"string", 15, SIZE_PREFIXED, 4, 1},
+    [BSON_TYPE_DOCUMENT] = {"object", 20, SIZE_PREFIXED, 0, 5},
+    [BSON_TYPE_ARRAY] = {"array", 25, SIZE_PREFIXED, 0, 5},
+    [BSON_TYPE_BINARY] = {"binData", 30, SIZE_PREFIXED, 5, 0},
+    [BSON_TYPE_UNDEFINED] = {"undefined", 0, 0, 0, 0},
+    [BSON_TYPE_OID] = {"objectId", 35, 12, 0, 0},
+    [BSON_TYPE_BOOL] = {"bool", 40, 1, 0, 0},
+    [BSON_TYPE_DATE_TIME] = {"date", 45, 8, 0, 0},
+    [BSON_TYPE_NULL] = {"null", 5, 0, 0, 0},
+    [BSON_TYPE_REGEX] = {"regex", 50, SIZE_TWO_TEXTS, 0, 0},
+    [BSON_TYPE_DBPOINTER] = {"dbPointer", 55, SIZE_PREFIXED, 16, 1},
+    [BSON_TYPE_CODE] = {"javascript", 60, SIZE_PREFIXED, 4, 1},
+    [BSON_TYPE_SYMBOL] = {"symbol", 15, SIZE_PREFIXED, 4, 1},
+    [BSON_TYPE_CODEWSCOPE] = {"javascriptWithScope", 65, SIZE_PREFIXED, 0, 14},
+    [BSON_TYPE_INT32] = {"int", 10, 4, 0, 0},
+    [BSON_TYPE_TIMESTAMP] = {"timestamp", 47, 8, 0, 0},
+    [BSON_TYPE_INT64] = {"long", 10, 8, 0, 0},
+    [BSON_TYPE_DECIMAL128] = {"decimal", 10, 16, 0, 0},
+    [BSON_TYPE_MAXKEY] = {"maxKey", 127, 0, 0, 0},
+    [BSON_TYPE_MINKEY] = {"minKey", -1, 0, 0, 0},
+};
 
 /* Two texts, each ended by a zero byte. */
-static size_t regex_size(const uint8_t *data, size_t available)
+static size_t two_texts_size(const uint8_t *data, size_t available)
 {
     const uint8_t *first = memchr(data, 0, available);
     if (first == NULL)
@@ -43,50 +58,19 @@ static size_t regex_size(const uint8_t *data, size_t available)
     return second == NULL ? SIZE_MAX : (size_t)(second + 1 - data);
 }
 
-static size_t size_of_type(uint8_t type, const uint8_t *data, size_t available)
-{
-    switch (type) {
-    case BSON_TYPE_UNDEFINED:
-    case BSON_TYPE_NULL:
-    case BSON_TYPE_MINKEY:
-    case BSON_TYPE_MAXKEY:
-        return 0;
-    case BSON_TYPE_BOOL:
-        return 1;
-    case BSON_TYPE_INT32:
-        return 4;
-    case BSON_TYPE_DOUBLE:
-    case BSON_TYPE_DATE_TIME:
-    case BSON_TYPE_TIMESTAMP:
-    case BSON_TYPE_INT64:
-        return 8;
-    case BSON_TYPE_OID:
-        return 12;
-    case BSON_TYPE_DECIMAL128:
-        return 16;
-    case BSON_TYPE_UTF8:
-    case BSON_TYPE_CODE:
-    case BSON_TYPE_SYMBOL:
-        return prefixed_size(data, available, 4, 1);
-    case BSON_TYPE_DOCUMENT:
-    case BSON_TYPE_ARRAY:
-        return prefixed_size(data, available, 0, 5);
-    case BSON_TYPE_BINARY:
-        return prefixed_size(data, available, 5, 0);
-    case BSON_TYPE_DBPOINTER:
-        return prefixed_size(data, available, 16, 1);
-    case BSON_TYPE_CODEWSCOPE:
-        return prefixed_size(data, available, 0, 14);
-    case BSON_TYPE_REGEX:
-        return regex_size(data, available);
-    default:
-        return SIZE_MAX;
-    }
-}
-
 size_t element_size(uint8_t type, const uint8_t *data, size_t available)
 {
-    size_t size = size_of_type(type, data, available);
+    const struct element_type *known = &element_types[type];
+    size_t size = (size_t)known->size;
+    if (known->name == NULL)
+        return SIZE_MAX;
+    if (known->size == SIZE_TWO_TEXTS)
+        return two_texts_size(data, available);
+    if (known->size == SIZE_PREFIXED) {
+        if (available < 4 || read_int32(data) < known->length_least)
+            return SIZE_MAX;
+        size = (size_t)read_int32(data) + known->beyond;
+    }
     return size > available ? SIZE_MAX : size;
 }
 
@@ -114,6 +98,16 @@ struct elements elements_of_element(const struct element *element)
     if (!element_is_container(element))
         return (struct elements){0};
     return elements_of_bytes(element->data, element->size);
+}
+
+struct elements elements_of_buffer(const struct buffer *buffer)
+{
+    return elements_of_bytes(buffer->bytes, buffer->length);
+}
+
+void document_of_buffer(const struct buffer *buffer, bson_t *document)
+{
+    must(bson_init_static(document, buffer->bytes, buffer->length));
 }
 
 bool elements_next(struct elements *elements, struct element *element)
@@ -159,36 +153,24 @@ bool element_is_named(const struct element *element, const char *name, size_t le
     return element->name_length == length && memcmp(element->name, name, length) == 0;
 }
 
-/* Types that are a text with its length before it. The length in `value` leaves out the zero. */
+/* A text with its length before it, which counts the zero at its end. Three types keep it in
+ * bson_value_t in one way. */
 static void text_value(const struct element *element, bson_value_t *value)
 {
-    char *text = (char *)(uintptr_t)(element->data + 4);
-    uint32_t length = (uint32_t)read_int32(element->data) - 1;
-    switch ((int)element->type) {
-    case BSON_TYPE_UTF8:
-        value->value.v_utf8.str = text;
-        value->value.v_utf8.len = length;
-        break;
-    case BSON_TYPE_CODE:
-        value->value.v_code.code = text;
-        value->value.v_code.code_len = length;
-        break;
-    case BSON_TYPE_SYMBOL:
-        value->value.v_symbol.symbol = text;
-        value->value.v_symbol.len = length;
-        break;
-    case BSON_TYPE_DBPOINTER:
-        value->value.v_dbpointer.collection = text;
-        value->value.v_dbpointer.collection_len = length;
-        memcpy(value->value.v_dbpointer.oid.bytes, element->data + element->size - 12, 12);
-        break;
-    default: /* code with scope: total length, text with its length, document */
-        length = (uint32_t)read_int32(element->data + 4) - 1;
-        value->value.v_codewscope.code = text + 4;
-        value->value.v_codewscope.code_len = length;
-        value->value.v_codewscope.scope_data = (uint8_t *)text + 4 + length + 1;
-        value->value.v_codewscope.scope_len = (uint32_t)(element->size - 8 - length - 1);
-    }
+    static_assert(offsetof(bson_value_t, value.v_utf8.len) ==
+                          offsetof(bson_value_t, value.v_code.code_len) &&
+                      offsetof(bson_value_t, value.v_utf8.len) ==
+                          offsetof(bson_value_t, value.v_symbol.len),
+                  "string, code and symbol are alike in libbson's bson_value_t");
+    value->value.v_utf8.str = (char *)(uintptr_t)(element->data + 4);
+    value->value.v_utf8.len = (uint32_t)read_int32(element->data) - 1;
+}
+
+static void dbpointer_value(const struct element *element, bson_value_t *value)
+{
+    value->value.v_dbpointer.collection = (char *)(uintptr_t)(element->data + 4);
+    value->value.v_dbpointer.collection_len = (uint32_t)read_int32(element->data) - 1;
+    memcpy(value->value.v_dbpointer.oid.bytes, element->data + element->size - 12, 12);
 }
 
 static void binary_value(const struct element *element, bson_value_t *value)
@@ -242,12 +224,13 @@ void element_value(const struct element *element, bson_value_t *value)
     case BSON_TYPE_UTF8:
     case BSON_TYPE_CODE:
     case BSON_TYPE_SYMBOL:
-    case BSON_TYPE_DBPOINTER:
-    case BSON_TYPE_CODEWSCOPE:
         text_value(element, value);
         break;
-    default: /* the type says it all */
+    case BSON_TYPE_DBPOINTER:
+        dbpointer_value(element, value);
         break;
+    default: /* the type says it all; value_malformed() refuses code with scope */
+        must(element->type != BSON_TYPE_CODEWSCOPE);
     }
 }
 

@@ -11,6 +11,17 @@
 #include <bson/bson.h>
 #include <stdbool.h>
 
+/* What is known of a BSON type: its name in MongoDB's messages (NULL: no such type), its canonical
+ * rank, the size of its values: a number of bytes, or how it is found. A value that begins with its
+ * length has `beyond` bytes that the length does not count, and a least length. */
+struct element_type {
+    const char *name;
+    int8_t rank, size;
+    uint8_t beyond, length_least;
+};
+enum { SIZE_PREFIXED = -1, SIZE_TWO_TEXTS = -2 };
+extern const struct element_type element_types[256];
+
 /* One element, borrowed from its document: [start, data + size) are its bytes. */
 struct element {
     const uint8_t *start; /* the type byte */
@@ -31,6 +42,9 @@ struct elements {
 struct elements elements_of(const bson_t *document);
 struct elements elements_of_value(const bson_value_t *value);
 struct elements elements_of_element(const struct element *element);
+/* The elements of a document that was written into a buffer; that document, borrowed. */
+struct elements elements_of_buffer(const struct buffer *);
+void document_of_buffer(const struct buffer *, bson_t *document);
 
 /* Takes the next element; false at the end, and at bytes that are no element. */
 bool elements_next(struct elements *, struct element *element);

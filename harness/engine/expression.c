@@ -8,6 +8,7 @@
 
 #include "base.h"
 #include "expression_form.h"
+#include "path.h"
 #include <string.h>
 
 static const struct {
@@ -68,23 +69,6 @@ bool arguments_next(struct arguments *arguments, bson_value_t *value)
 
 /* Checking ------------------------------------------------------------------------------------- */
 
-/* The parts of a path behind "$" or "$$NAME."; empty text: there is none. */
-static bool check_parts(const char *path, struct failure *failure)
-{
-    for (;;) {
-        size_t length = strcspn(path, ".");
-        if (length == 0)
-            return failure_set(failure, FAILURE_FIELD_PATH_EMPTY,
-                               "FieldPath field names may not be empty strings.");
-        if (path[0] == '$')
-            return failure_set(failure, FAILURE_FIELD_PATH_DOLLAR,
-                               "FieldPath field names may not start with '$'.");
-        if (path[length] == '\0')
-            return true;
-        path += length + 1;
-    }
-}
-
 static bool is_variable(const char *text, size_t length, const char *name)
 {
     return strlen(name) == length && memcmp(text, name, length) == 0;
@@ -95,7 +79,7 @@ static bool check_text(const char *text, struct failure *failure)
     if (text[0] != '$')
         return true;
     if (text[1] != '$')
-        return check_parts(text + 1, failure);
+        return path_check(text + 1, failure);
     const char *name = text + 2;
     size_t length = strcspn(name, ".");
     if (is_variable(name, length, "CLUSTER_TIME"))
@@ -104,7 +88,7 @@ static bool check_text(const char *text, struct failure *failure)
         !is_variable(name, length, "CURRENT") && !is_variable(name, length, "REMOVE"))
         return failure_set(failure, FAILURE_UNDEFINED_VARIABLE, "Use of undefined variable: %.*s",
                            (int)length, name);
-    return name[length] == '\0' || check_parts(name + length + 1, failure);
+    return name[length] == '\0' || path_check(name + length + 1, failure);
 }
 
 static bool check_each(const bson_value_t *container, struct failure *failure)

@@ -291,13 +291,6 @@ OWN_FRAME static bool evaluate_comparison(const struct scope *scope, enum operat
     return fine;
 }
 
-/* A sum or difference under way. A date plus numbers is a date, a date minus a date a number. */
-struct sum {
-    bool is_date, is_double, is_long;
-    int64_t whole;    /* exact while nothing overflows */
-    long double real; /* the same and what is not whole */
-};
-
 static bool add_date(struct sum *sum, bool minus, struct failure *failure)
 {
     if (sum->is_date && !minus)
@@ -311,8 +304,8 @@ static bool add_date(struct sum *sum, bool minus, struct failure *failure)
     return true;
 }
 
-OWN_FRAME static bool add_value(struct sum *sum, const bson_value_t *value, bool minus,
-                                struct failure *failure)
+OWN_FRAME bool sum_add(struct sum *sum, const bson_value_t *value, bool minus,
+                       struct failure *failure)
 {
     int64_t whole = 0;
     switch ((int)value->value_type) {
@@ -347,8 +340,7 @@ OWN_FRAME static bool add_value(struct sum *sum, const bson_value_t *value, bool
     return true;
 }
 
-static bool give_sum(const struct sum *sum, struct expression_result *result,
-                     struct failure *failure)
+bool sum_give(const struct sum *sum, struct expression_result *result, struct failure *failure)
 {
     bson_value_t *value = &result->value;
     if (sum->is_date) {
@@ -387,13 +379,13 @@ OWN_FRAME static bool evaluate_sum(const struct scope *scope, enum operation ope
             result->value.value_type = BSON_TYPE_NULL;
             return true;
         }
-        bool fine = add_value(&sum, &result->value, minus, scope->failure);
+        bool fine = sum_add(&sum, &result->value, minus, scope->failure);
         expression_result_reset(result);
         if (!fine)
             return false;
         minus = operation == SUBTRACT;
     }
-    return give_sum(&sum, result, scope->failure);
+    return sum_give(&sum, result, scope->failure);
 }
 
 /* `result` is missing at the start, and again after a failure. */

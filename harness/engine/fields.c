@@ -6,42 +6,15 @@
 #include "fields.h"
 
 #include "base.h"
+#include "element.h"
 #include "value.h"
 #include <math.h>
 #include <string.h>
 
 const char *fields_type_name(bson_type_t type)
 {
-    static const struct {
-        int type;
-        const char *name;
-    } names[] = {
-        {BSON_TYPE_DOUBLE, "double"},
-        {BSON_TYPE_UTF8, "string"},
-        {BSON_TYPE_DOCUMENT, "object"},
-        {BSON_TYPE_ARRAY, "array"},
-        {BSON_TYPE_BINARY, "binData"},
-        {BSON_TYPE_UNDEFINED, "undefined"},
-        {BSON_TYPE_OID, "objectId"},
-        {BSON_TYPE_BOOL, "bool"},
-        {BSON_TYPE_DATE_TIME, "date"},
-        {BSON_TYPE_NULL, "null"},
-        {BSON_TYPE_REGEX, "regex"},
-        {BSON_TYPE_DBPOINTER, "dbPointer"},
-        {BSON_TYPE_CODE, "javascript"},
-        {BSON_TYPE_SYMBOL, "symbol"},
-        {BSON_TYPE_INT32, "int"},
-        {BSON_TYPE_TIMESTAMP, "timestamp"},
-        {BSON_TYPE_INT64, "long"},
-        {BSON_TYPE_DECIMAL128, "decimal"},
-        {BSON_TYPE_MINKEY, "minKey"},
-        {BSON_TYPE_MAXKEY, "maxKey"},
-        {BSON_TYPE_CODEWSCOPE, "javascriptWithScope"},
-    };
-    for (size_t i = 0; i < COUNT_OF(names); i++)
-        if (names[i].type == (int)type)
-            return names[i].name;
-    return "missing";
+    const char *name = element_types[type & 0xff].name;
+    return name != NULL ? name : "missing";
 }
 
 bool fields_integer(const bson_value_t *value, int64_t *number)

@@ -135,10 +135,8 @@ bool keys_append(struct buffer *buffer, const bson_value_t *value)
         append_number(buffer, value);
         return true;
     case BSON_TYPE_UTF8:
+    case BSON_TYPE_SYMBOL: /* kept alike: see text_value() of element.c */
         append_text(buffer, value->value.v_utf8.str, value->value.v_utf8.len);
-        return true;
-    case BSON_TYPE_SYMBOL:
-        append_text(buffer, value->value.v_symbol.symbol, value->value.v_symbol.len);
         return true;
     case BSON_TYPE_DOCUMENT:
         return append_elements(buffer, value->value.v_doc.data, value->value.v_doc.data_len, true);

@@ -10,7 +10,9 @@
 
 #include "base.h"
 #include "element.h"
+#include "path.h"
 #include "value.h"
+#include <stdlib.h>
 #include <string.h>
 
 /* Is it a number or a truth value? Tells whether it says "keep". */
@@ -22,38 +24,23 @@ static bool is_flag(const struct element *element, bool *keep)
     return value.value_type == BSON_TYPE_BOOL || value_is_number(&value);
 }
 
-static bool check_path(const char *path, struct failure *failure)
-{
-    for (const char *part = path;;) {
-        size_t length = strcspn(part, ".");
-        if (length == 0)
-            return failure_set(failure, FAILURE_FIELD_PATH_EMPTY,
-                               "FieldPath field names may not be empty strings.");
-        if (part[0] == '$' && part != path && length == 1)
-            return failure_set(failure, FAILURE_NOT_IMPLEMENTED,
-                               "positional projection is not implemented: '%s'", path);
-        if (part[0] == '$')
-            return failure_set(failure, FAILURE_FIELD_PATH_DOLLAR,
-                               "FieldPath field names may not start with '$'.");
-        if (part[length] == '\0')
-            return true;
-        part += length + 1;
-    }
-}
-
 /* Of all the paths behind this one, is one the same or a part of the other? */
-static bool check_collisions(struct elements behind, const struct element *path,
-                             struct failure *failure)
+static bool check_collisions(struct elements behind, const char *path, struct failure *failure)
 {
     struct element other;
-    while (elements_next(&behind, &other)) {
-        bool shorter = path->name_length < other.name_length;
-        size_t length = shorter ? path->name_length : other.name_length;
-        char next = shorter ? other.name[length] : path->name[length];
-        if (strncmp(path->name, other.name, length) == 0 && (next == '.' || next == '\0'))
+    while (elements_next(&behind, &other))
+        if (path_overlaps(path, other.name))
             return failure_set(failure, FAILURE_PATH_COLLISION, "Path collision at %s", other.name);
-    }
     return true;
+}
+
+static bool check_path(const char *path, struct failure *failure)
+{
+    const char *dollar = strstr(path, ".$");
+    if (dollar != NULL && (dollar[2] == '.' || dollar[2] == '\0'))
+        return failure_set(failure, FAILURE_NOT_IMPLEMENTED,
+                           "positional projection is not implemented: '%s'", path);
+    return path_check(path, failure);
 }
 
 bool project_check(const bson_t *projection, struct failure *failure)
@@ -62,7 +49,7 @@ bool project_check(const bson_t *projection, struct failure *failure)
     struct element path;
     bool keep, keeping = false, decided = false;
     while (elements_next(&paths, &path)) {
-        if (!check_path(path.name, failure) || !check_collisions(paths, &path, failure))
+        if (!check_path(path.name, failure) || !check_collisions(paths, path.name, failure))
             return false;
         if (!is_flag(&path, &keep))
             return failure_set(failure, FAILURE_NOT_IMPLEMENTED,
@@ -284,4 +271,29 @@ int sort_compare(const bson_t *sort, const bson_t *a, const bson_t *b)
             return order;
     }
     return 0;
+}
+
+/* A merge sort would be stable by itself; here pairs are ordered by place when keys are equal. */
+struct placed {
+    bson_t *document;
+    size_t place;
+};
+
+static int placed_compare(const void *a, const void *b, void *sort)
+{
+    const struct placed *left = a, *right = b;
+    int order = sort_compare(sort, left->document, right->document);
+    return order != 0 ? order : (left->place > right->place) - (left->place < right->place);
+}
+
+void sort_documents(const bson_t *sort, struct documents *documents)
+{
+    size_t count = documents->count;
+    struct placed *placed = x_calloc(count, sizeof *placed);
+    for (size_t i = 0; i < count; i++)
+        placed[i] = (struct placed){documents->items[i], i};
+    qsort_r(placed, count, sizeof *placed, placed_compare, (void *)(uintptr_t)sort);
+    for (size_t i = 0; i < count; i++)
+        documents->items[i] = placed[i].document;
+    free(placed);
 }

@@ -5,6 +5,7 @@
 #ifndef RACEBENCH_ENGINE_PROJECT_H
 #define RACEBENCH_ENGINE_PROJECT_H
 
+#include "cursor.h"
 #include "failure.h"
 #include <bson/bson.h>
 #include <stdbool.h>
@@ -24,5 +25,7 @@ bool sort_check(const bson_t *sort, struct failure *);
 /* < 0, 0 or > 0 as `a` comes before, with or after `b` under `sort`, which sort_check() accepted;
  * an array sorts by its least element ascending, its greatest descending; missing as null. */
 int sort_compare(const bson_t *sort, const bson_t *a, const bson_t *b);
+/* Sorts documents; equal ones keep their order. */
+void sort_documents(const bson_t *sort, struct documents *);
 
 #endif

@@ -6,6 +6,7 @@
 #include "query.h"
 
 #include "base.h"
+#include "dispatch.h"
 #include "keys.h"
 #include "match.h"
 #include <string.h>
@@ -78,6 +79,18 @@ bool query_visit(struct request *request, const struct query *query, query_visit
         store_scan(query->transaction, rows, (struct slice){NULL, 0}, match_row, &matcher);
     }
     return request->failure.code == FAILURE_NONE;
+}
+
+bool query_read(struct request *request, const bson_t *filter, query_visitor *visit, void *context)
+{
+    struct collection *collection = request_collection(request);
+    if (collection == NULL)
+        return true;
+    struct store_transaction *transaction = store_begin(catalog_store(collection->catalog));
+    struct query query = {collection, transaction, filter};
+    bool fine = query_visit(request, &query, visit, context);
+    store_rollback(transaction);
+    return fine;
 }
 
 bool query_check_hint(const struct collection *collection, const bson_value_t *hint,

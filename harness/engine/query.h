@@ -23,6 +23,10 @@ struct query {
 };
 bool query_visit(struct request *, const struct query *, query_visitor *, void *context);
 
+/* Visits the matching documents of the request's collection, as query_visit() does, in a
+ * transaction of its own. Nothing is there to visit when there is no such collection. */
+bool query_read(struct request *, const bson_t *filter, query_visitor *, void *context);
+
 /* Checks that a hint (a name or a key pattern; EOD: none) names an index that exists (else 2).
  * `collection` may be NULL. */
 bool query_check_hint(const struct collection *, const bson_value_t *hint, struct failure *);

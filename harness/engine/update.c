@@ -12,8 +12,8 @@
 
 #include "base.h"
 #include "fields.h"
+#include "pipeline.h"
 #include "update_change.h"
-#include "update_pipeline.h"
 #include "value.h"
 #include <stdlib.h>
 #include <string.h>
@@ -202,7 +202,7 @@ bool update_check(const bson_value_t *change, struct failure *failure)
 {
     struct changes changes;
     if (change->value_type == BSON_TYPE_ARRAY)
-        return pipeline_check(change, failure);
+        return pipeline_check(change, true, failure);
     if (change->value_type != BSON_TYPE_DOCUMENT)
         return failure_set(failure, FAILURE_FAILED_TO_PARSE,
                            "Update argument must be either an object or an array");
@@ -406,15 +406,12 @@ static bool apply_operators(const struct update *update, const bson_t *was, stru
 
 /* All forms ------------------------------------------------------------------------------------ */
 
-/* The replacement's fields, behind the _id that it names or, without one, the old _id. */
-static void apply_replacement(const bson_value_t *replacement, const bson_t *was,
-                              struct buffer *out)
+void update_put_id_first(struct elements fields, const bson_t *otherwise, struct buffer *out)
 {
-    struct elements fields = elements_of_value(replacement);
     struct element field;
     size_t begun = document_begin(out);
     if (elements_find(fields, "_id", 3, &field) ||
-        elements_find(elements_of(was), "_id", 3, &field))
+        elements_find(elements_of(otherwise), "_id", 3, &field))
         element_write(out, &field);
     while (elements_next(&fields, &field))
         if (!element_is_named(&field, "_id", 3))
@@ -422,19 +419,12 @@ static void apply_replacement(const bson_value_t *replacement, const bson_t *was
     document_end(out, begun);
 }
 
-/* Moves _id to the front, when something has put it behind other fields. */
-static void put_id_first(struct buffer *out)
+/* Operators leave _id where it was; an upsert's may have put it behind other fields. */
+static bool is_id_first(const struct buffer *out)
 {
-    struct elements fields = {out->bytes + 4, out->bytes + out->length - 1};
+    struct elements fields = elements_of_buffer(out);
     struct element id;
-    if (!elements_find(fields, "_id", 3, &id) || id.start == fields.at)
-        return;
-    size_t bytes = (size_t)(id.data - id.start) + id.size;
-    uint8_t *first = out->bytes + 4, *copy = x_malloc(bytes);
-    memcpy(copy, id.start, bytes);
-    memmove(first + bytes, first, (size_t)(id.start - first));
-    memcpy(first, copy, bytes);
-    free(copy);
+    return !elements_find(fields, "_id", 3, &id) || id.start == fields.at;
 }
 
 /* `is` is the new document; its _id, if any, is in front. */
@@ -461,8 +451,7 @@ static bool finish(const bson_t *was, struct buffer *out, bson_t *is, bool *chan
     if (out->length > DOCUMENT_BYTES_MAX)
         return failure_set(failure, FAILURE_OBJECT_TOO_LARGE,
                            "Resulting document after update is larger than %d", DOCUMENT_BYTES_MAX);
-    put_id_first(out);
-    must(bson_init_static(&view, out->bytes, out->length));
+    document_of_buffer(out, &view);
     if (!check_id(was, &view, failure))
         return false;
     *changed = view.len != was->len || memcmp(out->bytes, bson_get_data(was), view.len) != 0;
@@ -470,18 +459,36 @@ static bool finish(const bson_t *was, struct buffer *out, bson_t *is, bool *chan
     return true;
 }
 
+static bool apply_pipeline(const struct update *update, const bson_t *was, struct buffer *out,
+                           struct failure *failure)
+{
+    struct documents documents = {0};
+    documents_add(&documents, was);
+    bool fine = pipeline_run(update->change, &documents, update->now_ms, failure);
+    if (fine)
+        update_put_id_first(elements_of(documents.items[0]), was, out);
+    documents_release(&documents);
+    return fine;
+}
+
 bool update_apply(const struct update *update, const bson_t *was, bson_t *is, bool *changed,
                   struct failure *failure)
 {
-    struct buffer out = {0};
+    struct buffer out = {0}, unordered = {0};
     bool fine = true;
     if (update->change->value_type == BSON_TYPE_ARRAY)
-        fine = pipeline_apply(update, was, &out, failure);
+        fine = apply_pipeline(update, was, &out, failure);
     else if (update_is_replacement(update->change))
-        apply_replacement(update->change, was, &out);
+        update_put_id_first(elements_of_value(update->change), was, &out);
     else
         fine = apply_operators(update, was, &out, failure);
+    if (fine && !is_id_first(&out)) {
+        unordered = out;
+        out = (struct buffer){0};
+        update_put_id_first(elements_of_buffer(&unordered), was, &out);
+    }
     fine = fine && finish(was, &out, is, changed, failure);
     buffer_release(&out);
+    buffer_release(&unordered);
     return fine;
 }

@@ -7,6 +7,7 @@
 #ifndef RACEBENCH_ENGINE_UPDATE_H
 #define RACEBENCH_ENGINE_UPDATE_H
 
+#include "element.h"
 #include "failure.h"
 #include <bson/bson.h>
 #include <stdbool.h>
@@ -37,5 +38,9 @@ bool update_is_replacement(const bson_value_t *change);
  * after a refusal is undefined. */
 bool update_apply(const struct update *, const bson_t *was, bson_t *is, bool *changed,
                   struct failure *);
+
+/* Appends a document to `out`: _id first, the one among `fields` or else that of `otherwise` (none:
+ * none), then the other fields. */
+void update_put_id_first(struct elements fields, const bson_t *otherwise, struct buffer *out);
 
 #endif

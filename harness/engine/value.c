@@ -14,46 +14,7 @@
 
 int value_rank(bson_type_t type)
 {
-    switch (type) {
-    case BSON_TYPE_MINKEY:
-        return -1;
-    case BSON_TYPE_UNDEFINED:
-        return 0;
-    case BSON_TYPE_NULL:
-        return 5;
-    case BSON_TYPE_INT32:
-    case BSON_TYPE_INT64:
-    case BSON_TYPE_DOUBLE:
-    case BSON_TYPE_DECIMAL128:
-        return 10;
-    case BSON_TYPE_UTF8:
-    case BSON_TYPE_SYMBOL:
-        return 15;
-    case BSON_TYPE_DOCUMENT:
-        return 20;
-    case BSON_TYPE_ARRAY:
-        return 25;
-    case BSON_TYPE_BINARY:
-        return 30;
-    case BSON_TYPE_OID:
-        return 35;
-    case BSON_TYPE_BOOL:
-        return 40;
-    case BSON_TYPE_DATE_TIME:
-        return 45;
-    case BSON_TYPE_TIMESTAMP:
-        return 47;
-    case BSON_TYPE_REGEX:
-        return 50;
-    case BSON_TYPE_DBPOINTER:
-        return 55;
-    case BSON_TYPE_CODE:
-        return 60;
-    case BSON_TYPE_CODEWSCOPE:
-        return 65;
-    default:
-        return 127;
-    }
+    return element_types[type & 0xff].rank;
 }
 
 bool value_is_number(const bson_value_t *value)
@@ -191,13 +152,11 @@ static int compare_documents(const bson_value_t *a, const bson_value_t *b)
                            a->value_type == BSON_TYPE_DOCUMENT);
 }
 
+/* Strings, symbols and code: all are in v_utf8's way (see text_value() of element.c). */
 static int compare_text(const bson_value_t *a, const bson_value_t *b)
 {
-    bool a_symbol = a->value_type == BSON_TYPE_SYMBOL, b_symbol = b->value_type == BSON_TYPE_SYMBOL;
-    return compare_bytes(a_symbol ? a->value.v_symbol.symbol : a->value.v_utf8.str,
-                         a_symbol ? a->value.v_symbol.len : a->value.v_utf8.len,
-                         b_symbol ? b->value.v_symbol.symbol : b->value.v_utf8.str,
-                         b_symbol ? b->value.v_symbol.len : b->value.v_utf8.len);
+    return compare_bytes(a->value.v_utf8.str, a->value.v_utf8.len, b->value.v_utf8.str,
+                         b->value.v_utf8.len);
 }
 
 static int compare_binaries(const bson_value_t *a, const bson_value_t *b)
@@ -223,17 +182,6 @@ static int compare_rare(const bson_value_t *a, const bson_value_t *b)
             order = strcmp(a->value.v_dbpointer.collection, b->value.v_dbpointer.collection);
         return order != 0 ? order
                           : bson_oid_compare(&a->value.v_dbpointer.oid, &b->value.v_dbpointer.oid);
-    case BSON_TYPE_CODE:
-        return compare_bytes(a->value.v_code.code, a->value.v_code.code_len, b->value.v_code.code,
-                             b->value.v_code.code_len);
-    case BSON_TYPE_CODEWSCOPE:
-        order = compare_bytes(a->value.v_codewscope.code, a->value.v_codewscope.code_len,
-                              b->value.v_codewscope.code, b->value.v_codewscope.code_len);
-        return order != 0 ? order
-                          : compare_bytes(a->value.v_codewscope.scope_data,
-                                          a->value.v_codewscope.scope_len,
-                                          b->value.v_codewscope.scope_data,
-                                          b->value.v_codewscope.scope_len);
     default:
         return 0;
     }
@@ -248,6 +196,7 @@ int value_compare(const bson_value_t *a, const bson_value_t *b)
     case 10:
         return compare_numbers(a, b);
     case 15:
+    case 60:
         return compare_text(a, b);
     case 20:
     case 25:

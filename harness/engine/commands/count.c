@@ -39,18 +39,11 @@ static bool count_one(struct slice key, const bson_t *document, void *context)
 static bool run(struct request *request)
 {
     const struct arguments *arguments = request->arguments;
-    struct collection *collection = request_collection(request);
     int64_t count = 0, limit = arguments->limit;
-    bool fine = true;
     if (!match_check(&arguments->query, &request->failure) ||
-        !query_check_hint(collection, &arguments->hint, &request->failure))
+        !query_check_hint(request_collection(request), &arguments->hint, &request->failure))
         return false;
-    if (collection != NULL) {
-        struct store_transaction *transaction = store_begin(catalog_store(collection->catalog));
-        struct query query = {collection, transaction, &arguments->query};
-        fine = query_visit(request, &query, count_one, &count);
-        store_rollback(transaction);
-    }
+    bool fine = query_read(request, &arguments->query, count_one, &count);
     count = count > arguments->skip ? count - arguments->skip : 0;
     if (limit != 0 && limit > -INT32_MAX)
         limit = limit < 0 ? -limit : limit;

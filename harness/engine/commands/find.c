@@ -80,65 +80,32 @@ static bool gather(struct slice key, const bson_t *document, void *context)
     return true;
 }
 
-/* A merge sort would be stable by itself; here pairs are ordered by place when keys are equal. */
-struct placed {
-    const bson_t *document;
-    size_t place;
-};
-
-static int placed_compare(const void *a, const void *b, void *sort)
-{
-    const struct placed *left = a, *right = b;
-    int order = sort_compare(sort, left->document, right->document);
-    return order != 0 ? order : (left->place > right->place) - (left->place < right->place);
-}
-
 static void give_sorted(struct found *found)
 {
-    size_t count = found->sorted.count;
-    struct placed *placed = x_calloc(count, sizeof *placed);
-    for (size_t i = 0; i < count; i++)
-        placed[i] = (struct placed){found->sorted.items[i], i};
-    qsort_r(placed, count, sizeof *placed, placed_compare, (void *)&found->arguments->sort);
-    for (size_t i = 0; i < count && give(found, placed[i].document); i++)
+    sort_documents(&found->arguments->sort, &found->sorted);
+    for (size_t i = 0; i < found->sorted.count && give(found, found->sorted.items[i]); i++)
         ;
-    free(placed);
 }
 
 static bool run(struct request *request)
 {
     const struct arguments *arguments = request->arguments;
-    struct collection *collection = request_collection(request);
     struct found found = {.arguments = arguments,
                           .skip = arguments->skip,
                           .left = arguments->limit > 0 ? arguments->limit : -1};
-    bool sorted = !bson_empty(&arguments->sort), fine = true;
+    bool sorted = !bson_empty(&arguments->sort);
     if (!match_check(&arguments->filter, &request->failure) ||
         !project_check(&arguments->projection, &request->failure) ||
         !sort_check(&arguments->sort, &request->failure) ||
-        !query_check_hint(collection, &arguments->hint, &request->failure))
+        !query_check_hint(request_collection(request), &arguments->hint, &request->failure))
         return false;
     found.reply.batch_size = arguments->batch_size;
     found.reply.single = arguments->single;
     cursor_reply_begin(&found.reply, request->reply);
-    if (collection != NULL) {
-        struct store_transaction *transaction = store_begin(catalog_store(collection->catalog));
-        struct query query = {collection, transaction, &arguments->filter};
-        fine = query_visit(request, &query, sorted ? gather : give_found, &found);
-        if (fine && sorted)
-            give_sorted(&found);
-        store_rollback(transaction);
-    }
-    if (!fine) /* no cursor over half a result */
-        documents_release(&found.reply.rest);
-    if (collection != NULL) {
-        cursor_reply_end(&found.reply, request->reply, request->engine->cursors,
-                         collection->namespace);
-    } else {
-        char *namespace = request_namespace(request);
-        cursor_reply_end(&found.reply, request->reply, request->engine->cursors, namespace);
-        free(namespace);
-    }
+    bool fine = query_read(request, &arguments->filter, sorted ? gather : give_found, &found);
+    if (fine && sorted)
+        give_sorted(&found);
+    cursor_reply_end(&found.reply, request, fine);
     documents_release(&found.sorted);
     return fine;
 }

@@ -28,7 +28,7 @@ static const struct field fields[] = {
 
 struct listing {
     struct request *request;
-    struct cursor_reply reply;
+    struct documents found;
 };
 
 static void describe(const struct collection *collection, bool name_only, bson_t *description)
@@ -60,39 +60,20 @@ static bool list_one(struct collection *collection, void *context)
     bson_t description = BSON_INITIALIZER;
     describe(collection, arguments->name_only, &description);
     if (match(&arguments->filter, &description, request->now_ms, &request->failure))
-        cursor_reply_add(&listing->reply, &description);
+        documents_add(&listing->found, &description);
     bson_destroy(&description);
     return request->failure.code == FAILURE_NONE;
 }
 
-struct cursor_fields {
-    int64_t batch_size;
-};
-
-static const struct field cursor_table[] = {
-    {"batchSize", FIELD_COUNT, offsetof(struct cursor_fields, batch_size), false},
-    {NULL, FIELD_END, 0, false},
-};
-
 static bool run(struct request *request)
 {
     const struct arguments *arguments = request->arguments;
-    struct cursor_fields cursor = {.batch_size = CURSOR_FIRST_BATCH};
-    struct fields_reader reader = {cursor_table, "cursor", &cursor, 0};
     struct listing listing = {.request = request};
-    if (!match_check(&arguments->filter, &request->failure) ||
-        !fields_parse(&reader, &arguments->cursor, &request->failure))
+    if (!match_check(&arguments->filter, &request->failure))
         return false;
-    listing.reply.batch_size = cursor.batch_size;
-    request->collection = "$cmd.listCollections";
-    char *namespace = request_namespace(request);
-    cursor_reply_begin(&listing.reply, request->reply);
     bool fine = catalog_visit(request->engine->catalog, request->database, list_one, &listing);
-    if (!fine)
-        documents_release(&listing.reply.rest);
-    cursor_reply_end(&listing.reply, request->reply, request->engine->cursors, namespace);
-    free(namespace);
-    return fine;
+    request->collection = "$cmd.listCollections";
+    return cursor_reply_all(request, &arguments->cursor, &listing.found) && fine;
 }
 
 const struct command command_listCollections = {.name = "listCollections",
