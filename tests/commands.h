@@ -56,15 +56,58 @@ static inline int32_t int_at(const bson_t *document, const char *path)
     return (int32_t)bson_iter_as_int64(&found);
 }
 
+/* The store of engines under test is what RACEBENCH_TEST_STORE names (tests.cmake runs tests with a
+ * head line "stores: both" a second time). */
+static inline const char *store_name(void)
+{
+    const char *name = getenv("RACEBENCH_TEST_STORE");
+    return name != NULL ? name : "memory";
+}
+
+enum { ENGINES_MAX = 4 };
+
+/* Engines that are open, each with a folder of its own. */
+static inline struct open_engine {
+    struct engine *engine;
+    char *folder;
+} * open_engines(void)
+{
+    static struct open_engine all[ENGINES_MAX];
+    return all;
+}
+
+static inline struct engine *engine_open(struct engine_settings settings)
+{
+    struct open_engine *place = open_engines();
+    while (place->engine != NULL)
+        place++;
+    place->folder = make_private_folder("");
+    settings.store = store_name();
+    settings.folder = place->folder;
+    return place->engine = engine_new(&settings);
+}
+
+/* Ends the engine and all that it has stored. */
+static inline void engine_close(struct engine *engine)
+{
+    struct open_engine *place = open_engines();
+    while (place->engine != engine)
+        place++;
+    engine_free(engine);
+    remove_folder(place->folder);
+    free(place->folder);
+    place->engine = NULL;
+}
+
 static inline int engine_setup(void **state)
 {
-    *state = engine_new(&(struct engine_settings){.seed = 1});
+    *state = engine_open((struct engine_settings){.seed = 1});
     return 0;
 }
 
 static inline int engine_teardown(void **state)
 {
-    engine_free(*state);
+    engine_close(*state);
     return 0;
 }
 

@@ -3,6 +3,7 @@
  * commands: a table of commands and replies, run in order through engine_submit() in process, once
  * more on a fiber's stack, and the handshake. errmsg is only compared where a row gives it.
  * labels: engine
+ * stores: both
  */
 #include "commands.h"
 #include <pthread.h>

@@ -2,6 +2,7 @@
  *
  * cursor: batches by count and by size, getMore, killCursors, cursors of other collections.
  * labels: engine
+ * stores: both
  */
 #include "commands.h"
 

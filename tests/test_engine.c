@@ -3,6 +3,7 @@
  * engine: what stands before and around every command: the gate and what it counts as applied,
  * commands inside done(), generated ids, limits.
  * labels: engine
+ * stores: both
  */
 #include "commands.h"
 #include "gate.h"
@@ -33,10 +34,10 @@ static void test_generated_ids(void **state)
     (void)state;
     bson_t *replies[2];
     for (int i = 0; i < 2; i++) { /* the same seed generates the same ids, apart from the clock */
-        struct engine *engine = engine_new(&(struct engine_settings){.seed = 9});
+        struct engine *engine = engine_open((struct engine_settings){.seed = 9});
         bson_destroy(run(engine, "{'insert': 'c', 'documents': [{'a': 1}]}"));
         replies[i] = run(engine, "{'find': 'c'}");
-        engine_free(engine);
+        engine_close(engine);
     }
     for (int i = 0; i < 2; i++) {
         bson_iter_t iter, found;
@@ -80,7 +81,7 @@ static void test_gate(void **state)
         "'comment': 'w1.7'}";
     struct decision decision = {.action = GATE_PASS};
     struct gate *gate = gate_new(2, 0);
-    struct engine *engine = engine_new(&(struct engine_settings){.gate = gate});
+    struct engine *engine = engine_open((struct engine_settings){.gate = gate});
     gate_set_policy(gate, &policy, &decision);
 
     bson_t *reply = run(engine, update);
@@ -116,7 +117,7 @@ static void test_gate(void **state)
     bson_destroy(run(engine, "{'hello': 1}"));
     bson_destroy(run(engine, "{'nope': 1}"));
     assert_int_equal(gate_unattributed_count(gate), before + 3);
-    engine_free(engine);
+    engine_close(engine);
     gate_free(gate);
 }
 
@@ -124,7 +125,7 @@ static void test_applied(void **state)
 {
     (void)state;
     struct gate *gate = gate_new(1, 0);
-    struct engine *engine = engine_new(&(struct engine_settings){.gate = gate});
+    struct engine *engine = engine_open((struct engine_settings){.gate = gate});
     bson_destroy(run(engine, "{'insert': 'c', 'documents': [{'_id': 1, 'n': 2}]}"));
     /* What counts as applied: documents that changed. */
     static const struct {
@@ -153,7 +154,7 @@ static void test_applied(void **state)
         bson_destroy(run(engine, writes[i].command));
         assert_int_equal(gate_applied_count(gate, "c", 0, writes[i].operation), writes[i].applied);
     }
-    engine_free(engine);
+    engine_close(engine);
     gate_free(gate);
 }
 
@@ -184,7 +185,7 @@ static void test_nested(void **state)
 static void test_names(void **state)
 {
     assert_string_equal(engine_name(*state), "embedded");
-    assert_string_equal(engine_store(*state), "memory");
+    assert_string_equal(engine_store(*state), store_name());
     assert_string_equal(engine_persona(*state), "standalone");
     assert_string_equal(engine_version(), "6.0.0");
 }

@@ -1,5 +1,7 @@
 # One binary per tests/test_NAME.c (cmocka, one group each), one ctest entry per tests/cli/*.bats.
 # A test's labels come from a line "labels: unit engine" in its head comment; the default is unit.
+# A line "stores: both" runs the test a second time as NAME_wiredtiger, with
+# RACEBENCH_TEST_STORE=wiredtiger in the environment.
 # A line "runs: program" in the head makes the test depend on the racebench binary, whose path it
 # finds in the environment variable RACEBENCH_BINARY.
 file(GLOB TESTS CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/test_*.c)
@@ -17,6 +19,12 @@ foreach(file IN LISTS TESTS)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 600
     ENVIRONMENT "RACEBENCH_BINARY=$<TARGET_FILE:racebench>;RACEBENCH_SOURCE=${CMAKE_SOURCE_DIR};MONGOC_DISABLE_SHM=1")
+  file(STRINGS ${file} both LIMIT_COUNT 20 REGEX "stores: both")
+  if(both AND WIREDTIGER_FOUND)
+    add_test(NAME ${name}_wiredtiger COMMAND ${name})
+    set_tests_properties(${name}_wiredtiger PROPERTIES LABELS "${labels}" TIMEOUT 600
+      ENVIRONMENT "RACEBENCH_TEST_STORE=wiredtiger;MONGOC_DISABLE_SHM=1")
+  endif()
 endforeach()
 
 find_program(BATS bats)

@@ -3,6 +3,10 @@
  * catalog: see catalog.h. Collections are hashed by namespace; uthash keeps the order of creation.
  * Tables of the store are named "c <namespace>" and "i <namespace> <index>": a blank cannot be part
  * of a database's name, so that no two of them meet.
+ *
+ * The table "catalog" has a row for each collection: {indexes: [{name, key, unique}]} under its
+ * namespace. A row is written after the tables that it speaks of are complete, and deleted before
+ * they go: after a crash a row can be trusted, and tables of which no row speaks are left-overs.
  */
 #include "catalog.h"
 
@@ -13,15 +17,9 @@
 
 struct catalog {
     struct store *store;
+    struct store_table *rows;       /* one for each collection */
     struct collection *collections; /* by namespace */
 };
-
-struct catalog *catalog_new(struct store *store)
-{
-    struct catalog *catalog = x_calloc(1, sizeof *catalog);
-    catalog->store = store;
-    return catalog;
-}
 
 static void index_release(struct index *index)
 {
@@ -73,20 +71,68 @@ struct collection *catalog_find(const struct catalog *catalog, const char *datab
     return found;
 }
 
+static struct slice namespace_key(const struct collection *collection)
+{
+    return (struct slice){(const uint8_t *)collection->namespace, strlen(collection->namespace)};
+}
+
+/* Writes the collection's row; the open transactions of others have no part in it. */
+static void collection_save(const struct collection *collection)
+{
+    struct catalog *catalog = collection->catalog;
+    bson_t row = BSON_INITIALIZER, indexes, item;
+    bson_append_array_begin(&row, "indexes", -1, &indexes);
+    for (size_t i = 0; i < collection->index_count; i++) {
+        const struct index *index = &collection->indexes[i];
+        char text[16];
+        const char *number;
+        bson_uint32_to_string((uint32_t)i, &number, text, sizeof text);
+        bson_append_document_begin(&indexes, number, -1, &item);
+        bson_append_utf8(&item, "name", -1, index->name, -1);
+        bson_append_document(&item, "key", -1, index->key);
+        bson_append_bool(&item, "unique", -1, index->unique);
+        bson_append_document_end(&indexes, &item);
+    }
+    bson_append_array_end(&row, &indexes);
+    struct store_transaction *transaction = store_begin(catalog->store);
+    must(store_put(transaction, catalog->rows, namespace_key(collection),
+                   (struct slice){bson_get_data(&row), row.len}) == STORE_DONE);
+    must(store_commit(transaction) == STORE_DONE);
+    bson_destroy(&row);
+}
+
+static void collection_forget(const struct collection *collection)
+{
+    struct store_transaction *transaction = store_begin(collection->catalog->store);
+    must(store_delete(transaction, collection->catalog->rows, namespace_key(collection)) ==
+         STORE_DONE);
+    must(store_commit(transaction) == STORE_DONE);
+}
+
+/* A collection without indexes, whose name begins after `database_bytes` and a dot. `namespace` is
+ * its own from now on. */
+static struct collection *collection_add(struct catalog *catalog, char *namespace,
+                                         size_t database_bytes)
+{
+    struct collection *collection = x_calloc(1, sizeof *collection);
+    collection->catalog = catalog;
+    collection->namespace = namespace;
+    collection->name = namespace + database_bytes + 1;
+    char *table = x_format("c %s", namespace);
+    collection->rows = store_table_open(catalog->store, table);
+    free(table);
+    HASH_ADD_KEYPTR(hh, catalog->collections, collection->namespace, strlen(collection->namespace),
+                    collection);
+    return collection;
+}
+
 struct collection *catalog_open(struct catalog *catalog, const char *database, const char *name)
 {
     struct collection *collection = catalog_find(catalog, database, name);
     if (collection != NULL)
         return collection;
-    collection = x_calloc(1, sizeof *collection);
-    collection->catalog = catalog;
-    collection->namespace = x_format("%s.%s", database, name);
-    collection->name = collection->namespace + strlen(database) + 1;
-    char *table = x_format("c %s", collection->namespace);
-    collection->rows = store_table_open(catalog->store, table);
-    free(table);
-    HASH_ADD_KEYPTR(hh, catalog->collections, collection->namespace, strlen(collection->namespace),
-                    collection);
+    collection = collection_add(catalog, x_format("%s.%s", database, name), strlen(database));
+    collection_save(collection);
     return collection;
 }
 
@@ -96,6 +142,7 @@ bool catalog_drop(struct collection *collection, struct failure *failure)
     if (store_table_written(catalog->store, collection->rows))
         return failure_set(failure, FAILURE_WRITE_CONFLICT, "a transaction has written to %s",
                            collection->namespace);
+    collection_forget(collection);
     store_table_drop(catalog->store, collection->rows);
     for (size_t i = 0; i < collection->index_count; i++)
         if (collection->indexes[i].unique) /* nobody writes entries without writing rows */
@@ -148,24 +195,98 @@ struct index *collection_index_on(const struct collection *collection, const bso
     return NULL;
 }
 
+static void open_entries(const struct collection *collection, struct index *index)
+{
+    char *table = x_format("i %s %s", collection->namespace, index->name);
+    index->entries = store_table_open(collection->catalog->store, table);
+    free(table);
+}
+
+static void index_append(struct collection *collection, const struct index *index)
+{
+    size_t place = array_grow((void **)&collection->indexes, &collection->index_count,
+                              &collection->index_capacity, sizeof *index);
+    collection->indexes[place] = *index;
+    collection->unique_count += index->unique;
+}
+
 bool collection_index_add(struct collection *collection, const char *name, const bson_t *key,
                           bool unique, struct failure *failure)
 {
     struct store *store = collection->catalog->store;
     struct index index = {.name = x_strdup(name), .key = bson_copy(key), .unique = unique};
     if (unique) {
-        char *table = x_format("i %s %s", collection->namespace, name);
-        index.entries = store_table_open(store, table);
-        free(table);
+        open_entries(collection, &index);
         if (!rows_build_index(collection, &index, failure)) {
             store_table_drop(store, index.entries);
             index_release(&index);
             return false;
         }
-        collection->unique_count++;
     }
-    size_t place = array_grow((void **)&collection->indexes, &collection->index_count,
-                              &collection->index_capacity, sizeof index);
-    collection->indexes[place] = index;
+    index_append(collection, &index);
+    collection_save(collection);
     return true;
+}
+
+/* Reading the catalog of an earlier run. ------------------------------------------------------- */
+
+static void load_index(struct collection *collection, const bson_iter_t *item)
+{
+    bson_iter_t iter;
+    const uint8_t *bytes = NULL;
+    uint32_t length = 0;
+    bson_t key;
+    struct index index = {.unique = false};
+    must(bson_iter_recurse(item, &iter) && bson_iter_find(&iter, "name"));
+    index.name = x_strdup(bson_iter_utf8(&iter, NULL));
+    must(bson_iter_find(&iter, "key"));
+    bson_iter_document(&iter, &length, &bytes);
+    must(bson_init_static(&key, bytes, length));
+    index.key = bson_copy(&key);
+    must(bson_iter_find(&iter, "unique"));
+    index.unique = bson_iter_bool(&iter);
+    if (index.unique)
+        open_entries(collection, &index);
+    index_append(collection, &index);
+}
+
+static bool load_collection(struct slice key, struct slice value, void *context)
+{
+    bson_t row;
+    bson_iter_t iter, item;
+    char *namespace = x_strndup((const char *)key.bytes, key.length);
+    struct collection *collection = collection_add(context, namespace, strcspn(namespace, "."));
+    must(bson_init_static(&row, value.bytes, value.length));
+    must(bson_iter_init_find(&iter, &row, "indexes") && bson_iter_recurse(&iter, &item));
+    while (bson_iter_next(&item))
+        load_index(collection, &item);
+    return true;
+}
+
+static void drop_left_over(struct store_table *table, const char *name, void *context)
+{
+    const struct catalog *catalog = context;
+    if (strncmp(name, "c ", 2) != 0 && strncmp(name, "i ", 2) != 0)
+        return;
+    for (const struct collection *collection = catalog->collections; collection != NULL;
+         collection = collection->hh.next) {
+        if (collection->rows == table)
+            return;
+        for (size_t i = 0; i < collection->index_count; i++)
+            if (collection->indexes[i].entries == table)
+                return;
+    }
+    store_table_drop(catalog->store, table);
+}
+
+struct catalog *catalog_new(struct store *store)
+{
+    struct catalog *catalog = x_calloc(1, sizeof *catalog);
+    catalog->store = store;
+    catalog->rows = store_table_open(store, "catalog");
+    struct store_transaction *transaction = store_begin(store);
+    store_scan(transaction, catalog->rows, (struct slice){NULL, 0}, load_collection, catalog);
+    store_rollback(transaction);
+    store_tables_visit(store, drop_left_over, catalog);
+    return catalog;
 }

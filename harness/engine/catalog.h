@@ -3,7 +3,8 @@
  * catalog: which databases, collections and indexes there are. A database exists while it has a
  * collection. A collection's rows are one table of the store; each unique index has a table of
  * entries; a plain index is only remembered, because collections here are small and a scan is
- * honest. The catalog owns the store. Creating and dropping are immediate and in no transaction.
+ * honest. The catalog owns the store and is kept in it: a store that keeps its rows is opened
+ * again with all its collections. Creating and dropping are immediate and in no transaction.
  */
 #ifndef RACEBENCH_ENGINE_CATALOG_H
 #define RACEBENCH_ENGINE_CATALOG_H
@@ -34,7 +35,8 @@ struct collection {
     size_t unique_count; /* how many of them are unique */
 };
 
-/* A catalog over an open store, which it owns. Free with catalog_free(). */
+/* The catalog of an open store, which it owns from now on: reads what an earlier run has left, and
+ * drops the tables that a crash left half made. Free with catalog_free(). */
 struct catalog *catalog_new(struct store *);
 void catalog_free(struct catalog *);
 struct store *catalog_store(const struct catalog *);
@@ -49,7 +51,7 @@ bool catalog_drop(struct collection *, struct failure *);
 
 /* Called for each collection; return false to stop. The one visited may be dropped. */
 typedef bool catalog_visitor(struct collection *, void *context);
-/* Visits the collections of a database in the order of their creation. */
+/* Visits the collections of a database. */
 bool catalog_visit(struct catalog *, const char *database, catalog_visitor *, void *context);
 
 /* The collection's index of that name or of that key pattern, or NULL. The one on _id is not among
