@@ -63,7 +63,7 @@ working() {
 
 @test "at two processes these lose updates" {
     for strategy in naive live_object file_naive; do
-        run racebench -s "$strategy"
+        run racebench -s "$strategy" -n 8000
         echo "$output"
         [ "$status" -eq 1 ]
         [[ $output == *"loses updates"* ]]
@@ -109,7 +109,8 @@ working() {
     run racebench -s occ --uri "$uri" --hazard crash:times=3,pause:100ms:times=2
     echo "$output"
     held=$status
-    run racebench -s live_object --uri "$uri"
+    run racebench -s live_object -n 4000 --uri "$uri"
+    echo "$output"
     broken=$status
     run racebench -s occ --uri "$uri" --hazard lost_reply
     kill "$server"
