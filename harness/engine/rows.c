@@ -11,6 +11,7 @@
 #include "keys.h"
 #include "value.h"
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ static struct slice document_slice(const bson_t *document)
 static char *value_text(const bson_value_t *value)
 {
     char id[25];
+    double number;
     switch ((int)value->value_type) {
     case BSON_TYPE_UTF8:
         return x_format("\"%.100s\"", value->value.v_utf8.str);
@@ -39,9 +41,8 @@ static char *value_text(const bson_value_t *value)
     case BSON_TYPE_INT64:
         return x_format("%" PRId64, value->value.v_int64);
     case BSON_TYPE_DOUBLE:
-        return x_format("%.17g%s", value->value.v_double,
-                        value->value.v_double == (double)(int32_t)value->value.v_double ? ".0"
-                                                                                        : "");
+        number = value->value.v_double;
+        return x_format("%.17g%s", number, number == trunc(number) && isfinite(number) ? ".0" : "");
     case BSON_TYPE_BOOL:
         return x_strdup(value->value.v_bool ? "true" : "false");
     case BSON_TYPE_NULL:
