@@ -66,7 +66,7 @@ bool session_step(struct session *session, enum step_kind kind, const char *targ
     if (!may_go_on(session))
         return false;
     if (kind > STEP_OTHER_COMMAND || !crew->gate_sees_commands) {
-        struct step step = {session->worker, session->operation_count - 1, kind, target};
+        struct step step = {session->worker, session->operation_count - 1, kind, target, 0};
         gate_arrive(crew->gate, &step);
     }
     return true;

@@ -86,10 +86,10 @@ bool query_read(struct request *request, const bson_t *filter, query_visitor *vi
     struct collection *collection = request_collection(request);
     if (collection == NULL)
         return true;
-    struct store_transaction *transaction = store_begin(catalog_store(collection->catalog));
+    struct store_transaction *transaction = request_begin(request);
     struct query query = {collection, transaction, filter};
     bool fine = query_visit(request, &query, visit, context);
-    store_rollback(transaction);
+    request_end(request, transaction);
     return fine;
 }
 
