@@ -81,39 +81,37 @@ static void append_image(const struct request *request, const bson_t *image)
 static bool run(struct request *request)
 {
     const struct arguments *arguments = request->arguments;
-    struct write_outcome outcome = {0};
+    struct collection *collection = request_collection(request);
+    struct write_outcome outcome;
     bson_t last;
     bson_iter_t id;
-    if (!check(request, request_collection(request)))
+    if (!check(request, collection))
         return false;
     struct write write = {.filter = &arguments->query,
                           .sort = bson_empty(&arguments->sort) ? NULL : &arguments->sort,
                           .change = arguments->remove ? NULL : &arguments->change,
                           .upsert = arguments->upsert,
-                          .keep = arguments->new_image ? KEEP_IS : KEEP_WAS};
-    if (!write_modify(request, &write, &outcome))
+                          .keep_was = !arguments->new_image};
+    if (!write_modify(request, &collection, &write, &outcome))
         return false;
+    const bson_t *image = request->engine->image;
     bson_append_document_begin(request->reply, "lastErrorObject", 15, &last);
     bson_append_int32(&last, "n", 1, outcome.matched > 0 || outcome.upserted);
     if (!arguments->remove)
         bson_append_bool(&last, "updatedExisting", 15, outcome.matched > 0);
-    if (outcome.upserted && bson_iter_init_find(&id, request->engine->image, "_id"))
+    if (outcome.upserted && bson_iter_init_find(&id, image, "_id"))
         bson_append_iter(&last, "upserted", 8, &id);
     bson_append_document_end(request->reply, &last);
-    append_image(request, outcome.image);
-    if (outcome.retried) {
-        bson_append_int32(request->reply, "retriedStmtId", -1, (int32_t)request->statement);
-    } else {
-        request_applied(request, outcome.modified + outcome.upserted);
-    }
+    bool has_new = arguments->new_image && (outcome.matched > 0 || outcome.upserted);
+    append_image(request, has_new ? image : outcome.was);
+    request_applied(request, outcome.modified + outcome.upserted);
     write_outcome_reset(&outcome);
     return true;
 }
 
 const struct command command_findAndModify = {.name = "findAndModify",
                                               .alias = "findandmodify",
-                                              .flags = COMMAND_COLLECTION | COMMAND_WRITES |
-                                                       COMMAND_RETRYABLE | COMMAND_INSIDE,
+                                              .flags = COMMAND_COLLECTION | COMMAND_WRITES,
                                               .fields = fields,
                                               .arguments_bytes = sizeof(struct arguments),
                                               .run = run};
