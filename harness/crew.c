@@ -32,18 +32,28 @@ static int64_t share(const struct cell *cell, int32_t worker)
     return cell->ops / cell->workers + (worker < cell->ops % cell->workers ? 1 : 0);
 }
 
-static void init_session(struct crew *crew, int32_t worker)
+int32_t crew_process_of(const struct cell *cell, int32_t worker)
+{
+    return worker % cell->instances % cell->processes;
+}
+
+static void init_session(struct crew *crew, struct session *session, const struct crew_share *part)
 {
     const struct cell *cell = crew->cell;
-    struct session *session = &crew->sessions[worker];
+    int32_t worker = part->worker;
     session->crew = crew;
     session->worker = worker;
     session->instance = &crew->instances[worker % cell->instances];
     session->strategy_index = worker / cell->instances % cell->strategy_count;
     session->strategy = cell->strategy[session->strategy_index];
-    session->operations_left = share(cell, worker);
+    session->operations_left = part->operations_left;
+    session->operation_count = part->operation_count;
+    session->token_count = part->token_count;
     session->first_ns = session->last_ns = -1;
-    random_seed(&session->random, random_mix(cell->seed, (uint64_t)worker + 1));
+    uint64_t seed = random_mix(cell->seed, (uint64_t)worker + 1);
+    if (part->operation_count > 0) /* not once more what a dead process drew */
+        seed = random_mix(seed, (uint64_t)part->operation_count);
+    random_seed(&session->random, seed);
     history_init(&session->history);
     atomic_init(&session->progress, 0);
     session->latencies = crew->latencies;
@@ -58,7 +68,8 @@ void crew_init(struct crew *crew, const struct cell *cell, const struct transpor
 {
     crew->cell = cell;
     crew->transport = transport;
-    crew->count = cell->workers;
+    if (crew->shares == NULL)
+        crew->count = cell->workers;
     atomic_init(&crew->stop, false);
     atomic_init(&crew->abandon, false);
     crew->instances = x_calloc((size_t)cell->instances, sizeof(*crew->instances));
@@ -68,16 +79,18 @@ void crew_init(struct crew *crew, const struct cell *cell, const struct transpor
         must(uv_mutex_init(&crew->instances[i].mutex) == 0);
         for (int s = 0; s < cell->strategy_count; s++)
             crew->instances[i].guarded |= cell->strategy[s]->setup != NULL;
-        if ((cell->hazards & HAZARD_BIT(crash)) != 0)
+        if ((cell->hazards & HAZARD_BIT(crash)) != 0 && cell->processes == 1)
             crew->instances[i].guarded = true; /* its death is shared as well */
     }
     if (cell->transport == TRANSPORT_DIRECT) {
         crew->latencies = x_calloc(1, sizeof(*crew->latencies));
         latencies_init(crew->latencies);
     }
-    crew->sessions = x_calloc((size_t)cell->workers, sizeof(*crew->sessions));
-    for (int32_t w = 0; w < cell->workers; w++)
-        init_session(crew, w);
+    crew->sessions = x_calloc((size_t)crew->count, sizeof(*crew->sessions));
+    for (int32_t w = 0; w < crew->count; w++) {
+        struct crew_share whole = {.worker = w, .operations_left = share(cell, w)};
+        init_session(crew, &crew->sessions[w], crew->shares != NULL ? &crew->shares[w] : &whole);
+    }
 }
 
 void crew_free(struct crew *crew)
@@ -200,6 +213,8 @@ void crew_work(struct session *session)
     struct instance *instance = session->instance;
     cell->scenario->work(session, cell);
     session_forget(session);
+    if (session->crew->witness != NULL)
+        session->crew->witness->ended(session);
     if (atomic_fetch_sub(&instance->working, 1) > 1)
         return;
     const struct waiting_table *waiting = session->crew->transport->waiting;

@@ -51,7 +51,8 @@ struct step {
     int32_t worker;    /* STEP_NOBODY: the harness, a monitor, a stranger */
     int64_t operation; /* number within the worker, from 0 */
     enum step_kind kind;
-    const char *target; /* collection or file, or "" */
+    const char *target;  /* collection or file, or "" */
+    uint64_t resend_key; /* the same for a command that the driver sends again, 0: it cannot be */
 };
 
 /* What becomes of a step. */
@@ -60,6 +61,16 @@ enum gate_action {
     GATE_CLOSE_BEFORE, /* close the connection; the command is not run */
     GATE_CLOSE_AFTER,  /* run the command, then close the connection without a reply */
     GATE_ERROR,        /* answer with an error code; the command is not run */
+};
+
+/* The whole of a decision: what the gate says, or a fail point of the engine, which stands behind
+ * the gate and strikes by the same means. */
+struct gate_order {
+    enum gate_action action;
+    int32_t code;     /* of GATE_ERROR */
+    int64_t delay_ms; /* first wait so long, whatever the action */
+    bson_t *labels;   /* error labels instead of the usual ones, or NULL; the receiver's */
+    bson_t *concern;  /* writeConcernError beside the reply, or NULL; the receiver's */
 };
 
 /* A policy decides for the gate; hazards and explore bring one each. NULL hooks let pass. */

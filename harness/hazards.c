@@ -17,14 +17,12 @@ enum { TIMES_DEFAULT = 10, PERIOD_DEFAULT = 200, DELAY_DEFAULT_MS = 50 };
 struct strike {
     int64_t period, offset;
     int64_t times;
-    atomic_llong occasions, hits;
 };
 
 struct hazards {
     const struct cell *cell;
     struct strike strikes[HAZARD_COUNT];
-    atomic_int position;  /* of the next strike within an operation */
-    atomic_int steps_max; /* most steps that an operation has had so far */
+    struct hazard_tally *tally, own;
 };
 
 static const struct {
@@ -81,6 +79,10 @@ const char *hazards_obstacle(const struct cell *cell)
         return "it does nothing when the application starts, so 'boot' changes nothing";
     if ((cell->hazards & HAZARD_BIT(skew)) != 0 && cell->instances < 2)
         return "one instance has one clock; 'skew' needs --instances 2 or more";
+    if ((cell->hazards & HAZARD_BIT(crash)) != 0 && cell->processes > 1 &&
+        !cell->scenario->restarts)
+        return "its workers remember what they have done, and a new process does not; leave out "
+               "--processes";
     if ((cell->hazards & (HAZARD_BIT(duplicates) | HAZARD_BIT(reordering))) != 0 &&
         strcmp(cell->scenario->name, "ticket_events") != 0)
         return "it delivers no messages that could be duplicated or reordered";
@@ -92,10 +94,11 @@ static bool planned(const struct hazards *hazards, enum hazard_index index)
     return (hazards->cell->hazards & (1u << index)) != 0;
 }
 
-struct hazards *hazards_new(const struct cell *cell)
+struct hazards *hazards_new(const struct cell *cell, struct hazard_tally *shared)
 {
     struct hazards *hazards = x_calloc(1, sizeof(*hazards));
     hazards->cell = cell;
+    hazards->tally = shared != NULL ? shared : &hazards->own;
     for (int i = 0; i < HAZARD_COUNT; i++) {
         struct strike *strike = &hazards->strikes[i];
         strike->times = cell->hazard[i].times > 0 ? cell->hazard[i].times : TIMES_DEFAULT;
@@ -107,7 +110,7 @@ struct hazards *hazards_new(const struct cell *cell)
     }
     /* like the number of instances it is a state, whether anybody looks at the clock or not */
     if (planned(hazards, HAZARD_INDEX_skew))
-        atomic_store(&hazards->strikes[HAZARD_INDEX_skew].hits, cell->instances / 2);
+        atomic_store(&hazards->tally->hits[HAZARD_INDEX_skew], cell->instances / 2);
     return hazards;
 }
 
@@ -118,17 +121,18 @@ void hazards_free(struct hazards *hazards)
 
 bool hazards_strike(struct hazards *hazards, enum hazard_index index)
 {
-    struct strike *strike = &hazards->strikes[index];
-    if (!planned(hazards, index) || atomic_load(&strike->hits) >= strike->times ||
-        atomic_fetch_add(&strike->occasions, 1) % strike->period != strike->offset)
+    const struct strike *strike = &hazards->strikes[index];
+    struct hazard_tally *tally = hazards->tally;
+    if (!planned(hazards, index) || atomic_load(&tally->hits[index]) >= strike->times ||
+        atomic_fetch_add(&tally->occasions[index], 1) % strike->period != strike->offset)
         return false;
-    atomic_fetch_add(&strike->hits, 1);
+    atomic_fetch_add(&tally->hits[index], 1);
     return true;
 }
 
 int64_t hazards_hits(const struct hazards *hazards, enum hazard_index index)
 {
-    return atomic_load(&hazards->strikes[index].hits);
+    return atomic_load(&hazards->tally->hits[index]);
 }
 
 /* At the gate -------------------------------------------------------------------------------- */
@@ -158,7 +162,7 @@ static bool choose(struct hazards *hazards, enum hazard_index index)
 {
     bool chosen = hazards_strike(hazards, index);
     if (chosen)
-        atomic_fetch_sub(&hazards->strikes[index].hits, 1);
+        atomic_fetch_sub(&hazards->tally->hits[index], 1);
     return chosen;
 }
 
@@ -169,9 +173,10 @@ void hazards_begin(struct hazards *hazards, struct session *session)
     for (size_t i = 0; i < COUNT_OF(at_workers) && session->doom == HAZARD_INDEX_none; i++) {
         if (!choose(hazards, at_workers[i]))
             continue;
-        int steps = atomic_load(&hazards->steps_max);
+        int steps = atomic_load(&hazards->tally->steps_max);
         session->doom = at_workers[i];
-        session->doom_step = atomic_fetch_add(&hazards->position, 1) % (steps > 0 ? steps : 1);
+        session->doom_step =
+            atomic_fetch_add(&hazards->tally->position, 1) % (steps > 0 ? steps : 1);
     }
 }
 
@@ -179,8 +184,8 @@ void hazards_begin(struct hazards *hazards, struct session *session)
  * waits until the worker is one. */
 static void note_steps(struct hazards *hazards, struct session *session)
 {
-    if (session->steps > atomic_load(&hazards->steps_max))
-        atomic_store(&hazards->steps_max, session->steps);
+    if (session->steps > atomic_load(&hazards->tally->steps_max))
+        atomic_store(&hazards->tally->steps_max, session->steps);
     session->steps = 0;
     session->steps_attempt = session->attempts;
 }
@@ -192,7 +197,12 @@ void hazards_end(struct hazards *hazards, struct session *session)
         session->doom_step--; /* what has not come yet: few attempts may get that far */
 }
 
-static int64_t doom_us(const struct hazards *hazards, enum hazard_index index)
+void hazards_struck(struct hazards *hazards, enum hazard_index index)
+{
+    atomic_fetch_add(&hazards->tally->hits[index], 1);
+}
+
+int64_t hazards_time_us(const struct hazards *hazards, enum hazard_index index)
 {
     int64_t amount_us = hazards->cell->hazard[index].amount;
     if (amount_us > 0)
@@ -220,14 +230,18 @@ bool hazards_step(struct hazards *hazards, struct session *session, enum step_ki
     if (doom != HAZARD_INDEX_crash && !is_long(kind))
         return true; /* just before the next one */
     session->doom = HAZARD_INDEX_none;
-    atomic_fetch_add(&hazards->strikes[doom].hits, 1);
+    if (session->crew->witness != NULL && doom != HAZARD_INDEX_delay) {
+        session->crew->witness->struck(session, doom); /* its process, from outside */
+        return true;
+    }
+    hazards_struck(hazards, doom);
     if (doom == HAZARD_INDEX_crash) {
         crew_crash(session);
         return false;
     }
     const struct transport_table *transport = session->crew->transport;
     transport->waiting->leave(session);
-    transport->clock->sleep_us(session, doom_us(hazards, doom));
+    transport->clock->sleep_us(session, hazards_time_us(hazards, doom));
     transport->waiting->enter(session);
     return true;
 }

@@ -13,6 +13,8 @@
 #include "gate.h"
 #include "strategy.h"
 
+#include <stdatomic.h>
+
 struct session;
 struct hazards; /* opaque: hazards.c */
 
@@ -28,8 +30,17 @@ const char *hazard_help(enum hazard_index);
  * keeps its documents in files, past the gate"; NULL when each has one. Static text. */
 const char *hazards_obstacle(const struct cell *);
 
-/* The hazards of a cell, from its settings; free with hazards_free(). */
-struct hazards *hazards_new(const struct cell *);
+/* What counts occasions and hits. Of a cell in several processes it lies in memory that they share,
+ * so that a hazard strikes as often as planned in all of them together, whoever dies. */
+struct hazard_tally {
+    atomic_llong occasions[CELL_HAZARDS_MAX], hits[CELL_HAZARDS_MAX];
+    atomic_int position;  /* of the next strike within an operation */
+    atomic_int steps_max; /* most steps that an attempt has had so far */
+};
+
+/* The hazards of a cell, from its settings; free with hazards_free(). `shared` (zeroed before the
+ * first process had it, and not freed here) or NULL: a tally of its own. */
+struct hazards *hazards_new(const struct cell *, struct hazard_tally *shared);
 void hazards_free(struct hazards *);
 
 /* The policy for the gate; its state is the hazards. */
@@ -44,6 +55,10 @@ void hazards_end(struct hazards *, struct session *);
 bool hazards_step(struct hazards *, struct session *, enum step_kind);
 /* Does the hazard strike now? For scenarios, which are the place of some. */
 bool hazards_strike(struct hazards *, enum hazard_index);
+/* A hazard that strikes whole processes has struck one. */
+void hazards_struck(struct hazards *, enum hazard_index);
+/* How long a pause or a delay is, us. */
+int64_t hazards_time_us(const struct hazards *, enum hazard_index);
 /* How far this worker's wall clock is ahead, ms. */
 int64_t hazards_skew_ms(struct hazards *, const struct session *);
 /* How often it struck. After the join. */

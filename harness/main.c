@@ -5,6 +5,7 @@
  */
 #include "base.h"
 #include "options.h"
+#include "process_child.h"
 #include "strategy.h"
 #include "verb.h"
 
@@ -27,6 +28,8 @@ int main(int argc, char **argv)
     struct options options;
     enum exit_code code = EXIT_OK;
     registry_check();
+    if (process_is_child(argc, argv))
+        return (int)process_child();
     char *problem = options_parse(&options, argc, argv);
     if (problem != NULL)
         die(EXIT_USAGE, "%s", problem);

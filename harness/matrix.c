@@ -32,6 +32,7 @@ struct column {
 static const struct column columns[] = {
     {"none", 0, 1, false},
     {"instances", 0, 2, false},
+    {"processes", HAZARD_BIT(processes), 2, false},
     {"lost_reply", HAZARD_BIT(lost_reply), 1, false},
     {"drop", HAZARD_BIT(drop), 1, false},
     {"error", HAZARD_BIT(error), 1, false},
@@ -153,6 +154,8 @@ static void choose_transport(const struct matrix_settings *settings, bool waits,
     cell->transport = direct ? TRANSPORT_DIRECT : TRANSPORT_DRIVER;
     if (settings->transport_given)
         cell->transport = settings->transport;
+    if (cell->processes > 1)
+        cell->transport = TRANSPORT_DRIVER;
     bool is_direct = cell->transport == TRANSPORT_DIRECT;
     cell->tick_ms = is_direct ? TICK_VIRTUAL_MS : TICK_REAL_MS;
     if (!is_direct && (cell->hazards & (HAZARD_BIT(pause) | HAZARD_BIT(crash))) != 0)
@@ -182,7 +185,11 @@ static void add_row(const struct matrix_settings *settings, const struct scenari
         struct cell cell = common(settings, scenario, strategy);
         cell.column = column->name;
         cell.instances = column->instances;
-        cell.hazards |= column->hazards | (column->instances > 1 ? HAZARD_BIT(instances) : 0);
+        cell.hazards |= column->hazards;
+        if ((column->hazards & HAZARD_BIT(processes)) != 0)
+            cell.processes = column->instances;
+        else if (column->instances > 1)
+            cell.hazards |= HAZARD_BIT(instances);
         cell.lenient = !(is_canary(strategy) && cell.hazards == HAZARD_BIT(none) &&
                          (scenario->checks & about_updates) != 0);
         choose_transport(settings, column->waits, &cell);

@@ -2,8 +2,8 @@
  *
  * options_hazard: what --hazard takes: NAME[:AMOUNT][:times=N], several with commas between them.
  * What AMOUNT means is the hazard's own (hazard_amount()): a time, an error code, or nothing. A
- * hazard is planned once: two settings of one would leave open which of them holds. `none` and
- * `instances` cannot be named, since the one is the plain run and the other what --instances makes.
+ * hazard is planned once: two settings of one would leave open which of them holds. `none`,
+ * `instances` and `processes` cannot be named: the plain run, and what options of their own make.
  */
 #include "base.h"
 #include "hazards.h"
@@ -43,7 +43,7 @@ static char *find_hazard(const char *name, enum hazard_index *index)
         case PLACE_NOWHERE:
             return x_strdup("'none' is what happens without --hazard; leave it out");
         case PLACE_SETTING:
-            return x_strdup("say --instances N to run several copies of the application");
+            return x_format("say --%s N to run several copies of the application", name);
         default:
             return NULL;
         }

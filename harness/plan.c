@@ -248,6 +248,9 @@ static char *check_workers(const struct cell *cell)
         return x_format("--ops %s is less than --workers %s: each worker needs an operation, so "
                         "give --ops %d or more",
                         human_count(cell->ops).text, workers.text, cell->workers);
+    if (cell->processes > cell->workers)
+        return x_format("--processes %d is more than --workers %s: a process needs a worker",
+                        cell->processes, workers.text);
     if (cell->instances > cell->workers)
         return x_format("--instances %d is more than --workers %s: an instance needs a worker",
                         cell->instances, workers.text);
@@ -280,12 +283,14 @@ static struct cell common_cell(const struct options *options)
         .transport = (enum transport)options->transport,
         .expect = (enum expect)options->expect,
         .hazards = HAZARD_BIT(none) | options->hazard.planned |
-                   (options->instances > 1 ? HAZARD_BIT(instances) : 0u),
+                   (options->instances > options->processes ? HAZARD_BIT(instances) : 0u) |
+                   (options->processes > 1 ? HAZARD_BIT(processes) : 0u),
         .uri = options->uri,
         .database = options->database,
         .keep = options->keep,
-        .instances = (int32_t)options->instances,
-        .processes = 1,
+        .instances = (int32_t)(options->instances > options->processes ? options->instances
+                                                                       : options->processes),
+        .processes = (int32_t)options->processes,
         .ops = endless ? 0 : options->ops,
         .duration_ms = options->duration_ms,
         .seed = options->seed,
@@ -311,6 +316,15 @@ static char *check_settings(const struct options *options)
     if (options->uri != NULL && (enum transport)options->transport == TRANSPORT_DIRECT)
         return x_strdup("--transport direct calls the embedded engine inside this process; leave "
                         "it out to run against a --uri");
+    if (options->processes > 1 && (enum transport)options->transport == TRANSPORT_DIRECT)
+        return x_format("--transport direct calls the engine inside this one process; leave it out "
+                        "to have --processes %d",
+                        (int)options->processes);
+    if (options->source[OPTION_AT_instances] != OPTION_FROM_DEFAULT &&
+        options->instances < options->processes)
+        return x_format("--instances %d is less than --processes %d: a process is an instance at "
+                        "least; leave out --instances",
+                        (int)options->instances, (int)options->processes);
     return check_database(options->database);
 }
 

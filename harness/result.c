@@ -10,6 +10,7 @@
 #include "result.h"
 
 #include "base.h"
+#include "hazards.h"
 #include "human.h"
 #include "scenario.h"
 
@@ -21,6 +22,7 @@ static const struct cell usual = {
     .transport = TRANSPORT_DRIVER,
     .expect = EXPECT_EXACT,
     .instances = 1,
+    .processes = 1,
     .docs = 1,
     .lease_ms = 30000,
     .timeout_ms = 10000,
@@ -130,7 +132,7 @@ static void say_hazards(FILE *out, const struct cell *cell)
     bool first = true;
     for (int i = 0; i < HAZARD_COUNT; i++) {
         const struct hazard_setting *setting = &cell->hazard[i];
-        if ((cell->hazards >> i & 1) == 0 || i == HAZARD_INDEX_none || i == HAZARD_INDEX_instances)
+        if ((cell->hazards >> i & 1) == 0 || hazard_place((enum hazard_index)i) <= PLACE_SETTING)
             continue;
         fprintf(out, "%s%s", first ? " --hazard " : ",", human_hazard((enum hazard_index)i));
         if (setting->amount > 0 && i == HAZARD_INDEX_error)
@@ -154,9 +156,8 @@ char *cell_result_repro(const struct cell_result *result)
     say_word(out, "scenario", cell->scenario->name);
     say_word(out, "strategy", cell->strategy_name);
     fprintf(out, " --workers %" PRId32, cell->workers);
-    say_number(out, "instances", cell->instances, usual.instances);
-    if (cell->processes > 1)
-        say_number(out, "processes", cell->processes, 1);
+    say_number(out, "instances", cell->instances, cell->processes); /* one each, unless said */
+    say_number(out, "processes", cell->processes, usual.processes);
     say_hazards(out, cell);
     say_number(out, "ops", cell->ops, 0);
     say_time(out, "duration", cell->duration_ms * 1000, 0);

@@ -2,10 +2,12 @@
  *
  * run: see run.h. One libuv loop for the whole command line. Each cell is a stage (run_cell.c) and
  * a crew whose workers run beside the loop as threads (`driver`: they announce themselves by
- * uv_async_send) or in turns on it as fibers (`direct`: an idle handle gives them a few thousand
- * steps a turn, so that signals and timers get through).
+ * uv_async_send), as processes with such threads (`--processes`, process.c), or in turns on it as
+ * fibers (`direct`: an idle handle gives them a few thousand steps a turn, so that signals and
+ * timers get through).
  */
 #include "run.h"
+#include "process.h"
 #include "progress.h"
 #include "run_cell.h"
 #include "scenario.h"
@@ -26,10 +28,19 @@ struct runner {
     uv_timer_t deadline; /* --duration */
     uv_idle_t turns;     /* direct: runs fibers */
     const struct run_settings *settings;
-    struct stage *stage; /* of the present cell */
-    int signal_number;   /* the first one caught, or 0 */
-    bool going;          /* the clock runs */
+    struct stage *stage;         /* of the present cell */
+    struct processes *processes; /* of the present cell, or NULL */
+    int signal_number;           /* the first one caught, or 0 */
+    bool going;                  /* the clock runs */
 };
+
+/* No further operations. */
+static void stop(struct runner *runner)
+{
+    atomic_store(&runner->stage->crew.stop, true);
+    if (runner->processes != NULL)
+        processes_stop(runner->processes);
+}
 
 static void on_signal(uv_signal_t *handle, int number)
 {
@@ -40,7 +51,7 @@ static void on_signal(uv_signal_t *handle, int number)
     }
     runner->signal_number = number;
     if (runner->stage != NULL)
-        atomic_store(&runner->stage->crew.stop, true);
+        stop(runner);
 }
 
 static void on_progress(uv_timer_t *timer)
@@ -52,8 +63,7 @@ static void on_progress(uv_timer_t *timer)
 
 static void on_deadline(uv_timer_t *timer)
 {
-    struct runner *runner = timer->data;
-    atomic_store(&runner->stage->crew.stop, true);
+    stop(timer->data);
 }
 
 /* The clock starts: everyone is warm and stands at the start line. */
@@ -90,7 +100,7 @@ static void on_arrived(uv_async_t *handle)
         if (count.failed > 0)
             atomic_store(&crew->abandon, true);
         go(runner);
-        driver_go(crew);
+        driver_go(crew, runner->stage->started_ns);
     } else if (count.ended == crew->count) {
         finish(runner);
     }
@@ -115,6 +125,35 @@ static void run_driver(struct runner *runner)
         die(EXIT_TARGET, "only %d of %d workers could connect: %s", count.arrived, crew->count,
             failure);
     free(failure);
+}
+
+static void on_processes_arrived(void *context)
+{
+    struct runner *runner = context;
+    go(runner);
+    processes_go(runner->processes);
+}
+
+static void on_processes_ended(void *context)
+{
+    finish(context);
+}
+
+static void run_processes(struct runner *runner)
+{
+    runner->processes = processes_start(&(struct process_settings){
+        .loop = &runner->loop,
+        .stage = runner->stage,
+        .verbose = runner->settings->verbose,
+        .arrived = on_processes_arrived,
+        .ended = on_processes_ended,
+        .context = runner,
+    });
+    if (runner->signal_number != 0)
+        processes_stop(runner->processes);
+    uv_run(&runner->loop, UV_RUN_DEFAULT);
+    processes_close(runner->processes);
+    runner->processes = NULL;
 }
 
 static void run_direct(struct runner *runner)
@@ -167,6 +206,8 @@ static void run_cell(struct runner *runner, const struct cell *cell, size_t numb
         atomic_store(&stage.crew.stop, true);
     if (cell->transport == TRANSPORT_DIRECT)
         run_direct(runner);
+    else if (cell->processes > 1)
+        run_processes(runner);
     else
         run_driver(runner);
     runner->stage = NULL;

@@ -7,6 +7,7 @@
 #include "run_cell.h"
 #include "claims.h"
 #include "folder.h"
+#include "process_wire.h"
 #include "scenario.h"
 #include "transport_direct.h"
 #include "transport_driver.h"
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -51,11 +53,34 @@ static void open_driver(struct stage *stage)
         free(socket_path);
         uri = engine_server_socket_uri(stage->server);
     }
-    stage->pool = driver_pool(uri, cell, cell->workers + 1);
+    bool alone = cell->processes == 1;
+    stage->pool = driver_pool(uri, cell, (alone ? cell->workers : 0) + 1);
     stage->line.client = mongoc_client_pool_pop(stage->pool);
     if (stage->line.client == NULL)
         die(EXIT_TARGET, "no connection to the target");
-    driver_open(&stage->crew, stage->pool);
+    if (alone) /* otherwise the workers' threads are in other processes */
+        driver_open(&stage->crew, stage->pool);
+}
+
+/* What the processes of the cell share with this one: a file without a name, so that it is gone
+ * when they are. */
+static void open_memory(struct stage *stage)
+{
+    size_t bytes = process_memory_bytes(stage->cell->workers);
+    stage->memory_file = memfd_create("racebench", MFD_CLOEXEC);
+    if (stage->memory_file < 0 || ftruncate(stage->memory_file, (off_t)bytes) != 0)
+        die(EXIT_INTERNAL, "cannot make memory to share with processes: %s", strerror(errno));
+    stage->memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, stage->memory_file, 0);
+    if (stage->memory == MAP_FAILED)
+        die(EXIT_INTERNAL, "cannot map memory to share with processes: %s", strerror(errno));
+}
+
+static void close_memory(struct stage *stage)
+{
+    if (stage->memory == NULL)
+        return;
+    munmap(stage->memory, process_memory_bytes(stage->cell->workers));
+    close(stage->memory_file);
 }
 
 static void pad(bson_t *document, int64_t bytes)
@@ -122,8 +147,11 @@ void stage_open(struct stage *stage, const struct cell *cell, const char *run_id
     stage->database = cell->database != NULL ? x_strdup(cell->database)
                                              : x_format("racebench_%s_%zu", run_id, cell_number);
     stage->gate = gate_new(cell->workers, 0);
+    if (cell->processes > 1)
+        open_memory(stage);
     if (cell->hazards != HAZARD_BIT(none)) {
-        stage->crew.hazards = hazards_new(cell);
+        stage->crew.hazards =
+            hazards_new(cell, stage->memory != NULL ? &stage->memory->tally : NULL);
         gate_set_policy(stage->gate, &hazards_at_gate, stage->crew.hazards);
         if (cell->hazard[HAZARD_INDEX_error].amount > 0)
             gate_set_error(stage->gate, (int32_t)cell->hazard[HAZARD_INDEX_error].amount);
@@ -313,7 +341,8 @@ static void note_hits(const struct stage *stage, struct cell_result *result)
     const struct cell *cell = stage->cell;
     for (int i = 0; i < HAZARD_COUNT && stage->crew.hazards != NULL; i++)
         result->hits[i] = hazards_hits(stage->crew.hazards, (enum hazard_index)i);
-    result->hits[HAZARD_INDEX_instances] = cell->instances > 1 ? cell->instances : 0;
+    result->hits[HAZARD_INDEX_instances] = cell->instances > cell->processes ? cell->instances : 0;
+    result->hits[HAZARD_INDEX_processes] = cell->processes > 1 ? cell->processes : 0;
 }
 
 void stage_conclude(struct stage *stage, bool interrupted, struct cell_result *result)
@@ -353,6 +382,7 @@ void stage_close(struct stage *stage)
     crew_free(&stage->crew);
     gate_free(stage->gate);
     hazards_free(stage->crew.hazards);
+    close_memory(stage);
     remove_folder(stage->folder);
     free(stage->folder);
     free(stage->database);

@@ -20,7 +20,9 @@ struct stage {
     struct engine_server *server; /* driver without --uri */
     mongoc_client_pool_t *pool;   /* driver */
     struct target_line line;
-    struct target target; /* what answers; handed on to the result */
+    struct target target;          /* what answers; handed on to the result */
+    struct process_memory *memory; /* with --processes: shared with them */
+    int memory_file;
     struct crew crew;
     int64_t started_ns, ended_ns; /* monotonic */
 };

@@ -20,6 +20,8 @@ struct scenario {
     unsigned checks;        /* bits 1 << property: what judge() looks for */
     bool operators;         /* its edits carry operators */
     const char *collection; /* where its documents live */
+    bool restarts;          /* a worker keeps nothing of its own from operation to operation: a new
+                            * process can take over from a dead one */
     const char *field;      /* the number that they carry and that is judged, "n" */
     /* Documents in the cell at the start: their number, for run.c to seed and to read at the
      * end. */

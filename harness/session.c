@@ -57,6 +57,8 @@ bool session_step(struct session *session, enum step_kind kind, const char *targ
     struct crew *crew = session->crew;
     if (atomic_load_explicit(&crew->abandon, memory_order_relaxed))
         return false;
+    if (crew->witness != NULL)
+        crew->witness->stepping(session);
     if (crew->hazards != NULL && session->in_operation &&
         kind != STEP_WAIT && /* nothing may come between a check and the wait for its change */
         !hazards_step(crew->hazards, session, kind))
@@ -64,7 +66,7 @@ bool session_step(struct session *session, enum step_kind kind, const char *targ
     if (!may_go_on(session))
         return false;
     if (kind > STEP_OTHER_COMMAND || !crew->gate_sees_commands) {
-        struct step step = {session->worker, session->operation_count - 1, kind, target};
+        struct step step = {session->worker, session->operation_count - 1, kind, target, 0};
         gate_arrive(crew->gate, &step);
     }
     return true;

@@ -122,6 +122,26 @@ struct latencies {
 void latencies_init(struct latencies *);
 void latencies_free(struct latencies *);
 
+/* Of a crew in an operating-system process of its own: who keeps what its workers did, however the
+ * process ends (process_child.c). Called by the worker's own thread. */
+struct witness_table {
+    void (*begun)(struct session *);                    /* an operation begins */
+    void (*stepping)(struct session *);                 /* a step comes next */
+    void (*attempted)(struct session *, int64_t ns);    /* an attempt took that long */
+    void (*settled)(struct session *, int64_t waiting); /* its event is in the history; ns waited */
+    void (*ended)(struct session *);                    /* the worker does nothing more */
+    /* The hazard strikes the whole process: returns when that is over, if ever. */
+    void (*struck)(struct session *, enum hazard_index);
+};
+
+/* One worker's part in a crew that is not the whole cell: who, and from where on. */
+struct crew_share {
+    int32_t worker;
+    int64_t operations_left;
+    int64_t operation_count; /* begun before, by a process that has died */
+    int64_t token_count;     /* likewise */
+};
+
 /* Settings that all sessions of a run share, and the flag that ends it. */
 struct crew {
     const struct cell *cell;
@@ -134,11 +154,13 @@ struct crew {
     struct instance *instances;
     struct session *sessions; /* one per worker */
     int32_t count;
-    struct latencies *latencies; /* shared by all workers, or NULL: each has its own */
-    struct hazards *hazards;     /* what goes wrong on purpose, or NULL: nothing */
-    atomic_bool stop;            /* an interrupt or the end of --duration: no further operations */
-    atomic_bool abandon;         /* every session call fails at once */
-    void *world;                 /* the transport's own: driver's pool, direct's scheduler */
+    const struct crew_share *shares;     /* `count` of them, or NULL: all workers of the cell */
+    const struct witness_table *witness; /* NULL: the crew lives in the process that judges */
+    struct latencies *latencies;         /* shared by all workers, or NULL: each has its own */
+    struct hazards *hazards;             /* what goes wrong on purpose, or NULL: nothing */
+    atomic_bool stop;    /* an interrupt or the end of --duration: no further operations */
+    atomic_bool abandon; /* every session call fails at once */
+    void *world;         /* the transport's own: driver's pool, direct's scheduler */
 };
 
 /* What an attempt read and set out to write: the evidence of an event. */
@@ -166,6 +188,7 @@ struct session {
     char comment[32]; /* "w3.17" */
 
     const struct edit *edit;   /* of the present attempt */
+    struct event *event;       /* of the present operation, or NULL */
     struct evidence evidence;  /* of the present attempt */
     struct evidence unsettled; /* of the operation's last attempt that got no answer */
     int unanswered;            /* the operation's attempts without an answer so far */
@@ -202,8 +225,11 @@ extern const struct transport_table transport_driver, transport_direct;
 void command_build(const struct session *, const struct command_request *, bson_t *command);
 void command_parse(const struct command_request *, const bson_t *answer, struct command_reply *);
 
-/* Prepares a crew's sessions and instances: shares out operations, seeds, strategies, instances. */
+/* Prepares a crew's sessions and instances: shares out operations, seeds, strategies, instances.
+ * crew->shares and crew->count, if set before, say which workers of the cell are in it. */
 void crew_init(struct crew *, const struct cell *, const struct transport_table *);
+/* The process of the cell in which a worker lives: its instance's. */
+int32_t crew_process_of(const struct cell *, int32_t worker);
 void crew_free(struct crew *);
 /* Runs setup for the instance whose first worker this is; before any work. */
 void crew_setup(struct session *);

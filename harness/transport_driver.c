@@ -519,12 +519,12 @@ const char *driver_failure(const struct crew *crew)
     return driver->failure;
 }
 
-void driver_go(struct crew *crew)
+void driver_go(struct crew *crew, int64_t start_ns)
 {
     struct driver *driver = crew->world;
     uv_mutex_lock(&driver->mutex);
     driver->started = true;
-    driver->start_ns = clock_monotonic_ns();
+    driver->start_ns = start_ns;
     uv_cond_broadcast(&driver->go);
     uv_mutex_unlock(&driver->mutex);
 }

@@ -30,8 +30,8 @@ struct driver_count driver_counts(const struct crew *);
 /* Why the first worker that failed could not connect; text owned by the world. */
 const char *driver_failure(const struct crew *);
 
-/* Starts the clock and lets the workers go. */
-void driver_go(struct crew *);
+/* Lets the workers go; `start_ns` (monotonic) is time zero of their histories. */
+void driver_go(struct crew *, int64_t start_ns);
 /* Waits for all threads, which must be about to end, and frees the world. */
 void driver_close(struct crew *);
 

@@ -47,7 +47,10 @@ static enum outcome attempt(struct session *session, const struct edit *edit)
     if (session->died)
         outcome = UNKNOWN; /* whoever asked has died with the instance: nobody was told */
     must(session->lock_name == NULL);
-    histogram_record(&session->latencies->attempt, now_ns(session) - started_ns);
+    int64_t took_ns = now_ns(session) - started_ns;
+    histogram_record(&session->latencies->attempt, took_ns);
+    if (session->crew->witness != NULL)
+        session->crew->witness->attempted(session, took_ns);
     return outcome;
 }
 
@@ -110,11 +113,9 @@ static void back_off(struct session *session, int tries)
         session->crew->transport->clock->sleep_us(session, us);
 }
 
-/* Appends the operation's event to the worker's own history. */
-static void record(struct session *session, const struct edit *edit, const struct event *noted)
+/* Fills in what the session knows of its present operation. */
+static void describe(const struct session *session, const struct edit *edit, struct event *event)
 {
-    struct event *event = history_append(&session->history);
-    *event = *noted;
     event->operation = session_operation(session);
     event->worker = session->worker;
     event->instance = session->instance->number;
@@ -131,9 +132,40 @@ static void record(struct session *session, const struct edit *edit, const struc
         event->key[i] = i < edit->count ? edit->key[i].id : -1;
         event->read[i] = session->evidence.read[i];
     }
+}
+
+/* Appends the operation's event to the worker's own history. */
+static void record(struct session *session, const struct edit *edit, const struct event *noted)
+{
+    struct event *event = history_append(&session->history);
+    *event = *noted;
+    describe(session, edit, event);
     if (session->first_ns < 0)
         session->first_ns = event->invoke_ns;
     session->last_ns = event->return_ns;
+}
+
+void worker_unfinished(const struct session *session, struct event *event)
+{
+    *event = *session->event;
+    describe(session, session->edit, event);
+    event->outcome = UNKNOWN;
+    event->retried = session->unanswered > 0;
+    if (event->wrote != 0 || event->reads_only)
+        return;
+    if (session->unanswered > 0) { /* what is open is an earlier attempt's */
+        const struct evidence *earlier = &session->unsettled;
+        event->retried = session->unanswered > 1;
+        event->wrote = earlier->wrote;
+        event->value_read = earlier->value_read;
+        event->value_written = earlier->value_written;
+        memcpy(event->read, earlier->read, sizeof(event->read));
+    } else if (session->strategy->setup != NULL) { /* others may write what it left in their RAM */
+        for (int i = 0; i < session->edit->count; i++) {
+            event->wrote |= (uint8_t)(1 << i);
+            event->read[i] = VERSION_BLIND;
+        }
+    }
 }
 
 static void begin(struct session *session, const struct edit *edit)
@@ -141,6 +173,7 @@ static void begin(struct session *session, const struct edit *edit)
     session->edit = edit;
     session->operation_count++;
     session->doubled = false;
+    memset(&session->evidence, 0, sizeof(session->evidence));
     session->in_operation = true;
     if (session->crew->hazards != NULL)
         hazards_begin(session->crew->hazards, session);
@@ -152,8 +185,12 @@ static void begin(struct session *session, const struct edit *edit)
 enum outcome worker_apply(struct session *session, const struct edit *edit, struct result *result)
 {
     struct crew *crew = session->crew;
+    struct event event = {0};
     begin(session, edit);
-    struct event event = {.invoke_ns = now_ns(session)};
+    event.invoke_ns = now_ns(session);
+    session->event = &event;
+    if (crew->witness != NULL)
+        crew->witness->begun(session);
     int64_t commands_before = session->commands, waited_ns = 0;
     enum outcome outcome;
     for (;;) {
@@ -172,12 +209,15 @@ enum outcome worker_apply(struct session *session, const struct edit *edit, stru
     histogram_record(&session->latencies->operation, event.return_ns - event.invoke_ns);
     histogram_record(&session->latencies->waiting, waited_ns);
     record(session, edit, &event);
+    if (crew->witness != NULL)
+        crew->witness->settled(session, waited_ns);
     if (result != NULL) {
         for (int i = 0; i < EDIT_DOCUMENTS_MAX; i++)
             result->was[i] = session->was[i];
         result->attempts = event.attempts;
     }
     session->edit = NULL;
+    session->event = NULL;
     session->in_operation = false;
     if (crew->hazards != NULL)
         hazards_end(crew->hazards, session);

@@ -9,6 +9,8 @@
 
 #include "edit.h"
 
+struct event;
+
 /* What the caller may want to know of an operation. Documents are borrowed until the worker's next
  * operation. */
 struct result {
@@ -26,6 +28,11 @@ bool worker_next(struct session *);
  * answer the operation is recorded as UNKNOWN unless one is DONE; the caller is told so too, but
  * for NOTHING: that the document says so is all that it asked. `result` may be NULL. */
 enum outcome worker_apply(struct session *, const struct edit *, struct result *);
+
+/* The event of the worker's present operation as it must be recorded if nothing more comes of it,
+ * since its process dies: UNKNOWN, with the evidence of what may have been written. Its return_ns
+ * is left to whoever knows when. */
+void worker_unfinished(const struct session *, struct event *);
 
 /* Adds to the event of the worker's last operation what the scenario saw of it, for its judge. */
 void worker_note(struct session *, int64_t detail);

@@ -83,6 +83,7 @@ const struct scenario scenario_counter = {
     .needs = CAN_CHANGE,
     .checks = 1u << LOST | 1u << DOUBLED,
     .operators = true,
+    .restarts = true,
     .collection = "counters",
     .field = "n",
     .documents = counter_documents,

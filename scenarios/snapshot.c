@@ -119,6 +119,7 @@ const struct scenario scenario_snapshot = {
     .needs = CAN_CHANGE,
     .checks = 1u << LOST | 1u << DOUBLED | 1u << TORN,
     .operators = true,
+    .restarts = true,
     .collection = "records",
     .field = "a",
     .documents = snapshot_documents,

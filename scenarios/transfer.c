@@ -157,6 +157,7 @@ const struct scenario scenario_transfer = {
     .help = "amounts move between two accounts, which together may not be overdrawn",
     .needs = CAN_CHANGE | CAN_TWO_DOCUMENTS,
     .checks = 1u << LOST | 1u << DOUBLED | 1u << SKEWED,
+    .restarts = true,
     .collection = "accounts",
     .field = "balance",
     .documents = transfer_documents,

@@ -76,8 +76,8 @@ static enum outcome claim_apply(struct session *session, void *shared, const str
 }
 
 #define WHILE_ANSWERED                                                                             \
-    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(error) | HAZARD_BIT(delay) |            \
-     HAZARD_BIT(pause) | HAZARD_BIT(skew) | HAZARD_BIT(boot))
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(error) |        \
+     HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(skew) | HAZARD_BIT(boot))
 
 const struct strategy strategy_claim = {
     .name = "claim",
@@ -88,7 +88,7 @@ const struct strategy strategy_claim = {
     .keeps = {[LOST] = WHILE_ANSWERED,
               [DOUBLED] = WHILE_ANSWERED,
               [REPEATED] = WHILE_ANSWERED,
-              [MISSED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
+              [MISSED] = HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes),
               [TORN] = WHILE_ANSWERED},
     .apply = claim_apply,
 };

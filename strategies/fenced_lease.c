@@ -230,8 +230,9 @@ static enum outcome fenced_lease_apply(struct session *session, void *shared,
 }
 
 #define WHILE_ANSWERED                                                                             \
-    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(error) | HAZARD_BIT(delay) |            \
-     HAZARD_BIT(pause) | HAZARD_BIT(crash) | HAZARD_BIT(skew) | HAZARD_BIT(boot))
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(error) |        \
+     HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(crash) | HAZARD_BIT(skew) |                \
+     HAZARD_BIT(boot))
 
 const struct strategy strategy_fenced_lease = {
     .name = "fenced_lease",

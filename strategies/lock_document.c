@@ -214,12 +214,13 @@ static enum outcome lock_document_apply(struct session *session, void *shared,
 }
 
 #define IN_LEASE                                                                                   \
-    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(delay) | HAZARD_BIT(crash) |            \
-     HAZARD_BIT(skew) | HAZARD_BIT(boot) | HAZARD_BIT(error) | HAZARD_BIT(drop))
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(delay) |        \
+     HAZARD_BIT(crash) | HAZARD_BIT(skew) | HAZARD_BIT(boot) | HAZARD_BIT(error) |                 \
+     HAZARD_BIT(drop))
 
 #define UNDISTURBED                                                                                \
-    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(delay) | HAZARD_BIT(skew) |             \
-     HAZARD_BIT(boot))
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(delay) |        \
+     HAZARD_BIT(skew) | HAZARD_BIT(boot))
 
 const struct strategy strategy_lock_document = {
     .name = "lock_document",

@@ -153,7 +153,8 @@ static enum outcome lock_document_compat_apply(struct session *session, void *sh
     return outcome;
 }
 
-#define UNDISTURBED (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(delay))
+#define UNDISTURBED                                                                                \
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(delay))
 
 const struct strategy strategy_lock_document_compat = {
     .name = "lock_document_compat",

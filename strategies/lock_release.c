@@ -207,13 +207,13 @@ static enum outcome lock_release_apply(struct session *session, void *shared,
 }
 
 #define IN_ANY_LEASE                                                                               \
-    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(error) | HAZARD_BIT(drop) |             \
-     HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(crash) | HAZARD_BIT(skew) |                \
-     HAZARD_BIT(boot))
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(error) |        \
+     HAZARD_BIT(drop) | HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(crash) |                \
+     HAZARD_BIT(skew) | HAZARD_BIT(boot))
 
 #define IN_LEASE                                                                                   \
-    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(delay) | HAZARD_BIT(skew) |             \
-     HAZARD_BIT(boot))
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(delay) |        \
+     HAZARD_BIT(skew) | HAZARD_BIT(boot))
 
 const struct strategy strategy_lock_release = {
     .name = "lock_release",

@@ -106,7 +106,8 @@ static enum outcome lock_release_compat_apply(struct session *session, void *sha
     return outcome;
 }
 
-#define UNDISTURBED (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(delay))
+#define UNDISTURBED                                                                                \
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(delay))
 
 const struct strategy strategy_lock_release_compat = {
     .name = "lock_release_compat",

@@ -80,14 +80,14 @@ static enum outcome occ_compat_apply(struct session *session, void *shared, cons
 }
 
 #define ALWAYS                                                                                     \
-    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(lost_reply) | HAZARD_BIT(drop) |        \
-     HAZARD_BIT(error) | HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(crash) |               \
-     HAZARD_BIT(skew) | HAZARD_BIT(boot))
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(lost_reply) |   \
+     HAZARD_BIT(drop) | HAZARD_BIT(error) | HAZARD_BIT(delay) | HAZARD_BIT(pause) |                \
+     HAZARD_BIT(crash) | HAZARD_BIT(skew) | HAZARD_BIT(boot))
 
 #define UNLESS_RESENT                                                                              \
-    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(drop) | HAZARD_BIT(error) |             \
-     HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(crash) | HAZARD_BIT(skew) |                \
-     HAZARD_BIT(boot))
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(drop) |         \
+     HAZARD_BIT(error) | HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(crash) |               \
+     HAZARD_BIT(skew) | HAZARD_BIT(boot))
 
 const struct strategy strategy_occ_compat = {
     .name = "occ_compat",
@@ -96,8 +96,8 @@ const struct strategy strategy_occ_compat = {
     .home = HOME_DATABASE,
     .keeps = {[LOST] = ALWAYS,
               [DOUBLED] = UNLESS_RESENT,
-              [REPEATED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
-              [MISSED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
+              [REPEATED] = HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes),
+              [MISSED] = HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes),
               [TORN] = ALWAYS},
     .apply = occ_compat_apply,
 };

@@ -130,9 +130,9 @@ static enum outcome occ_once_apply(struct session *session, void *shared, const 
 }
 
 #define ALWAYS                                                                                     \
-    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(lost_reply) | HAZARD_BIT(drop) |        \
-     HAZARD_BIT(error) | HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(crash) |               \
-     HAZARD_BIT(skew) | HAZARD_BIT(boot))
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(lost_reply) |   \
+     HAZARD_BIT(drop) | HAZARD_BIT(error) | HAZARD_BIT(delay) | HAZARD_BIT(pause) |                \
+     HAZARD_BIT(crash) | HAZARD_BIT(skew) | HAZARD_BIT(boot))
 
 const struct strategy strategy_occ_once = {
     .name = "occ_once",
@@ -141,8 +141,8 @@ const struct strategy strategy_occ_once = {
     .home = HOME_DATABASE,
     .keeps = {[LOST] = ALWAYS,
               [DOUBLED] = ALWAYS,
-              [REPEATED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
-              [MISSED] = HAZARD_BIT(none) | HAZARD_BIT(instances),
+              [REPEATED] = HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes),
+              [MISSED] = HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes),
               [TORN] = ALWAYS},
     .apply = occ_once_apply,
 };

@@ -71,7 +71,9 @@ static const struct row rows[] = {
      "{'cursor': {'firstBatch': [{'_id': 1, 'n': 0}], 'id': {'$numberLong': '0'}, 'ns': 'db.c'}, "
      "'ok': 1.0}"},
     {"{'find': 'c', 'filter': {'_id': {'$gte': 2}}, 'readConcern': {'level': 'majority'}, "
-     "'$readPreference': {'mode': 'primary'}, 'maxTimeMS': 100, 'lsid': {'id': 1}, "
+     "'$readPreference': {'mode': 'primary'}, 'maxTimeMS': 100, 'lsid': {'id': {'$binary': "
+     "{'base64': "
+     "'AAAAAAAAAAAAAAAAAAAAAA==', 'subType': '04'}}}, "
      "'$clusterTime': {}, 'apiVersion': '1'}",
      "{'cursor': {'firstBatch': [{'_id': 2}, {'_id': 3}], 'id': {'$numberLong': '0'}, 'ns': "
      "'db.c'}, 'ok': 1.0}"},

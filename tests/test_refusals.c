@@ -51,8 +51,8 @@ static const struct refusal refusals[] = {
     {"{'abortTransaction': 1, '$db': 'admin', 'txnNumber': {'$numberLong': '1'}, 'autocommit': "
      "false}",
      20, "IllegalOperation"},
-    {"{'commitTransaction': 1, '$db': 'admin'}", 20, "IllegalOperation"},
-    {"{'abortTransaction': 1, '$db': 'admin'}", 20, "IllegalOperation"},
+    {"{'commitTransaction': 1, '$db': 'admin'}", 125, "CommandFailed"},
+    {"{'abortTransaction': 1, '$db': 'admin'}", 125, "CommandFailed"},
     {"{'abortTransaction': 1}", 13, "Unauthorized"},
     {"{'find': 'c', 'maxTimeMS': 'soon'}", 14, "TypeMismatch"},
     {"{'find': 'c', 'writeConcern': {'w': 1}}", 72, "InvalidOptions"},

@@ -13,6 +13,8 @@
 #include "command.h"
 #include "server.h"
 #include "wire.h"
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -75,6 +77,8 @@ static void connection_close(struct connection *connection)
     if (connection->closing)
         return;
     connection->closing = true;
+    if (connection->busy && !connection->inside)
+        engine_cancel(connection->server->engine, connection);
     uv_close(&connection->handle, on_closed);
 }
 
@@ -215,10 +219,11 @@ static void connection_settle(struct connection *connection, bool progress)
 {
     if (connection->closing)
         return;
-    bool waiting = connection->busy || connection->blocked;
+    /* while a command is parked one read is still wanted: it may say that the client is gone */
+    bool waiting = connection->blocked || (connection->busy && connection->in.length > 0);
     if (connection->in.length == 0 && connection->in.capacity > KEPT_BYTES_MAX)
         buffer_release(&connection->in);
-    if (connection->in.length == 0 || waiting)
+    if (connection->in.length == 0 || waiting || connection->busy)
         connection->partial_since_ms = 0;
     else if (progress || connection->partial_since_ms == 0)
         connection->partial_since_ms = uv_now(&connection->server->loop);
@@ -241,6 +246,29 @@ static void connection_resume(struct connection *connection)
     connection_settle(connection, used > 0);
 }
 
+/* The address that the client has connected to, "127.0.0.1:27017" or a path: a replica set must
+ * say it. */
+static void read_address(struct connection *connection, bool tcp)
+{
+    struct sockaddr_storage address;
+    int length = sizeof address;
+    char *text = connection->origin.address, host[64] = "";
+    size_t bytes = sizeof connection->origin.address;
+    if (!tcp) {
+        if (uv_pipe_getsockname(&connection->pipe, text, &bytes) != 0)
+            text[0] = '\0';
+    } else if (uv_tcp_getsockname(&connection->tcp, (struct sockaddr *)&address, &length) == 0) {
+        bool six = address.ss_family == AF_INET6;
+        uint16_t port = six ? ((struct sockaddr_in6 *)&address)->sin6_port
+                            : ((struct sockaddr_in *)&address)->sin_port;
+        if (six)
+            uv_ip6_name((struct sockaddr_in6 *)&address, host, sizeof host);
+        else
+            uv_ip4_name((struct sockaddr_in *)&address, host, sizeof host);
+        snprintf(text, bytes, six ? "[%s]:%u" : "%s:%u", host, ntohs(port));
+    }
+}
+
 void connection_accept(struct engine_server *server, uv_stream_t *listener)
 {
     struct connection *connection = x_calloc(1, sizeof *connection);
@@ -261,6 +289,8 @@ void connection_accept(struct engine_server *server, uv_stream_t *listener)
         (tcp && uv_tcp_nodelay(&connection->tcp, 1) != 0) ||
         uv_read_start(&connection->stream, on_allocate, on_read) != 0)
         connection_close(connection);
+    else
+        read_address(connection, tcp);
 }
 
 void connection_close_slow(struct engine_server *server)

@@ -9,6 +9,10 @@
 #include "catalog.h"
 #include "command.h"
 #include "envelope.h"
+#include "failpoint.h"
+#include "labels.h"
+#include "parking.h"
+#include "sessions.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,8 +81,22 @@ void dispatch_refuse(bson_t *reply, const struct failure *failure)
 
 void request_applied(struct request *request, int64_t documents)
 {
-    if (documents > 0 && request->step.worker != STEP_NOBODY)
+    if (documents > 0 && request->transaction != NULL)
+        transaction_note_applied(request, documents);
+    else if (documents > 0 && request->step.worker != STEP_NOBODY)
         gate_applied(request->engine->gate, &request->step, documents);
+}
+
+struct store_transaction *request_begin(const struct request *request)
+{
+    return request->transaction != NULL ? request->transaction
+                                        : store_begin(catalog_store(request->engine->catalog));
+}
+
+void request_end(const struct request *request, struct store_transaction *transaction)
+{
+    if (transaction != request->transaction)
+        store_rollback(transaction);
 }
 
 struct collection *request_collection(const struct request *request)
@@ -161,10 +179,40 @@ static bool check_collection(struct request *request)
     return true;
 }
 
-static bool execute(struct request *request, const char *name)
+enum executed { EXECUTED, REFUSED, PARKED, CLOSED };
+
+/* Does what gate or fail point have decided before the command is run. */
+static enum executed obey(struct request *request, const struct receiver *receiver)
 {
-    _Alignas(bson_t) char arguments[COMMAND_ARGUMENTS_MAX];
-    struct envelope envelope = {.database = NULL};
+    struct gate_order *order = &request->order;
+    if (order->delay_ms > 0) {
+        int64_t until_ms = engine_elapsed_ms(request->engine) + order->delay_ms;
+        order->delay_ms = 0;
+        parking_add(request, receiver, until_ms);
+        return PARKED;
+    }
+    if (order->action == GATE_CLOSE_BEFORE)
+        return CLOSED;
+    if (order->action != GATE_ERROR)
+        return EXECUTED;
+    failure_set(&request->failure, (enum failure_code)order->code, "%s",
+                order->code == FAILURE_SHUTDOWN ? "The server is in quiesce mode and will shut down"
+                                                : "refused on purpose");
+    return REFUSED;
+}
+
+static bool out_of_time(const struct request *request)
+{
+    return request->deadline_ms != INT64_MAX &&
+           engine_elapsed_ms(request->engine) >= request->deadline_ms;
+}
+
+/* Finds the command and reads its fields. */
+static bool prepare(struct request *request, struct envelope *envelope)
+{
+    bson_iter_t iter;
+    const char *name =
+        bson_iter_init(&iter, request->body) && bson_iter_next(&iter) ? bson_iter_key(&iter) : "";
     request->command = commands_find(request->engine->commands, name);
     if (request->command == NULL)
         return failure_set(&request->failure, FAILURE_COMMAND_NOT_FOUND,
@@ -174,22 +222,52 @@ static bool execute(struct request *request, const char *name)
                            "Unsupported OP_QUERY command: %s. The client driver may require an "
                            "upgrade.",
                            name);
-    request->arguments = arguments;
-    memset(arguments, 0, request->command->arguments_bytes);
-    if (!read_fields(request, &envelope))
+    memset(request->arguments, 0, request->command->arguments_bytes);
+    if (!read_fields(request, envelope))
         return false;
-    request->database = request->origin->legacy ? "admin" : envelope.database;
-    if (request->database == NULL)
-        return failure_set(&request->failure, FAILURE_NO_DATABASE,
-                           "OP_MSG requests require a $db argument");
-    return envelope_check(request, &envelope) && check_database(request) &&
-           check_collection(request) && request->command->run(request);
+    request->database = request->origin->legacy ? "admin" : envelope->database;
+    request->numbered = envelope->autocommit.value_type != BSON_TYPE_EOD ? PART_TRANSACTION
+                        : envelope->transaction_number.value_type != BSON_TYPE_EOD ? PART_RETRYABLE
+                                                                                   : PART_NONE;
+    if (envelope->max_time_ms > 0 && request->deadline_ms == INT64_MAX)
+        request->deadline_ms = engine_elapsed_ms(request->engine) + envelope->max_time_ms;
+    return request->database != NULL || failure_set(&request->failure, FAILURE_NO_DATABASE,
+                                                    "OP_MSG requests require a $db argument");
+}
+
+static enum executed execute(struct request *request, const struct receiver *receiver)
+{
+    _Alignas(bson_t) char arguments[COMMAND_ARGUMENTS_MAX];
+    struct envelope envelope = {.database = NULL};
+    request->arguments = arguments;
+    if (!prepare(request, &envelope) || !check_database(request) || !check_collection(request))
+        return REFUSED;
+    if (!request->struck) {
+        request->struck = true;
+        failpoint_command(request, request->database);
+    }
+    enum executed obeyed = obey(request, receiver);
+    if (obeyed != EXECUTED)
+        return obeyed;
+    if (out_of_time(request)) {
+        failure_set(&request->failure, FAILURE_MAX_TIME_EXPIRED, "operation exceeded time limit");
+        return REFUSED;
+    }
+    if (!envelope_check(request, &envelope) || !sessions_enter(request, &envelope))
+        return REFUSED;
+    request->statement = 0;
+    fields_integer(&envelope.statement, &request->statement);
+    return request->command->run(request) ? EXECUTED : REFUSED;
 }
 
 static void append_concern(const struct request *request)
 {
     bson_t error;
     char name[32];
+    if (request->order.concern != NULL) {
+        bson_append_document(request->reply, "writeConcernError", -1, request->order.concern);
+        return;
+    }
     bson_append_document_begin(request->reply, "writeConcernError", -1, &error);
     bson_append_int32(&error, "code", -1, request->concern.code);
     bson_append_utf8(&error, "codeName", -1,
@@ -198,68 +276,115 @@ static void append_concern(const struct request *request)
     bson_append_document_end(request->reply, &error);
 }
 
-/* Runs the command and completes its reply. */
-static void answer(struct request *request, const char *name)
+/* Completes the reply of a command that was run, or refused. */
+static void complete(struct request *request, bool fine)
 {
-    if (!execute(request, name)) {
-        must(request->failure.code != FAILURE_NONE);
+    bson_iter_t code;
+    if (!fine) {
+        int32_t refused = (int32_t)request->failure.code;
+        must(refused != FAILURE_NONE);
         bson_reinit(request->reply);
         dispatch_refuse(request->reply, &request->failure);
+        labels_append(request, refused, 0);
         failure_reset(&request->failure);
         return;
     }
-    if (request->concern.code != 0)
+    int32_t concern_code = request->concern.code;
+    if (request->order.concern != NULL &&
+        bson_iter_init_find(&code, request->order.concern, "code"))
+        concern_code = (int32_t)bson_iter_as_int64(&code);
+    if (concern_code != 0)
         append_concern(request);
+    labels_append(request, 0, concern_code);
     bson_append_double(request->reply, "ok", -1, 1);
 }
 
-/* Tells the gate who arrives with what; its answer. */
-static enum gate_action arrive(struct request *request, const char *name)
+/* A write met another's row: it waits until some transaction ends. With none open nobody would wake
+ * it: the store has refused for a reason of its own, and it is tried again at once. */
+static bool must_wait(const struct request *request, enum executed executed)
 {
-    bson_iter_t iter;
-    request->step = (struct step){.worker = STEP_NOBODY, .target = ""};
-    request->step.kind = gate_command_kind(name);
-    if (bson_iter_init_find(&iter, request->body, "comment") && BSON_ITER_HOLDS_UTF8(&iter))
-        gate_attribute(bson_iter_utf8(&iter, NULL), &request->step);
-    if (request->step.worker != STEP_NOBODY && bson_iter_init(&iter, request->body) &&
-        bson_iter_next(&iter) && BSON_ITER_HOLDS_UTF8(&iter))
-        request->step.target = bson_iter_utf8(&iter, NULL);
-    return gate_arrive(request->engine->gate, &request->step);
+    return executed == REFUSED && request->failure.code == FAILURE_WRITE_CONFLICT &&
+           request->numbered != PART_TRANSACTION && request->order.action != GATE_ERROR;
 }
 
-void engine_execute(struct engine *engine, const bson_t *command, const struct origin *origin,
-                    engine_done *done, void *context)
+static enum executed execute_or_park(struct request *request, const struct receiver *receiver)
 {
+    enum { TRIES_MAX = 1000 };
+    for (int tries = 0;; tries++) {
+        request->concern.code = 0;
+        request->session = NULL;
+        request->transaction = NULL;
+        request->part = PART_NONE;
+        request->doomed = false;
+        bson_reinit(request->reply);
+        enum executed executed = execute(request, receiver);
+        if (!must_wait(request, executed) ||
+            (!sessions_open(request->engine) && tries == TRIES_MAX))
+            return executed;
+        failure_reset(&request->failure);
+        if (sessions_open(request->engine)) {
+            parking_add(request, receiver, INT64_MAX);
+            return PARKED;
+        }
+    }
+}
+
+void dispatch_run(struct request *request, const struct receiver *receiver)
+{
+    struct engine *engine = request->engine;
     bson_t own = BSON_INITIALIZER;
     bool nested = engine->reply_taken;
-    bson_iter_t iter;
-    struct request request;
-    request.engine = engine;
-    request.body = command;
-    request.origin = origin;
-    request.collection = "";
-    request.concern.code = 0;
-    request.failure.code = FAILURE_NONE;
-    request.failure.detail = NULL;
-    request.reply = nested ? &own : engine->reply;
-    request.now_ms = engine->now_ms(engine->now_context);
-    bson_reinit(request.reply);
-
-    const char *name =
-        bson_iter_init(&iter, command) && bson_iter_next(&iter) ? bson_iter_key(&iter) : "";
-    enum gate_action action = arrive(&request, name);
-    if (action == GATE_PASS || action == GATE_CLOSE_AFTER) {
-        answer(&request, name);
-    } else if (action == GATE_ERROR) {
-        int32_t code = gate_error(engine->gate);
-        failure_set(&request.failure, (enum failure_code)code, "%s",
-                    code == FAILURE_SHUTDOWN ? "The server is in quiesce mode and will shut down"
-                                             : "refused on purpose");
-        dispatch_refuse(request.reply, &request.failure);
-        failure_reset(&request.failure);
+    request->reply = nested ? &own : engine->reply;
+    enum executed executed = execute_or_park(request, receiver);
+    if (executed != PARKED) {
+        bool answers = executed != CLOSED;
+        if (request->transaction != NULL && (executed == REFUSED || request->doomed))
+            transaction_abort(engine, request->session);
+        if (answers)
+            complete(request, executed == EXECUTED);
+        write_report_reset(&request->report);
+        bson_destroy(request->order.labels);
+        bson_destroy(request->order.concern);
+        engine->reply_taken = true;
+        receiver->done(answers && request->order.action != GATE_CLOSE_AFTER ? request->reply : NULL,
+                       receiver->context);
+        engine->reply_taken = nested;
     }
-    engine->reply_taken = true;
-    done(action == GATE_PASS || action == GATE_ERROR ? request.reply : NULL, context);
-    engine->reply_taken = nested;
     bson_destroy(&own);
+}
+
+/* Tells the gate who arrives with what; its answer. */
+static void arrive(struct request *request)
+{
+    bson_iter_t iter;
+    struct step *step = &request->step;
+    const bson_t *body = request->body;
+    const char *name =
+        bson_iter_init(&iter, body) && bson_iter_next(&iter) ? bson_iter_key(&iter) : "";
+    *step = (struct step){.worker = STEP_NOBODY, .target = "", .kind = gate_command_kind(name)};
+    if (bson_iter_init_find(&iter, body, "comment") && BSON_ITER_HOLDS_UTF8(&iter))
+        gate_attribute(bson_iter_utf8(&iter, NULL), step);
+    if (step->worker != STEP_NOBODY && bson_iter_init(&iter, body) && bson_iter_next(&iter) &&
+        BSON_ITER_HOLDS_UTF8(&iter))
+        step->target = bson_iter_utf8(&iter, NULL);
+    if (step->worker != STEP_NOBODY)
+        step->resend_key = sessions_resend_key(body);
+    request->order.action = gate_arrive(request->engine->gate, step);
+    request->order.code = gate_error(request->engine->gate);
+}
+
+void engine_execute(struct engine *engine, const bson_t *command, struct origin *origin,
+                    engine_done *done, void *context)
+{
+    struct receiver receiver = {done, context};
+    struct request request = {.engine = engine,
+                              .body = command,
+                              .origin = origin,
+                              .collection = "",
+                              .now_ms = engine->now_ms(engine->now_context),
+                              .deadline_ms = INT64_MAX};
+    arrive(&request);
+    request.struck = request.order.action != GATE_PASS; /* one of the two decides */
+    dispatch_run(&request, &receiver);
+    parking_run(engine);
 }

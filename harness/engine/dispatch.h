@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * dispatch: from a command document to its reply. The stages, in MongoDB's order: gate, name,
- * fields, envelope (API version, transaction numbers, concerns), names of database and collection,
- * run, concern of the write, "ok". Retry cache and sessions will stand between fields and run; a
- * write that meets another's row will be parked where run() returns code 112.
+ * fields, fail point, envelope (API version, concerns), names of database and collection, session
+ * (transaction numbers), run, concern of the write, labels, "ok". A fail point may delay a command,
+ * and a command that meets the row of an open transaction waits for its end, unless it belongs to a
+ * transaction itself: then it is parked, and dispatch_run() begins again behind the gate.
  */
 #ifndef RACEBENCH_ENGINE_DISPATCH_H
 #define RACEBENCH_ENGINE_DISPATCH_H
@@ -12,7 +13,9 @@
 #include <stdbool.h>
 
 struct commands;
+struct receiver;
 struct request;
+struct store_transaction;
 struct failure;
 struct collection;
 
@@ -21,6 +24,14 @@ struct commands *commands_new(void);
 void commands_free(struct commands *);
 /* The command of that name or alias, or NULL. */
 const struct command *commands_find(const struct commands *, const char *name);
+
+/* Runs a request that has passed the gate, now or before it was parked; answers or parks it. */
+void dispatch_run(struct request *, const struct receiver *);
+
+/* The transaction of the store in which a request reads, or writes one statement: its session's, or
+ * one of its own. request_end() gives up one of its own; what was written there is gone. */
+struct store_transaction *request_begin(const struct request *);
+void request_end(const struct request *, struct store_transaction *);
 
 /* Fills in an error reply: ok 0, errmsg, code, codeName and the failure's details. */
 void dispatch_refuse(bson_t *reply, const struct failure *);

@@ -10,11 +10,16 @@
 #include "command.h"
 #include "cursor.h"
 #include "dispatch.h"
+#include "failpoint.h"
 #include "gate.h"
+#include "parking.h"
+#include "sessions.h"
 #include "state.h"
 #include "store.h"
 #include <stdlib.h>
 #include <string.h>
+
+enum { LIFETIME_MS = 60000, TICK_MS = 60000 };
 
 static int64_t wall_now_ms(void *context)
 {
@@ -38,7 +43,7 @@ struct engine *engine_new(const struct engine_settings *settings)
         &(struct store_settings){.name = store_name, .folder = settings->folder, .journal = true});
     if (store == NULL)
         die(EXIT_TARGET, "the embedded engine has no store '%s'", store_name);
-    if (strcmp(persona, "standalone") != 0)
+    if (strcmp(persona, "standalone") != 0 && strcmp(persona, "replset") != 0)
         die(EXIT_TARGET, "the embedded engine has no persona '%s'", persona);
     struct engine *engine = x_calloc(1, sizeof *engine);
     engine->gate_owned = settings->gate == NULL;
@@ -46,11 +51,19 @@ struct engine *engine_new(const struct engine_settings *settings)
     engine->now_ms = settings->now_ms != NULL ? settings->now_ms : wall_now_ms;
     engine->now_context = settings->now_context;
     engine->store = store->methods->name;
-    engine->persona = "standalone";
+    engine->replica_set = persona[0] == 'r';
+    engine->persona = engine->replica_set ? "replset" : "standalone";
+    engine->own_clock = settings->now_ms != NULL;
+    engine->test_commands = settings->test_commands;
+    engine->lifetime_ms = settings->lifetime_ms > 0 ? settings->lifetime_ms : LIFETIME_MS;
     engine->commands = commands_new();
     engine->catalog = catalog_new(store);
     seed_ids(engine, settings->seed);
     engine->cursors = cursors_new(random_next(&engine->random));
+    engine->parking = parking_new();
+    engine->failpoints = failpoints_new();
+    engine->sessions = sessions_new(engine);
+    engine->due_ms = engine_elapsed_ms(engine) + TICK_MS;
     engine->reply = bson_new();
     engine->image = bson_new();
     return engine;
@@ -60,6 +73,10 @@ void engine_free(struct engine *engine)
 {
     if (engine == NULL)
         return;
+    engine_cancel(engine, NULL);
+    sessions_free(engine);
+    parking_free(engine->parking);
+    failpoints_free(engine->failpoints);
     cursors_free(engine->cursors);
     catalog_free(engine->catalog);
     commands_free(engine->commands);
@@ -94,8 +111,31 @@ const char *engine_version(void)
 
 void engine_submit(struct engine *engine, const bson_t *command, engine_done *done, void *context)
 {
-    static const struct origin in_process = {0, false};
+    struct origin in_process = {.connection = 0};
     engine_execute(engine, command, &in_process, done, context);
+}
+
+int64_t engine_elapsed_ms(const struct engine *engine)
+{
+    return engine->own_clock ? engine->now_ms(engine->now_context) : clock_monotonic_ns() / 1000000;
+}
+
+int64_t engine_due_ms(const struct engine *engine)
+{
+    if (!sessions_open(engine) && parking_count(engine) == 0)
+        return -1;
+    int64_t left_ms = engine->due_ms - engine_elapsed_ms(engine);
+    return left_ms > 0 ? left_ms : 0;
+}
+
+void engine_tick(struct engine *engine)
+{
+    int64_t next_ms = engine_elapsed_ms(engine) + TICK_MS;
+    int64_t session_ms = sessions_expire(engine), parked_ms = parking_expire(engine);
+    if (session_ms < next_ms)
+        next_ms = session_ms;
+    engine->due_ms = parked_ms < next_ms ? parked_ms : next_ms;
+    parking_run(engine);
 }
 
 void engine_generate_id(struct engine *engine, int64_t now_ms, bson_oid_t *id)

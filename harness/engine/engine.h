@@ -21,9 +21,12 @@ struct engine; /* opaque: engine.c */
 struct engine_settings {
     const char *store;         /* "memory" (default) or "wiredtiger" */
     const char *folder;        /* of wiredtiger, where it keeps its rows: made when absent */
-    const char *persona;       /* "standalone" (default) */
+    const char *persona;       /* "standalone" (default), or "replset": a replica set of one */
+    bool test_commands;        /* answer configureFailPoint */
+    int64_t lifetime_ms;       /* of a transaction, then it is aborted; 0: 60,000 */
     struct gate *gate;         /* every command passes it; NULL: a private one that lets all pass */
-    int64_t (*now_ms)(void *); /* wall clock of $$NOW and $currentDate; NULL: clock_wall_ms() */
+    int64_t (*now_ms)(void *); /* wall clock of $$NOW and $currentDate, and then of all waiting;
+                                * NULL: clock_wall_ms() */
     void *now_context;
     uint64_t seed; /* of generated ids; 0: from the clock */
 };
@@ -36,7 +39,7 @@ void engine_free(struct engine *);
 /* What it is, for results: static text. */
 const char *engine_name(const struct engine *);    /* "embedded" */
 const char *engine_store(const struct engine *);   /* "memory" */
-const char *engine_persona(const struct engine *); /* "standalone" */
+const char *engine_persona(const struct engine *); /* "standalone", "replset" */
 const char *engine_version(void);                  /* MongoDB version that it poses as, "6.0.0" */
 
 /* Called once with a command's reply, borrowed for the call. NULL: no reply will come, because the
@@ -47,6 +50,15 @@ typedef void engine_done(const bson_t *reply, void *context);
  * the return, or later when a write is parked behind another. The command passes the gate here.
  * Only from the thread that runs the engine. */
 void engine_submit(struct engine *, const bson_t *command, engine_done *done, void *context);
+
+/* Forgets parked commands that were submitted with this context (NULL: all): each is answered NULL,
+ * now. What a batch has done before it was parked stays done. */
+void engine_cancel(struct engine *, const void *context);
+
+/* Milliseconds until engine_tick() has something to do (0: now), or -1: nothing is waiting for a
+ * time. A tick ends what is over: lifetimes of transactions, delays, maxTimeMS. */
+int64_t engine_due_ms(const struct engine *);
+void engine_tick(struct engine *);
 
 /* A server: an engine behind sockets, on a libuv loop and thread of its own. */
 struct engine_server; /* opaque: server.c */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * envelope: see envelope.h. The persona is a standalone: transaction numbers are refused with the
- * words a real standalone uses, and of write concerns one node can satisfy only 0, 1 and majority.
+ * envelope: see envelope.h. Of write concerns one node can satisfy only 0, 1 and majority.
  * One that it cannot satisfy is reported beside the reply, because the write stays done. Journaling
  * (j) is accepted: the memory store has no journal that could be waited for, and says so in its
  * name. Read concerns local, available and majority mean the same in an engine that has one copy.
@@ -13,14 +12,17 @@
 
 const struct field envelope_fields[] = {
     {"$db", FIELD_TEXT, offsetof(struct envelope, database), false},
-    {"lsid comment $readPreference $clusterTime apiStrict apiDeprecationErrors client",
-     FIELD_IGNORED, 0, false},
+    {"comment $readPreference $clusterTime apiStrict apiDeprecationErrors client", FIELD_IGNORED, 0,
+     false},
+    {"lsid", FIELD_VALUE, offsetof(struct envelope, session), false},
     {"writeConcern", FIELD_DOCUMENT, offsetof(struct envelope, write_concern), false},
     {"readConcern", FIELD_DOCUMENT, offsetof(struct envelope, read_concern), false},
-    {"maxTimeMS", FIELD_NUMBER, 0, false},
+    {"maxTimeMS", FIELD_COUNT, offsetof(struct envelope, max_time_ms), false},
     {"apiVersion", FIELD_TEXT, offsetof(struct envelope, api_version), false},
     {"txnNumber", FIELD_VALUE, offsetof(struct envelope, transaction_number), false},
     {"startTransaction", FIELD_VALUE, offsetof(struct envelope, start_transaction), false},
+    {"stmtId", FIELD_VALUE, offsetof(struct envelope, statement), false},
+    {"stmtIds", FIELD_REFUSED, 0, false},
     {"autocommit", FIELD_VALUE, offsetof(struct envelope, autocommit), false},
     {NULL, FIELD_END, 0, false},
 };
@@ -83,14 +85,36 @@ static const struct field read_concern_table[] = {
     {NULL, FIELD_END, 0, false},
 };
 
-static bool check_read_concern(struct request *request, const bson_t *concern)
+/* Inside a transaction only its first command may say one, and not every one. */
+static bool check_inside(struct request *request, const struct envelope *envelope,
+                         const char *level)
 {
+    if (envelope->start_transaction.value_type == BSON_TYPE_EOD)
+        return failure_set(&request->failure, FAILURE_INVALID_OPTIONS,
+                           "Only the first command in a transaction may specify a readConcern");
+    return strcmp(level, "linearizable") != 0 && strcmp(level, "available") != 0
+               ? true
+               : failure_set(
+                     &request->failure, FAILURE_INVALID_OPTIONS,
+                     "The readConcern level must be either 'local' (default), 'majority' or "
+                     "'snapshot' in order to run in a transaction");
+}
+
+static bool check_read_concern(struct request *request, const struct envelope *envelope)
+{
+    const bson_t *concern = &envelope->read_concern;
     struct read_concern_fields arguments = {.level = "local"};
     struct fields_reader reader = {read_concern_table, "readConcern", &arguments, 0};
     const char *level;
     if (!fields_parse(&reader, concern, &request->failure))
         return false;
     level = arguments.level;
+    bool inside = request->numbered == PART_TRANSACTION;
+    if (inside && !check_inside(request, envelope, level))
+        return false;
+    if ((inside && strcmp(level, "snapshot") == 0) ||
+        (request->engine->replica_set && strcmp(level, "linearizable") == 0))
+        return true;
     if (strcmp(level, "local") == 0 || strcmp(level, "available") == 0 ||
         strcmp(level, "majority") == 0)
         return true;
@@ -111,17 +135,14 @@ bool envelope_check(struct request *request, const struct envelope *envelope)
     struct failure *failure = &request->failure;
     if (envelope->api_version != NULL && strcmp(envelope->api_version, "1") != 0)
         return failure_set(failure, FAILURE_API_VERSION, "API version must be \"1\"");
-    if (envelope->transaction_number.value_type != BSON_TYPE_EOD ||
-        envelope->start_transaction.value_type != BSON_TYPE_EOD ||
-        envelope->autocommit.value_type != BSON_TYPE_EOD)
-        return failure_set(failure, FAILURE_ILLEGAL_OPERATION,
-                           "Transaction numbers are only allowed on a replica set member or "
-                           "mongos");
     if (!bson_empty(&envelope->write_concern)) {
         if (!(request->command->flags & COMMAND_WRITES))
             return failure_set(failure, FAILURE_INVALID_OPTIONS,
                                "Command %s does not support { writeConcern: ... }",
                                request->command->name);
+        if (request->numbered == PART_TRANSACTION && !(request->command->flags & COMMAND_ENDS))
+            return failure_set(failure, FAILURE_INVALID_OPTIONS,
+                               "writeConcern is not allowed within a multi-statement transaction");
         if (!check_write_concern(request, &envelope->write_concern))
             return false;
     }
@@ -130,7 +151,7 @@ bool envelope_check(struct request *request, const struct envelope *envelope)
             return failure_set(failure, FAILURE_INVALID_OPTIONS,
                                "Command %s does not support { readConcern: ... }",
                                request->command->name);
-        return check_read_concern(request, &envelope->read_concern);
+        return check_read_concern(request, envelope);
     }
     return true;
 }

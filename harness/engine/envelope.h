@@ -11,7 +11,9 @@
 struct envelope {
     const char *database;    /* NULL: no "$db" */
     const char *api_version; /* NULL: none asked */
+    bson_value_t session, statement;
     bson_value_t transaction_number, start_transaction, autocommit;
+    int64_t max_time_ms; /* 0: no limit */
     bson_t write_concern, read_concern;
 };
 

@@ -37,6 +37,24 @@ static void on_timer(uv_timer_t *timer)
     connection_close_slow(timer->data);
 }
 
+static void on_due(uv_timer_t *timer)
+{
+    const struct engine_server *server = timer->data;
+    engine_tick(server->engine);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct engine_server *server = prepare->data;
+    int64_t left_ms = engine_due_ms(server->engine);
+    if (left_ms < 0) {
+        uv_timer_stop(&server->due);
+        return;
+    }
+    uv_update_time(&server->loop);
+    uv_timer_start(&server->due, on_due, (uint64_t)left_ms, 0);
+}
+
 static void check(int status, const char *what, const char *where)
 {
     if (status != 0)
@@ -109,6 +127,11 @@ static void make_handles(struct engine_server *server)
     check(uv_pipe_init(&server->loop, &server->pipe, 0), "make", "a socket");
     check(uv_tcp_init(&server->loop, &server->tcp), "make", "a socket");
     check(uv_timer_init(&server->loop, &server->timer), "make", "a timer");
+    check(uv_timer_init(&server->loop, &server->due), "make", "a timer");
+    check(uv_prepare_init(&server->loop, &server->prepare), "make", "a timer");
+    check(uv_prepare_start(&server->prepare, on_prepare), "start", "a timer");
+    server->due.data = server;
+    server->prepare.data = server;
     server->pipe.data = server;
     server->tcp.data = server;
     server->timer.data = server;
@@ -146,6 +169,8 @@ void engine_server_stop(struct engine_server *server)
     uv_close((uv_handle_t *)&server->pipe, NULL);
     uv_close((uv_handle_t *)&server->tcp, NULL);
     uv_close((uv_handle_t *)&server->timer, NULL);
+    uv_close((uv_handle_t *)&server->due, NULL);
+    uv_close((uv_handle_t *)&server->prepare, NULL);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     must(uv_loop_close(&server->loop) == 0);
     engine_free(server->engine);

@@ -17,10 +17,12 @@ struct engine_server {
     struct engine *engine;
     uv_loop_t loop;
     uv_thread_t thread;
-    uv_async_t stop;  /* the one handle that another thread touches */
-    uv_pipe_t pipe;   /* listens on the socket's path */
-    uv_tcp_t tcp;     /* listens on a port */
-    uv_timer_t timer; /* looks for messages that do not get complete */
+    uv_async_t stop;      /* the one handle that another thread touches */
+    uv_pipe_t pipe;       /* listens on the socket's path */
+    uv_tcp_t tcp;         /* listens on a port */
+    uv_timer_t timer;     /* looks for messages that do not get complete */
+    uv_prepare_t prepare; /* before the loop waits: sets `due` */
+    uv_timer_t due;       /* the engine's own times */
     char *socket_uri, *tcp_uri;
 
     struct connection *connections; /* doubly linked */

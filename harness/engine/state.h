@@ -11,10 +11,16 @@
 #include "buffer.h"
 #include "engine.h"
 
+/* The replica set that the persona "replset" poses as. */
+#define ENGINE_SET_NAME "racebench"
+
 struct catalog;
 struct commands;
 struct cursors;
+struct failpoints;
 struct origin;
+struct parking;
+struct sessions;
 
 struct engine {
     struct gate *gate;
@@ -22,10 +28,18 @@ struct engine {
     int64_t (*now_ms)(void *);
     void *now_context;
     const char *store, *persona; /* static text */
+    bool replica_set;            /* the persona: sessions have numbers */
+    bool test_commands;
+    bool own_clock;      /* now_ms is the caller's, and time is what it says */
+    int64_t lifetime_ms; /* of a transaction */
+    int64_t due_ms;      /* when engine_tick() has something to do, on the engine's clock */
 
     struct commands *commands;
     struct catalog *catalog;
     struct cursors *cursors;
+    struct sessions *sessions;
+    struct parking *parking;
+    struct failpoints *failpoints;
 
     struct random random;
     uint8_t id_process[5]; /* of generated ObjectIds */
@@ -38,9 +52,12 @@ struct engine {
     struct buffer key; /* encoded _id of the document in hand */
 };
 
-/* engine_submit() for a command that came from a socket; origin is copied. */
-void engine_execute(struct engine *, const bson_t *command, const struct origin *, engine_done *,
+/* engine_submit() for a command that came from a socket; a handshake fills in its application. */
+void engine_execute(struct engine *, const bson_t *command, struct origin *, engine_done *,
                     void *context);
+
+/* The engine's clock for waiting, which is never set: milliseconds since anything. */
+int64_t engine_elapsed_ms(const struct engine *);
 
 /* A new ObjectId: the engine's clock, five bytes and a counter from its seed. */
 void engine_generate_id(struct engine *, int64_t now_ms, bson_oid_t *id);

@@ -12,36 +12,43 @@
 #include "write.h"
 
 #include "base.h"
+#include "catalog.h"
+#include "command.h"
+#include "dispatch.h"
 #include "keys.h"
 #include "match.h"
 #include "project.h"
 #include "query.h"
 #include "rows.h"
+#include "sessions.h"
 #include "update.h"
 #include "value.h"
 #include <stdlib.h>
 #include <string.h>
 
-static struct store_transaction *write_begin(const struct request *request)
+/* Ends a statement as its work ended; true when it was committed, or when its transaction goes on.
+ * The outcome of a retryable write is kept by the same store transaction. */
+static bool write_end(struct request *request, struct store_transaction *transaction, bool fine,
+                      const struct write_outcome *outcome)
 {
-    return store_begin(catalog_store(request->engine->catalog));
-}
-
-/* Ends a transaction as its work ended; true when it was committed. */
-static bool write_end(struct store_transaction *transaction, bool fine, struct failure *failure)
-{
+    if (request->transaction != NULL)
+        return fine;
+    bool wrote = outcome->modified > 0 || outcome->upserted;
+    if (fine && wrote && request->part == PART_RETRYABLE)
+        fine = retry_keep(request, transaction, outcome);
     if (!fine) {
         store_rollback(transaction);
         return false;
     }
     if (store_commit(transaction) == STORE_DONE)
         return true;
-    return failure_set(failure, FAILURE_WRITE_CONFLICT, "WriteConflict error at commit");
+    return failure_set(&request->failure, FAILURE_WRITE_CONFLICT, "WriteConflict error at commit");
 }
 
 /* Encodes the document's _id into the engine's key buffer. */
-static bool encode_id(struct request *request, const bson_t *document, struct failure *failure)
+static bool encode_id(struct request *request, const bson_t *document)
 {
+    struct failure *failure = &request->failure;
     bson_value_t id;
     must(value_field(document, "_id", &id));
     request->engine->key.length = 0;
@@ -80,22 +87,28 @@ static bool check_size(const bson_t *document, struct failure *failure)
 }
 
 bool write_insert(struct request *request, struct collection *collection, const bson_t *document,
-                  struct failure *failure)
+                  struct write_outcome *outcome)
 {
     bson_iter_t first;
-    if (!check_size(document, failure))
+    if (retry_find(request, outcome))
+        return true;
+    if (!check_size(document, &request->failure))
         return false;
     if (!bson_iter_init(&first, document) || !bson_iter_next(&first) ||
         strcmp(bson_iter_key(&first), "_id") != 0) {
         image_with_id(request, document);
         document = request->engine->image;
     }
-    if (!encode_id(request, document, failure))
+    if (!encode_id(request, document))
         return false;
-    struct store_transaction *transaction = write_begin(request);
+    struct store_transaction *transaction = request_begin(request);
     struct slice key = buffer_slice(&request->engine->key);
-    return write_end(transaction, rows_insert(collection, transaction, key, document, failure),
-                     failure);
+    struct write_outcome inserted = {.matched = 1, .modified = 1};
+    bool fine = rows_insert(collection, transaction, key, document, &request->failure);
+    if (!write_end(request, transaction, fine, &inserted))
+        return false;
+    *outcome = inserted;
+    return true;
 }
 
 /* Picking the document to write, and writing it. ----------------------------------------------- */
@@ -144,8 +157,8 @@ static bool job_write(struct job *job, struct slice key, const bson_t *was)
     struct update update = {job->write->change, false, job->request->now_ms};
     struct rows_change change = {key, was, image};
     bool changed = true;
-    if (job->write->keep_was)
-        job->outcome->was = bson_copy(was);
+    if (job->write->keep == KEEP_WAS)
+        job->outcome->image = bson_copy(was);
     if (job->write->change == NULL) {
         if (!rows_remove(job->collection, job->transaction, key, was, failure))
             return false;
@@ -154,6 +167,8 @@ static bool job_write(struct job *job, struct slice key, const bson_t *was)
         if (!update_apply(&update, was, image, &changed, failure) ||
             (changed && !rows_replace(job->collection, job->transaction, &change, failure)))
             return false;
+        if (job->write->keep == KEEP_IS)
+            job->outcome->image = bson_copy(image);
     }
     job->outcome->matched++;
     job->outcome->modified += changed;
@@ -162,7 +177,7 @@ static bool job_write(struct job *job, struct slice key, const bson_t *was)
 
 static void job_undo(struct job *job)
 {
-    bson_destroy(job->outcome->was);
+    write_outcome_reset(job->outcome);
     *job->outcome = (struct write_outcome){0};
 }
 
@@ -170,61 +185,80 @@ static void job_undo(struct job *job)
 static bool modify_first(struct job *job)
 {
     struct pick pick = {.key = &job->request->engine->key, .sort = job->write->sort};
-    job->transaction = write_begin(job->request);
+    job->transaction = request_begin(job->request);
     struct query query = {job->collection, job->transaction, job->write->filter};
     bool fine = query_visit(job->request, &query, pick_one, &pick) &&
                 (!pick.found || job_write(job, buffer_slice(pick.key), &pick.was));
-    fine = write_end(job->transaction, fine, &job->request->failure);
+    fine = write_end(job->request, job->transaction, fine, job->outcome);
     bson_destroy(pick.copy);
     if (!fine)
         job_undo(job);
     return fine;
 }
 
-struct key_lengths {
-    struct buffer keys; /* one after the other */
-    size_t *lengths;
-    size_t count, capacity;
-};
-
 static bool gather_key(struct slice key, const bson_t *document, void *context)
 {
-    struct key_lengths *all = context;
+    struct write_rest *rest = context;
     (void)document;
-    buffer_append(&all->keys, key.bytes, key.length);
+    buffer_append(&rest->keys, key.bytes, key.length);
     size_t place =
-        array_grow((void **)&all->lengths, &all->count, &all->capacity, sizeof *all->lengths);
-    all->lengths[place] = key.length;
+        array_grow((void **)&rest->lengths, &rest->count, &rest->capacity, sizeof *rest->lengths);
+    rest->lengths[place] = key.length;
     return true;
 }
 
-/* One of several, in a transaction of its own. */
+/* One of several, in a transaction of its own; while the command was parked it may have changed. */
 static bool modify_one_of_all(struct job *job, struct slice key)
 {
+    struct request *request = job->request;
     struct slice value;
     bson_t was;
     bool fine = true;
-    job->transaction = write_begin(job->request);
+    struct write_outcome before = *job->outcome;
+    job->transaction = request_begin(request);
     if (store_get(job->transaction, job->collection->rows, key, &value) == STORE_DONE) {
         must(bson_init_static(&was, value.bytes, value.length));
-        fine = job_write(job, key, &was);
+        if (match(job->write->filter, &was, request->now_ms, &request->failure))
+            fine = job_write(job, key, &was);
     }
-    return write_end(job->transaction, fine, &job->request->failure);
+    fine = write_end(request, job->transaction, fine, job->outcome);
+    if (!fine)
+        *job->outcome = before;
+    return fine;
+}
+
+static void rest_reset(struct write_rest *rest)
+{
+    buffer_release(&rest->keys);
+    free(rest->lengths);
+    *rest = (struct write_rest){0};
 }
 
 /* All documents that match: their keys first, since a visitor must not write. */
 static bool modify_all(struct job *job)
 {
-    struct key_lengths all = {0};
-    job->transaction = write_begin(job->request);
-    struct query query = {job->collection, job->transaction, job->write->filter};
-    bool fine = query_visit(job->request, &query, gather_key, &all);
-    store_rollback(job->transaction);
-    const uint8_t *next = all.keys.bytes;
-    for (size_t i = 0; fine && i < all.count; next += all.lengths[i++])
-        fine = modify_one_of_all(job, (struct slice){next, all.lengths[i]});
-    buffer_release(&all.keys);
-    free(all.lengths);
+    struct request *request = job->request;
+    struct write_rest *rest = &request->report.rest;
+    bool fine = true;
+    if (rest->next == 0) {
+        struct query query = {job->collection, request_begin(request), job->write->filter};
+        rest_reset(rest);
+        fine = query_visit(request, &query, gather_key, rest);
+        request_end(request, query.transaction);
+    }
+    job->outcome->matched = rest->matched;
+    job->outcome->modified = rest->modified;
+    while (fine && rest->next < rest->count) {
+        struct slice key = {rest->keys.bytes + rest->offset, rest->lengths[rest->next]};
+        fine = modify_one_of_all(job, key);
+        if (!fine)
+            break;
+        rest->offset += rest->lengths[rest->next++];
+        rest->matched = job->outcome->matched;
+        rest->modified = job->outcome->modified;
+    }
+    if (fine || request->failure.code != FAILURE_WRITE_CONFLICT)
+        rest_reset(rest);
     return fine;
 }
 
@@ -241,59 +275,77 @@ static bool upsert(struct job *job)
     if (fine) {
         image_with_id(request, &made);
         fine = check_size(request->engine->image, failure) &&
-               encode_id(request, request->engine->image, failure);
+               encode_id(request, request->engine->image);
     }
     if (fine) {
         struct slice key = buffer_slice(&request->engine->key);
-        job->transaction = write_begin(request);
+        job->transaction = request_begin(request);
         fine = rows_insert(job->collection, job->transaction, key, request->engine->image, failure);
-        fine = write_end(job->transaction, fine, failure);
+        job->outcome->upserted = fine;
+        if (fine && job->write->keep == KEEP_IS)
+            job->outcome->image = bson_copy(request->engine->image);
+        fine = write_end(request, job->transaction, fine, job->outcome);
     }
-    job->outcome->upserted = fine;
+    if (!fine)
+        job_undo(job);
     bson_destroy(&seed);
     bson_destroy(&made);
     return fine;
 }
 
-bool write_modify(struct request *request, struct collection **collection,
-                  const struct write *write, struct write_outcome *outcome)
+bool write_modify(struct request *request, const struct write *write, struct write_outcome *outcome)
 {
-    struct job job = {request, write, outcome, *collection, NULL};
-    *outcome = (struct write_outcome){0};
-    if (*collection != NULL && !(write->multi ? modify_all(&job) : modify_first(&job)))
+    struct job job = {request, write, outcome, request_collection(request), NULL};
+    if (request->part == PART_RETRYABLE && write->multi)
+        return failure_set(&request->failure, FAILURE_INVALID_OPTIONS,
+                           "Cannot use retryable writes with %s",
+                           write->change != NULL ? "multi=true" : "limit=0");
+    if (retry_find(request, outcome))
+        return true;
+    if (job.collection != NULL && !(write->multi ? modify_all(&job) : modify_first(&job)))
         return false;
     if (outcome->matched > 0 || !write->upsert)
         return true;
-    if (*collection == NULL)
-        *collection =
+    if (job.collection == NULL)
+        job.collection =
             catalog_open(request->engine->catalog, request->database, request->collection);
-    job.collection = *collection;
     return upsert(&job);
 }
 
 void write_outcome_reset(struct write_outcome *outcome)
 {
-    bson_destroy(outcome->was);
-    outcome->was = NULL;
+    bson_destroy(outcome->image);
+    outcome->image = NULL;
 }
 
 /* The report of a batch. ----------------------------------------------------------------------- */
 
-/* Begins the next document of an array that is made when it is first needed. */
-static void begin_item(bson_t **array, int32_t *count, bson_t *item)
+void write_report_reset(struct write_report *report)
 {
-    char text[16];
+    bson_destroy(report->upserted);
+    bson_destroy(report->errors);
+    bson_destroy(report->retried);
+    rest_reset(&report->rest);
+    *report = (struct write_report){0};
+}
+
+/* The key of an array's next item; the array is made when it is first needed. */
+static const char *next_item(bson_t **array, int32_t *count, char *text)
+{
     const char *key;
     if (*array == NULL)
         *array = bson_new();
-    size_t length = bson_uint32_to_string((uint32_t)(*count)++, &key, text, sizeof text);
-    bson_append_document_begin(*array, key, (int)length, item);
+    bson_uint32_to_string((uint32_t)(*count)++, &key, text, 16);
+    return key;
 }
 
-void write_report_error(struct write_report *report, struct request *request, int32_t index)
+static void report_error(struct request *request, int32_t index)
 {
+    struct write_report *report = &request->report;
+    char text[16];
     bson_t item;
-    begin_item(&report->errors, &report->error_count, &item);
+    const char *key = next_item(&report->errors, &report->error_count, text);
+    bson_append_document_begin(report->errors, key, -1, &item);
     bson_append_int32(&item, "index", -1, index);
     bson_append_int32(&item, "code", -1, (int32_t)request->failure.code);
     if (request->failure.detail != NULL)
@@ -301,22 +353,38 @@ void write_report_error(struct write_report *report, struct request *request, in
     bson_append_utf8(&item, "errmsg", -1, request->failure.message, -1);
     bson_append_document_end(report->errors, &item);
     failure_reset(&request->failure);
+    request->doomed = request->transaction != NULL;
 }
 
-void write_report_upserted(struct write_report *report, const struct request *request,
-                           int32_t index)
+static void report_outcome(struct request *request, int32_t index,
+                           const struct write_outcome *outcome)
 {
+    struct write_report *report = &request->report;
+    char text[16];
     bson_t item;
     bson_iter_t id;
-    begin_item(&report->upserted, &report->upserted_count, &item);
-    bson_append_int32(&item, "index", -1, index);
-    must(bson_iter_init_find(&id, request->engine->image, "_id"));
-    bson_append_iter(&item, "_id", 3, &id);
-    bson_append_document_end(report->upserted, &item);
+    report->n += outcome->matched + outcome->upserted;
+    report->modified += outcome->modified;
+    if (outcome->upserted) {
+        const char *key = next_item(&report->upserted, &report->upserted_count, text);
+        bson_append_document_begin(report->upserted, key, -1, &item);
+        bson_append_int32(&item, "index", -1, index);
+        must(bson_iter_init_find(&id, request->engine->image, "_id"));
+        bson_append_iter(&item, "_id", 3, &id);
+        bson_append_document_end(report->upserted, &item);
+    }
+    if (outcome->retried) {
+        const char *key = next_item(&report->retried, &report->retried_count, text);
+        bson_append_int32(report->retried, key, -1, (int32_t)request->statement);
+    } else {
+        report->applied += outcome->modified + outcome->upserted;
+    }
 }
 
-void write_report_finish(struct write_report *report, struct request *request, bool with_modified)
+static void report_finish(struct request *request, bool with_modified)
 {
+    struct write_report *report = &request->report;
+    request_applied(request, report->applied);
     bson_append_int32(request->reply, "n", 1, (int32_t)report->n);
     if (with_modified)
         bson_append_int32(request->reply, "nModified", 9, (int32_t)report->modified);
@@ -324,15 +392,38 @@ void write_report_finish(struct write_report *report, struct request *request, b
         bson_append_array(request->reply, "upserted", -1, report->upserted);
     if (report->errors != NULL)
         bson_append_array(request->reply, "writeErrors", -1, report->errors);
-    bson_destroy(report->upserted);
-    bson_destroy(report->errors);
+    if (report->retried != NULL)
+        bson_append_array(request->reply, "retriedStmtIds", -1, report->retried);
+    write_report_reset(report);
 }
 
-bool write_check_batch(const bson_t *statements, struct failure *failure)
+bool write_batch_run(struct request *request, const struct write_batch *batch)
 {
-    uint32_t count = bson_count_keys(statements);
-    return (count >= 1 && count <= WRITE_BATCH_MAX) ||
-           failure_set(failure, FAILURE_INVALID_LENGTH,
-                       "Write batch sizes must be between 1 and %d. Got %u operations.",
-                       WRITE_BATCH_MAX, count);
+    struct write_report *report = &request->report;
+    uint32_t count = bson_count_keys(batch->statements);
+    int64_t first_statement = request->statement;
+    bson_iter_t iter;
+    if (count < 1 || count > WRITE_BATCH_MAX)
+        return failure_set(&request->failure, FAILURE_INVALID_LENGTH,
+                           "Write batch sizes must be between 1 and %d. Got %u operations.",
+                           WRITE_BATCH_MAX, count);
+    must(bson_iter_init(&iter, batch->statements));
+    for (int32_t index = 0; bson_iter_next(&iter); index++) {
+        struct write_outcome outcome = {0};
+        if (index < report->next)
+            continue;
+        report->next = index;
+        request->statement = first_statement + index;
+        bool fine = batch->one(request, &iter, &outcome);
+        if (!fine && request->failure.code == FAILURE_WRITE_CONFLICT)
+            return false;
+        report_outcome(request, index, &outcome);
+        if (fine)
+            continue;
+        report_error(request, index);
+        if (batch->ordered || request->doomed)
+            break;
+    }
+    report_finish(request, batch->with_modified);
+    return true;
 }

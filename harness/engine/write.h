@@ -2,16 +2,28 @@
  *
  * write: what insert, update, delete and findAndModify share. One document is written per store
  * transaction, so that a write is atomic per document and a multi:true update that fails midway
- * keeps what it has done, as in MongoDB. The report collects what a batch did, statement by
- * statement, and puts it into the reply in MongoDB's order.
+ * keeps what it has done, as in MongoDB; inside a multi-document transaction
+ * all goes through the session's. The report collects what a batch did, statement by statement, and
+ * puts it into the reply in MongoDB's order; it survives when the command is parked in the middle
+ * because another transaction has written a row, and goes on there.
  */
 #ifndef RACEBENCH_ENGINE_WRITE_H
 #define RACEBENCH_ENGINE_WRITE_H
 
-#include "catalog.h"
-#include "command.h"
+#include "buffer.h"
+#include "failure.h"
+#include <bson/bson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct request;
+struct collection;
 
 enum { WRITE_BATCH_MAX = 100000, DOCUMENT_BYTES_MAX = 16 * 1024 * 1024 };
+
+/* Which image of a written document the outcome keeps. */
+enum keep { KEEP_NONE, KEEP_WAS, KEEP_IS };
 
 /* One update or delete. Documents are borrowed; filter, sort and change have been checked. */
 struct write {
@@ -19,41 +31,57 @@ struct write {
     const bson_t *sort;         /* which of several, or NULL: the first; not with multi */
     const bson_value_t *change; /* NULL: delete */
     bool upsert, multi;
-    bool keep_was; /* copy the old image into the outcome */
+    enum keep keep;
 };
 
 /* What one write did. Free with write_outcome_reset(). */
 struct write_outcome {
-    int64_t matched, modified; /* of a delete both are the number deleted */
-    bool upserted;             /* engine->image is the document that was inserted */
-    bson_t *was;               /* when asked for and something matched; owned */
+    int64_t matched, modified; /* of an insert 1; of a delete both are the number deleted */
+    bool upserted;             /* engine->image has the _id of the document that was inserted */
+    bool retried;              /* not done now: an earlier one with this number did it */
+    bson_t *image;             /* when asked for and there is one; owned */
 };
+
+/* Documents that a multi-document write has still to visit: kept while the command is parked. */
+struct write_rest {
+    struct buffer keys; /* one after the other */
+    size_t *lengths;
+    size_t count, capacity, next, offset;
+    int64_t matched, modified;
+};
+
+/* What a batch did so far. Zeroed at the start; write_report_reset() frees it. */
+struct write_report {
+    int32_t next; /* statement */
+    int64_t n, modified, applied;
+    bson_t *upserted, *errors, *retried; /* arrays; NULL while empty */
+    int32_t upserted_count, error_count, retried_count;
+    struct write_rest rest;
+};
+void write_report_reset(struct write_report *);
 
 /* Inserts one document into the collection; without _id it gets one, and _id moves to the front.
  * The stored image is in engine->image. Failures: 10334, 53, 11000. */
-bool write_insert(struct request *, struct collection *, const bson_t *document, struct failure *);
-
-/* Updates or deletes; the new image of a single update is left in engine->image. `*collection` may
- * be NULL: there is none; an upsert makes it. What was done before a failure stays and is in the
- * outcome. */
-bool write_modify(struct request *, struct collection **collection, const struct write *,
+bool write_insert(struct request *, struct collection *, const bson_t *document,
                   struct write_outcome *);
+
+/* Updates or deletes; the new image of a single update is left in engine->image. The collection may
+ * be absent; an upsert makes it. What was done before a failure stays and is in the outcome. */
+bool write_modify(struct request *, const struct write *, struct write_outcome *);
 void write_outcome_reset(struct write_outcome *);
 
-/* What a batch did. Zeroed at the start; write_report_finish() frees it. */
-struct write_report {
-    int64_t n, modified;
-    bson_t *upserted, *errors; /* arrays; NULL while empty */
-    int32_t upserted_count, error_count;
-};
-/* Statement `index` failed for the reason in request->failure, which is reset. */
-void write_report_error(struct write_report *, struct request *, int32_t index);
-/* Statement `index` inserted engine->image by upsert. */
-void write_report_upserted(struct write_report *, const struct request *, int32_t index);
-/* Appends n, nModified (if `with_modified`), upserted and writeErrors to the reply; frees them. */
-void write_report_finish(struct write_report *, struct request *, bool with_modified);
+/* One statement of a batch; false: request->failure says why not. The outcome comes zeroed. */
+typedef bool write_statement(struct request *, bson_iter_t *item, struct write_outcome *);
 
-/* Checks the number of statements of a batch: 1 to WRITE_BATCH_MAX (else 16). */
-bool write_check_batch(const bson_t *statements, struct failure *);
+/* Runs the statements of insert, update or delete (1 to WRITE_BATCH_MAX, else 16), from where the
+ * command was parked; ordered stops at the first failure. Appends n, nModified (`with_modified`),
+ * upserted, writeErrors and retriedStmtIds to the reply. False: the command is to be refused, or to
+ * be parked when the failure is 112. */
+struct write_batch {
+    const bson_t *statements;
+    bool ordered, with_modified;
+    write_statement *one;
+};
+bool write_batch_run(struct request *, const struct write_batch *);
 
 #endif

@@ -16,7 +16,7 @@
  * with that, which also makes worker_apply() ask again when no answer came. PLAIN is what twins
  * keep, besides the hazard that they are mended for. */
 enum {
-    PARTS_PLAIN = HAZARD_BIT(none) | HAZARD_BIT(instances),
+    PARTS_PLAIN = HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes),
     PARTS_ALWAYS = (1 << HAZARD_COUNT) - 1,
     PARTS_ANSWERED = PARTS_ALWAYS & ~(int)HAZARD_BIT(lost_reply) & ~(int)HAZARD_BIT(drop)
 };

@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * abortTransaction: takes the writes of a transaction back. A standalone has no transactions:
- * drivers start them all the same (libmongoc does not look at the server's type), so the first
- * statement is refused by the envelope with code 20, and this command, which needs a transaction
- * number to mean anything, is refused in the same words.
+ * abortTransaction: takes the writes of a transaction back; whoever is parked behind it goes on.
+ * What was aborted already, by an error or by its lifetime, is 251, which drivers swallow; what is
+ * committed is 256.
  */
 #include "engine/command.h"
 
-static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
+#include "engine/sessions.h"
+
+static const struct field fields[] = {{"recoveryToken", FIELD_IGNORED, 0, false},
+                                      {NULL, FIELD_END, 0, false}};
 
 static bool run(struct request *request)
 {
-    return failure_set(&request->failure, FAILURE_ILLEGAL_OPERATION,
-                       "Transaction numbers are only allowed on a replica set member or mongos");
+    transaction_abort(request->engine, request->session);
+    request->transaction = NULL;
+    return true;
 }
 
 const struct command command_abortTransaction = {.name = "abortTransaction",
-                                                 .flags = COMMAND_WRITES | COMMAND_ADMIN,
+                                                 .flags =
+                                                     COMMAND_WRITES | COMMAND_ADMIN | COMMAND_ENDS,
                                                  .fields = fields,
                                                  .run = run};

@@ -68,8 +68,8 @@ static bool run(struct request *request)
 }
 
 const struct command command_aggregate = {.name = "aggregate",
-                                          .flags =
-                                              COMMAND_COLLECTION | COMMAND_READS | COMMAND_WRITES,
+                                          .flags = COMMAND_COLLECTION | COMMAND_READS |
+                                                   COMMAND_WRITES | COMMAND_INSIDE,
                                           .fields = fields,
                                           .arguments_bytes = sizeof(struct arguments),
                                           .run = run};

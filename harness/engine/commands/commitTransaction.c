@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * commitTransaction: makes the writes of a transaction visible. A standalone has no transactions:
- * drivers start them all the same (libmongoc does not look at the server's type), so the first
- * statement is refused by the envelope with code 20, and this command, which needs a transaction
- * number to mean anything, is refused in the same words.
+ * commitTransaction: makes the writes of a transaction visible, all at once. A driver that got no
+ * answer sends it again, so that committing what is committed is fine. After an abort, whoever's it
+ * was, it is 251. Acted on: the envelope only; the recovery token is for sharded clusters.
  */
 #include "engine/command.h"
 
-static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
+#include "engine/sessions.h"
+
+static const struct field fields[] = {{"recoveryToken", FIELD_IGNORED, 0, false},
+                                      {NULL, FIELD_END, 0, false}};
 
 static bool run(struct request *request)
 {
-    return failure_set(&request->failure, FAILURE_ILLEGAL_OPERATION,
-                       "Transaction numbers are only allowed on a replica set member or mongos");
+    return transaction_commit(request);
 }
 
 const struct command command_commitTransaction = {.name = "commitTransaction",
-                                                  .flags = COMMAND_WRITES | COMMAND_ADMIN,
+                                                  .flags =
+                                                      COMMAND_WRITES | COMMAND_ADMIN | COMMAND_ENDS,
                                                   .fields = fields,
                                                   .run = run};

@@ -40,12 +40,10 @@ static const struct field statement_fields[] = {
     {NULL, FIELD_END, 0, false},
 };
 
-static bool delete_one(struct request *request, struct collection *collection, bson_iter_t *item,
-                       struct write_outcome *outcome)
+static bool delete_one(struct request *request, bson_iter_t *item, struct write_outcome *outcome)
 {
     struct statement statement = {.limit = 0};
     struct fields_reader reader = {statement_fields, "delete.deletes", &statement, 0};
-    *outcome = (struct write_outcome){0};
     if (!fields_parse_element(&reader, item, &request->failure))
         return false;
     if (statement.limit != 0 && statement.limit != 1)
@@ -53,38 +51,22 @@ static bool delete_one(struct request *request, struct collection *collection, b
                            "The limit field in delete objects must be 0 or 1. Got %lld",
                            (long long)statement.limit);
     if (!match_check(&statement.filter, &request->failure) ||
-        !query_check_hint(collection, &statement.hint, &request->failure))
+        !query_check_hint(request_collection(request), &statement.hint, &request->failure))
         return false;
     struct write write = {.filter = &statement.filter, .multi = statement.limit == 0};
-    return write_modify(request, &collection, &write, outcome);
+    return write_modify(request, &write, outcome);
 }
 
 static bool run(struct request *request)
 {
     const struct arguments *arguments = request->arguments;
-    struct write_report report = {0};
-    struct write_outcome outcome;
-    bson_iter_t iter;
-    if (!write_check_batch(&arguments->deletes, &request->failure))
-        return false;
-    struct collection *collection = request_collection(request);
-    must(bson_iter_init(&iter, &arguments->deletes));
-    for (int32_t index = 0; bson_iter_next(&iter); index++) {
-        bool fine = delete_one(request, collection, &iter, &outcome);
-        report.n += outcome.matched;
-        if (!fine) {
-            write_report_error(&report, request, index);
-            if (arguments->ordered)
-                break;
-        }
-    }
-    request_applied(request, report.n);
-    write_report_finish(&report, request, false);
-    return true;
+    const struct write_batch batch = {&arguments->deletes, arguments->ordered, false, delete_one};
+    return write_batch_run(request, &batch);
 }
 
 const struct command command_delete = {.name = "delete",
-                                       .flags = COMMAND_COLLECTION | COMMAND_WRITES,
+                                       .flags = COMMAND_COLLECTION | COMMAND_WRITES |
+                                                COMMAND_RETRYABLE | COMMAND_INSIDE,
                                        .fields = fields,
                                        .arguments_bytes = sizeof(struct arguments),
                                        .defaults = &defaults,

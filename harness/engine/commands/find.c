@@ -111,7 +111,7 @@ static bool run(struct request *request)
 }
 
 const struct command command_find = {.name = "find",
-                                     .flags = COMMAND_COLLECTION | COMMAND_READS,
+                                     .flags = COMMAND_COLLECTION | COMMAND_READS | COMMAND_INSIDE,
                                      .fields = fields,
                                      .arguments_bytes = sizeof(struct arguments),
                                      .defaults = &defaults,

@@ -81,37 +81,39 @@ static void append_image(const struct request *request, const bson_t *image)
 static bool run(struct request *request)
 {
     const struct arguments *arguments = request->arguments;
-    struct collection *collection = request_collection(request);
-    struct write_outcome outcome;
+    struct write_outcome outcome = {0};
     bson_t last;
     bson_iter_t id;
-    if (!check(request, collection))
+    if (!check(request, request_collection(request)))
         return false;
     struct write write = {.filter = &arguments->query,
                           .sort = bson_empty(&arguments->sort) ? NULL : &arguments->sort,
                           .change = arguments->remove ? NULL : &arguments->change,
                           .upsert = arguments->upsert,
-                          .keep_was = !arguments->new_image};
-    if (!write_modify(request, &collection, &write, &outcome))
+                          .keep = arguments->new_image ? KEEP_IS : KEEP_WAS};
+    if (!write_modify(request, &write, &outcome))
         return false;
-    const bson_t *image = request->engine->image;
     bson_append_document_begin(request->reply, "lastErrorObject", 15, &last);
     bson_append_int32(&last, "n", 1, outcome.matched > 0 || outcome.upserted);
     if (!arguments->remove)
         bson_append_bool(&last, "updatedExisting", 15, outcome.matched > 0);
-    if (outcome.upserted && bson_iter_init_find(&id, image, "_id"))
+    if (outcome.upserted && bson_iter_init_find(&id, request->engine->image, "_id"))
         bson_append_iter(&last, "upserted", 8, &id);
     bson_append_document_end(request->reply, &last);
-    bool has_new = arguments->new_image && (outcome.matched > 0 || outcome.upserted);
-    append_image(request, has_new ? image : outcome.was);
-    request_applied(request, outcome.modified + outcome.upserted);
+    append_image(request, outcome.image);
+    if (outcome.retried) {
+        bson_append_int32(request->reply, "retriedStmtId", -1, (int32_t)request->statement);
+    } else {
+        request_applied(request, outcome.modified + outcome.upserted);
+    }
     write_outcome_reset(&outcome);
     return true;
 }
 
 const struct command command_findAndModify = {.name = "findAndModify",
                                               .alias = "findandmodify",
-                                              .flags = COMMAND_COLLECTION | COMMAND_WRITES,
+                                              .flags = COMMAND_COLLECTION | COMMAND_WRITES |
+                                                       COMMAND_RETRYABLE | COMMAND_INSIDE,
                                               .fields = fields,
                                               .arguments_bytes = sizeof(struct arguments),
                                               .run = run};

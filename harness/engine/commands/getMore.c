@@ -58,6 +58,7 @@ static bool run(struct request *request)
 }
 
 const struct command command_getMore = {.name = "getMore",
+                                        .flags = COMMAND_INSIDE,
                                         .fields = fields,
                                         .arguments_bytes = sizeof(struct arguments),
                                         .run = run};

@@ -25,9 +25,9 @@ static const struct field fields[] = {
     {NULL, FIELD_END, 0, false},
 };
 
-static bool insert_one(struct request *request, struct collection *collection,
-                       const bson_value_t *value)
+static bool insert_one(struct request *request, bson_iter_t *item, struct write_outcome *outcome)
 {
+    const bson_value_t *value = bson_iter_value(item);
     bson_t document;
     if (value->value_type != BSON_TYPE_DOCUMENT ||
         !bson_init_static(&document, value->value.v_doc.data, value->value.v_doc.data_len))
@@ -35,35 +35,21 @@ static bool insert_one(struct request *request, struct collection *collection,
                            "BSON field 'insert.documents' is the wrong type '%s', expected type "
                            "'object'",
                            fields_type_name(value->value_type));
-    return write_insert(request, collection, &document, &request->failure);
+    struct collection *collection =
+        catalog_open(request->engine->catalog, request->database, request->collection);
+    return write_insert(request, collection, &document, outcome);
 }
 
 static bool run(struct request *request)
 {
     const struct arguments *arguments = request->arguments;
-    struct write_report report = {0};
-    bson_iter_t iter;
-    if (!write_check_batch(&arguments->documents, &request->failure))
-        return false;
-    struct collection *collection =
-        catalog_open(request->engine->catalog, request->database, request->collection);
-    must(bson_iter_init(&iter, &arguments->documents));
-    for (int32_t index = 0; bson_iter_next(&iter); index++) {
-        if (insert_one(request, collection, bson_iter_value(&iter))) {
-            report.n++;
-            continue;
-        }
-        write_report_error(&report, request, index);
-        if (arguments->ordered)
-            break;
-    }
-    request_applied(request, report.n);
-    write_report_finish(&report, request, false);
-    return true;
+    const struct write_batch batch = {&arguments->documents, arguments->ordered, false, insert_one};
+    return write_batch_run(request, &batch);
 }
 
 const struct command command_insert = {.name = "insert",
-                                       .flags = COMMAND_COLLECTION | COMMAND_WRITES,
+                                       .flags = COMMAND_COLLECTION | COMMAND_WRITES |
+                                                COMMAND_RETRYABLE | COMMAND_INSIDE,
                                        .fields = fields,
                                        .arguments_bytes = sizeof(struct arguments),
                                        .defaults = &defaults,

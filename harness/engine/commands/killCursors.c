@@ -54,7 +54,7 @@ static bool run(struct request *request)
 }
 
 const struct command command_killCursors = {.name = "killCursors",
-                                            .flags = COMMAND_COLLECTION,
+                                            .flags = COMMAND_COLLECTION | COMMAND_INSIDE,
                                             .fields = fields,
                                             .arguments_bytes = sizeof(struct arguments),
                                             .run = run};

@@ -61,53 +61,30 @@ static bool check_statement(struct request *request, const struct collection *co
            query_check_hint(collection, &statement->hint, failure);
 }
 
-static bool update_one(struct request *request, struct collection **collection, bson_iter_t *item,
-                       struct write_outcome *outcome)
+static bool update_one(struct request *request, bson_iter_t *item, struct write_outcome *outcome)
 {
     struct statement statement = {.upsert = false};
     struct fields_reader reader = {statement_fields, "update.updates", &statement, 0};
-    *outcome = (struct write_outcome){0};
     if (!fields_parse_element(&reader, item, &request->failure) ||
-        !check_statement(request, *collection, &statement))
+        !check_statement(request, request_collection(request), &statement))
         return false;
     struct write write = {.filter = &statement.filter,
                           .change = &statement.change,
                           .upsert = statement.upsert,
                           .multi = statement.multi};
-    return write_modify(request, collection, &write, outcome);
+    return write_modify(request, &write, outcome);
 }
 
 static bool run(struct request *request)
 {
     const struct arguments *arguments = request->arguments;
-    struct write_report report = {0};
-    struct write_outcome outcome;
-    int64_t changed = 0;
-    bson_iter_t iter;
-    if (!write_check_batch(&arguments->updates, &request->failure))
-        return false;
-    struct collection *collection = request_collection(request);
-    must(bson_iter_init(&iter, &arguments->updates));
-    for (int32_t index = 0; bson_iter_next(&iter); index++) {
-        bool fine = update_one(request, &collection, &iter, &outcome);
-        report.n += outcome.matched + outcome.upserted;
-        report.modified += outcome.modified;
-        changed += outcome.modified + outcome.upserted;
-        if (outcome.upserted)
-            write_report_upserted(&report, request, index);
-        if (!fine) {
-            write_report_error(&report, request, index);
-            if (arguments->ordered)
-                break;
-        }
-    }
-    request_applied(request, changed);
-    write_report_finish(&report, request, true);
-    return true;
+    const struct write_batch batch = {&arguments->updates, arguments->ordered, true, update_one};
+    return write_batch_run(request, &batch);
 }
 
 const struct command command_update = {.name = "update",
-                                       .flags = COMMAND_COLLECTION | COMMAND_WRITES,
+                                       .flags = COMMAND_COLLECTION | COMMAND_WRITES |
+                                                COMMAND_RETRYABLE | COMMAND_INSIDE,
                                        .fields = fields,
                                        .arguments_bytes = sizeof(struct arguments),
                                        .defaults = &defaults,

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * narrate: a failing execution told to people: one plain sentence, the interleaving as a table with
+ * a column for every worker and one for the documents, a hint that fits the strategy; for a stuck
+ * one, who holds what. Pure functions of a trail and a verdict.
+ */
+#ifndef RACEBENCH_EXPLORE_NARRATE_H
+#define RACEBENCH_EXPLORE_NARRATE_H
+
+#include "checker.h"
+#include "trail.h"
+
+#include <stdio.h>
+
+/* Why a worker cannot go on. */
+struct narrate_wait {
+    int32_t worker;
+    enum step_kind step; /* the one that it stands before */
+    const char *target;  /* collection or file of that step; borrowed */
+    int32_t holder;      /* who must do something first; STEP_NOBODY: it is not known */
+};
+
+/* What is told. All of it is borrowed. */
+struct narrate_tale {
+    const struct cell *cell;
+    const struct trail *trail;
+    const struct verdict *verdict;
+    const struct narrate_wait *waits; /* of a stuck execution: all workers that have not ended */
+    size_t wait_count;
+};
+
+/* Tells it in lines of at most `columns` (80 or more are sensible): sentence, table, waits, hint.
+ * Long documents are cut, and show only fields that change. */
+void narrate(const struct narrate_tale *, int columns, FILE *out);
+
+/* The first sentence without its full stop: "w1 saved over w0's increment of counters/0". The
+ * caller frees it. */
+char *narrate_sentence(const struct narrate_tale *);
+/* The title of its schedule: "counter with naive, 2 workers: lost update". The caller frees it. */
+char *narrate_title(const struct narrate_tale *);
+/* What to do instead, as a sentence; static text. */
+const char *narrate_hint(const struct narrate_tale *);
+
+#endif
