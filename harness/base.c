@@ -12,6 +12,12 @@
 #include <string.h>
 #include <time.h>
 
+const char *durability_name(enum durability durability)
+{
+    static const char *const names[] = {"write", "sync", "off"};
+    return names[durability];
+}
+
 static void say(const char *kind, const char *format, va_list arguments)
 {
     flockfile(stderr);

@@ -29,6 +29,15 @@ enum exit_code {
     EXIT_TERMINATED = 143,  /* SIGTERM: likewise */
 };
 
+/* When a write is acknowledged, of files and of the embedded engine; the first is the default. */
+enum durability {
+    DURABILITY_WRITE, /* when it outlives the process: written, not flushed */
+    DURABILITY_SYNC,  /* when it is on the disk */
+    DURABILITY_OFF,   /* at once */
+};
+/* Its name on the command line. */
+const char *durability_name(enum durability);
+
 /* Ends the program with `code` after one line "racebench: ..." on stderr. For environment errors,
  * at the place where they are known; contention is data and never ends here. */
 _Noreturn void die(enum exit_code code, const char *format, ...)

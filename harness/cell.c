@@ -10,12 +10,6 @@ const char *transport_name(enum transport transport)
     return names[transport];
 }
 
-const char *durability_name(enum durability durability)
-{
-    static const char *const names[] = {"off", "write", "sync"};
-    return names[durability];
-}
-
 const char *expect_name(enum expect expect)
 {
     static const char *const names[] = {"exact", "claims", "none"};

@@ -6,6 +6,7 @@
 #ifndef RACEBENCH_CELL_H
 #define RACEBENCH_CELL_H
 
+#include "base.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -13,11 +14,9 @@ struct scenario;
 struct strategy;
 
 enum transport { TRANSPORT_DRIVER, TRANSPORT_DIRECT };
-enum durability { DURABILITY_OFF, DURABILITY_WRITE, DURABILITY_SYNC };
 enum expect { EXPECT_EXACT, EXPECT_CLAIMS, EXPECT_NONE };
 /* Names as the command line spells them. */
 const char *transport_name(enum transport);
-const char *durability_name(enum durability);
 const char *expect_name(enum expect);
 
 /* How long worker_apply() sleeps between attempts. */
@@ -68,6 +67,7 @@ struct cell {
     bool retry_unknown; /* after UNKNOWN workers try again, as applications do */
     struct backoff backoff;
     enum durability durability;
+    const char *store;      /* of the embedded engine, or NULL: the transport's usual one */
     const char *column;     /* of a matrix: what goes wrong in it, "pause"; or NULL */
     const char *conviction; /* in a matrix: why this cell must be seen to break, or NULL */
     bool lenient;           /* with EXPECT_CLAIMS: what nobody claims may break, but need not */

@@ -142,7 +142,8 @@ static struct cell common(const struct matrix_settings *settings, const struct s
                          .timeout_ms = 10000,
                          .max_tries = 1000,
                          .backoff = {BACKOFF_FULL_JITTER, 1000, 100000},
-                         .durability = DURABILITY_WRITE};
+                         .store = settings->store,
+                         .durability = settings->durability};
 }
 
 /* On which transport, and what follows from it. */

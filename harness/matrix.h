@@ -18,6 +18,8 @@ struct matrix_settings {
     bool transport_given; /* then `transport` holds in every cell */
     enum transport transport;
     uint64_t seed;
+    const char *store; /* of cells over sockets; NULL: the usual one */
+    enum durability durability;
 };
 
 /* How many cells there are, and the cells themselves, scenario by scenario; then the convictions.

@@ -274,6 +274,12 @@ static bool lowers_lease(const struct options *options)
            (enum transport)options->transport == TRANSPORT_DRIVER;
 }
 
+const char *plan_store(const struct options *options)
+{
+    static const char *const names[] = {NULL, "wiredtiger", "memory"};
+    return names[options->store];
+}
+
 /* What all cells have in common. */
 static struct cell common_cell(const struct options *options)
 {
@@ -306,6 +312,7 @@ static struct cell common_cell(const struct options *options)
         .retry_unknown = options->retry_unknown,
         .backoff = options->backoff,
         .durability = (enum durability)options->durability,
+        .store = plan_store(options),
     };
     memcpy(cell.hazard, options->hazard.settings, sizeof(cell.hazard));
     return cell;
@@ -325,6 +332,16 @@ static char *check_settings(const struct options *options)
         return x_format("--instances %d is less than --processes %d: a process is an instance at "
                         "least; leave out --instances",
                         (int)options->instances, (int)options->processes);
+    const char *store = plan_store(options);
+    if (store != NULL && strcmp(store, "memory") != 0 &&
+        (enum transport)options->transport == TRANSPORT_DIRECT)
+        return x_format("--transport direct keeps its rows in memory, --store %s does not go with "
+                        "it",
+                        store);
+    if (store != NULL && options->uri != NULL)
+        return x_format("--store %s is the embedded engine's, --uri names another one; leave one "
+                        "of them out",
+                        store);
     return check_database(options->database);
 }
 

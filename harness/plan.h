@@ -39,6 +39,9 @@ void plan_free(struct plan *);
 /* Are the strategies and scenarios of the options known? NULL, or what is wrong, likewise. */
 char *plan_check_names(const struct options *);
 
+/* What --store asks for: the name of a store, or NULL (auto): the transport's usual one. */
+const char *plan_store(const struct options *);
+
 /* Why a strategy cannot do a scenario, as half a sentence: "it takes no edits of two documents";
  * NULL when it can. Static text. */
 struct strategy;

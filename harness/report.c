@@ -337,9 +337,9 @@ char *report_target(const struct cell_result *result)
                      : x_format("MongoDB %s", known(target->version));
     char *place =
         result->cell->uri != NULL ? x_format(", at %s", known(target->uri)) : x_strdup("");
-    char *text =
-        x_format("%s%s; persona %s, store %s, write concern %s", name, place,
-                 known(target->persona), known(target->store), known(target->write_concern));
+    char *text = x_format("%s%s; persona %s, store %s, durability %s, write concern %s", name,
+                          place, known(target->persona), known(target->store),
+                          known(target->durability), known(target->write_concern));
     free(name);
     free(place);
     return text;

@@ -37,6 +37,7 @@ void target_free(struct target *target)
     free(target->name);
     free(target->persona);
     free(target->store);
+    free(target->durability);
     free(target->version);
     free(target->write_concern);
     free(target->uri);
@@ -177,6 +178,8 @@ char *cell_result_repro(const struct cell_result *result)
         say_word(out, "backoff", human_backoff(&cell->backoff).text);
     if (cell->durability != usual.durability)
         say_word(out, "durability", durability_name(cell->durability));
+    if (cell->store != NULL)
+        say_word(out, "store", cell->store);
     if (cell->transport != usual.transport)
         say_word(out, "transport", transport_name(cell->transport));
     say_uri(out, result);

@@ -14,7 +14,8 @@
 struct target {
     char *name;          /* "embedded", or "mongodb" for a --uri */
     char *persona;       /* "standalone", "replset", "sharded", "files" */
-    char *store;         /* "memory", "wiredTiger", "unknown", "files" */
+    char *store;         /* "memory", "wiredtiger", "unknown", "files" */
+    char *durability;    /* of the embedded engine: "none", "write", ...; else "unknown" */
     char *version;       /* as buildInfo says */
     char *write_concern; /* in effect: "w:1", "majority", ... */
     char *uri;           /* redacted: never holds a password */

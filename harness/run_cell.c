@@ -47,9 +47,16 @@ static void open_driver(struct stage *stage)
     const char *uri = cell->uri;
     if (uri == NULL) {
         char *socket_path = x_format("%s/engine.sock", stage->folder);
-        stage->server =
-            engine_server_start(&(struct engine_server_settings){.engine = {.gate = stage->gate},
-                                                                 .socket_path = socket_path});
+        char *store_path = x_format("%s/store", stage->folder);
+        struct engine_settings engine = {.gate = stage->gate,
+                                         .store = cell->store != NULL ? cell->store
+                                                                      : engine_default_store(),
+                                         .folder = store_path,
+                                         .temporary = true,
+                                         .durability = cell->durability};
+        stage->server = engine_server_start(
+            &(struct engine_server_settings){.engine = engine, .socket_path = socket_path});
+        free(store_path);
         free(socket_path);
         uri = engine_server_socket_uri(stage->server);
     }
@@ -331,6 +338,7 @@ static void describe(struct stage *stage, struct cell_result *result)
     if (cell->strategy[0]->home == HOME_FILES) {
         replace_text(&result->target.persona, "files");
         replace_text(&result->target.store, "files");
+        replace_text(&result->target.durability, durability_name(cell->durability));
     }
     result->retry_writes = strcmp(result->target.persona, "replset") == 0 ||
                            strcmp(result->target.persona, "sharded") == 0;

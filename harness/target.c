@@ -106,7 +106,8 @@ void target_describe(const struct target_line *line, const char *uri, struct tar
     bool ours = bson_has_field(&answer, "racebench");
     target->name = x_strdup(ours ? "embedded" : "mongodb");
     target->version = text_field(&answer, "version", "unknown");
-    target->store = text_field(&answer, "store", ours ? "memory" : "unknown");
+    target->store = text_field(&answer, "store", "unknown");
+    target->durability = text_field(&answer, "durability", "unknown");
     bson_destroy(&answer);
     bson_reinit(&command);
     BSON_APPEND_INT32(&command, "hello", 1);

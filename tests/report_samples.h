@@ -103,9 +103,13 @@ static inline struct cell_result *sample_add(struct sample *sample, const char *
                           .backoff = {BACKOFF_FULL_JITTER, 1000, 100000},
                           .durability = DURABILITY_WRITE};
     result->cell = cell;
-    result->target =
-        (struct target){x_strdup("embedded"), x_strdup("standalone"), x_strdup("memory"),
-                        x_strdup("7.0.0"),    x_strdup("w:1"),        x_strdup("embedded")};
+    result->target = (struct target){.name = x_strdup("embedded"),
+                                     .persona = x_strdup("standalone"),
+                                     .store = x_strdup("wiredtiger"),
+                                     .durability = x_strdup("sync"),
+                                     .version = x_strdup("7.0.0"),
+                                     .write_concern = x_strdup("w:1"),
+                                     .uri = x_strdup("embedded")};
     result->expected = HELD;
     result->verdict = (struct verdict){
         .status = HELD,

@@ -31,6 +31,7 @@ static const char *const cell_keys[] = {
     ".name",
     ".persona",
     ".store",
+    ".durability",
     ".version",
     ".write_concern",
     "verdict",

@@ -201,7 +201,7 @@ static void bad_values_get_one_clear_line(void **state)
     bad("-qZ", "unknown option '-Z'; 'racebench --help' names them all");
     bad("--keep=yes", "option '--keep' takes no value");
     bad("--transport tcp", "--transport 'tcp': must be driver or direct");
-    bad("--durability on", "--durability 'on': must be off, write or sync");
+    bad("--durability on", "--durability 'on': must be write, sync or off");
     bad("--lease 0", "--lease '0': must be from 1ms to 86400s");
     bad("--work 2h", "--work '2h': must be from 0 to 3600s");
     bad("--lease 100us", "--lease '100us': must be whole milliseconds");

@@ -27,8 +27,8 @@ static void text_says_what_was_found(void **state)
 {
     static const char *const parts[] = {
         "counter, 100 workers, 10,000 operations, seed 7\n",
-        "embedded engine, one thread, not MongoDB; persona standalone, store memory, "
-        "write concern w:1\n",
+        "embedded engine, one thread, not MongoDB; persona standalone, store wiredtiger, "
+        "durability sync, write concern w:1\n",
         "strategy       final/expected   lost   ops/s",
         "naive            1,204/10,000  8,796  21,400",
         "loses updates (expected)\n",

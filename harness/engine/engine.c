@@ -56,6 +56,7 @@ struct engine *engine_new(const struct engine_settings *settings)
     engine->own_clock = settings->now_ms != NULL;
     engine->test_commands = settings->test_commands;
     engine->lifetime_ms = settings->lifetime_ms > 0 ? settings->lifetime_ms : LIFETIME_MS;
+    engine->durability = settings->durability;
     engine->commands = commands_new();
     engine->catalog = catalog_new(store);
     seed_ids(engine, settings->seed);
@@ -97,6 +98,16 @@ const char *engine_name(const struct engine *engine)
 const char *engine_store(const struct engine *engine)
 {
     return engine->store;
+}
+
+const char *engine_default_store(void)
+{
+    return "memory";
+}
+
+const char *engine_durability(const struct engine *engine)
+{
+    return strcmp(engine->store, "memory") == 0 ? "none" : durability_name(engine->durability);
 }
 
 const char *engine_persona(const struct engine *engine)

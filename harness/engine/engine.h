@@ -10,6 +10,7 @@
 #ifndef RACEBENCH_ENGINE_H
 #define RACEBENCH_ENGINE_H
 
+#include "base.h"
 #include <bson/bson.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,11 +20,13 @@ struct engine; /* opaque: engine.c */
 
 /* How an engine is made. Zeroed members take the defaults that are named. */
 struct engine_settings {
-    const char *store;         /* "memory" (default) or "wiredtiger" */
-    const char *folder;        /* of wiredtiger, where it keeps its rows: made when absent */
-    const char *persona;       /* "standalone" (default), or "replset": a replica set of one */
-    bool test_commands;        /* answer configureFailPoint */
-    int64_t lifetime_ms;       /* of a transaction, then it is aborted; 0: 60,000 */
+    const char *store;          /* "memory" (default) or "wiredtiger" */
+    const char *folder;         /* of wiredtiger, where it keeps its rows: made when absent */
+    bool temporary;             /* the folder goes after the engine: no disk need be waited for */
+    enum durability durability; /* of wiredtiger; memory has none */
+    const char *persona;        /* "standalone" (default), or "replset": a replica set of one */
+    bool test_commands;         /* answer configureFailPoint */
+    int64_t lifetime_ms;        /* of a transaction, then it is aborted; 0: 60,000 */
     struct gate *gate;         /* every command passes it; NULL: a private one that lets all pass */
     int64_t (*now_ms)(void *); /* wall clock of $$NOW and $currentDate, and then of all waiting;
                                 * NULL: clock_wall_ms() */
@@ -37,10 +40,15 @@ struct engine *engine_new(const struct engine_settings *);
 void engine_free(struct engine *);
 
 /* What it is, for results: static text. */
-const char *engine_name(const struct engine *);    /* "embedded" */
-const char *engine_store(const struct engine *);   /* "memory" */
-const char *engine_persona(const struct engine *); /* "standalone", "replset" */
-const char *engine_version(void);                  /* MongoDB version that it poses as, "6.0.0" */
+const char *engine_name(const struct engine *);       /* "embedded" */
+const char *engine_store(const struct engine *);      /* "memory" */
+const char *engine_durability(const struct engine *); /* "write"...; "none" in memory */
+const char *engine_persona(const struct engine *);    /* "standalone", "replset" */
+const char *engine_version(void); /* MongoDB version that it poses as, "6.0.0" */
+
+/* The store of an engine that listens on sockets, unless asked otherwise: "wiredtiger" where this
+ * program was built with it, else "memory". */
+const char *engine_default_store(void);
 
 /* Called once with a command's reply, borrowed for the call. NULL: no reply will come, because the
  * gate closed the connection; the caller cannot know whether the command was run. */

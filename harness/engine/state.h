@@ -33,6 +33,7 @@ struct engine {
     bool own_clock;      /* now_ms is the caller's, and time is what it says */
     int64_t lifetime_ms; /* of a transaction */
     int64_t due_ms;      /* when engine_tick() has something to do, on the engine's clock */
+    enum durability durability;
 
     struct commands *commands;
     struct catalog *catalog;

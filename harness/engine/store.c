@@ -16,7 +16,7 @@ struct store *store_open(const struct store_settings *settings)
         return NULL;
 #ifdef WITH_WIREDTIGER
     must(settings->folder != NULL);
-    return store_wiredtiger_open(settings->folder, settings->journal);
+    return store_wiredtiger_open(settings);
 #else
     die(EXIT_TARGET, "this racebench was built without WiredTiger; install libwiredtiger-dev and "
                      "build again, or use --store memory");

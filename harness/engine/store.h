@@ -74,6 +74,7 @@ enum { STORE_TRANSACTIONS_MAX = 4000 }; /* open at the same time */
 struct store_settings {
     const char *name;   /* "memory" or "wiredtiger" */
     const char *folder; /* of wiredtiger, where it keeps its rows */
+    bool temporary;     /* of wiredtiger: nobody opens the folder again, so no disk is waited for */
     bool journal;       /* of wiredtiger: commits are logged; without, a crash loses most of them */
 };
 
@@ -119,6 +120,6 @@ void store_scan(struct store_transaction *, struct store_table *, struct slice p
 
 /* The stores that there are: one methods table per file. */
 struct store *store_memory_open(void);
-struct store *store_wiredtiger_open(const char *folder, bool journal);
+struct store *store_wiredtiger_open(const struct store_settings *);
 
 #endif

@@ -535,16 +535,17 @@ static const struct store_methods wired_methods = {
 };
 
 /* WiredTiger's threads leave the program's signals alone. */
-static void connect(struct wired_store *store, bool journal)
+static void connect(struct wired_store *store, bool journal, bool temporary)
 {
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     long long half_mb = (long long)pages * page / 2 / (1024 * 1024);
-    char *config = x_format("create,use_environment=false,config_base=false,cache_size=%lldM,"
-                            "eviction_dirty_target=90,eviction_dirty_trigger=95,session_max=%d,"
-                            "log=(enabled=%s,archive=true,file_max=16MB,prealloc=false),"
-                            "transaction_sync=(enabled=false),checkpoint=(wait=60,log_size=256MB)",
-                            half_mb < 4096 ? half_mb : 4096, STORE_TRANSACTIONS_MAX + 64,
-                            journal ? "true" : "false");
+    char *config = x_format(
+        "create,use_environment=false,config_base=false,cache_size=%lldM,"
+        "eviction_dirty_target=90,eviction_dirty_trigger=95,session_max=%d,"
+        "log=(enabled=%s,archive=true,file_max=16MB,prealloc=false),"
+        "transaction_sync=(enabled=false),checkpoint=(wait=60,log_size=256MB),checkpoint_sync=%s",
+        half_mb < 4096 ? half_mb : 4096, STORE_TRANSACTIONS_MAX + 64, journal ? "true" : "false",
+        temporary ? "false" : "true");
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
@@ -554,27 +555,27 @@ static void connect(struct wired_store *store, bool journal)
     free(config);
 }
 
-struct store *store_wiredtiger_open(const char *folder, bool journal)
+struct store *store_wiredtiger_open(const struct store_settings *settings)
 {
     struct wired_store *store = x_calloc(1, sizeof *store);
     store->base.methods = &wired_methods;
     store->events.handle_error = on_error;
     store->events.handle_message = on_message;
     pthread_mutex_init(&store->mutex, NULL);
-    store->folder = x_strdup(folder);
-    store->journal = journal;
-    store_folder_claim(folder);
-    if (!journal) { /* what an earlier start has logged must not be passed over */
-        connect(store, true);
+    store->folder = x_strdup(settings->folder);
+    store->journal = settings->journal;
+    store_folder_claim(store->folder);
+    if (!store->journal) { /* what an earlier start has logged must not be passed over */
+        connect(store, true, settings->temporary);
         check(store, store->connection->close(store->connection, NULL), "open");
     }
-    connect(store, journal);
+    connect(store, store->journal, settings->temporary);
     store->writer = session_open(store);
     store->flusher = session_open(store);
     store->names = table_make(store, "", x_strdup("table:names"));
     prove_isolation(store);
     load_tables(store);
-    if (journal) /* fails when, against all settings, there is no log */
+    if (store->journal) /* fails when, against all settings, there is no log */
         check(store, store->writer->log_flush(store->writer, "sync=off"), "open");
     return &store->base;
 }

@@ -121,6 +121,7 @@ static void add_engine(bson_t *to, const struct cell_result *result)
     add_text(&engine, "name", target->name);
     add_text(&engine, "persona", target->persona);
     add_text(&engine, "store", target->store);
+    add_text(&engine, "durability", target->durability);
     add_text(&engine, "version", target->version);
     add_text(&engine, "write_concern", target->write_concern);
     add_text_or_null(&engine, "uri", result->cell->uri != NULL ? target->uri : NULL);

@@ -49,7 +49,9 @@ static enum exit_code matrix_act(const struct options *options)
                                        .transport_given = options->source[OPTION_AT_transport] !=
                                                           OPTION_FROM_DEFAULT,
                                        .transport = (enum transport)options->transport,
-                                       .seed = options->seed};
+                                       .seed = options->seed,
+                                       .store = plan_store(options),
+                                       .durability = (enum durability)options->durability};
     plan.cells = matrix_cells(&settings, &plan.count);
     if (plan.count == 0)
         die(EXIT_USAGE, "nothing to run: no strategy of these can do a scenario of these");

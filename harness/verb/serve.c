@@ -5,17 +5,20 @@
  *
  *     exec 3< <(racebench serve); read -r uri <&3
  *
+ * With --dbpath the data stays, as durable as --durability says; without, it goes with the engine.
  * It listens on a unix socket (in a private folder, unless --socket) and on loopback TCP, until
  * SIGINT or SIGTERM, which are its normal end.
  */
 #include "../engine/engine.h"
 #include "../options.h"
+#include "../plan.h"
 #include "../verb.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <uv.h>
@@ -30,6 +33,30 @@ static void check_listen(const struct options *options)
 {
     if (strcmp(options->listen, "127.0.0.1") != 0 && strcmp(options->listen, "::1") != 0)
         warn("--listen %s lets others in: there is no password and no encryption", options->listen);
+}
+
+/* As many connections as this user may have. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* The engine's part of the settings. */
+static struct engine_settings engine_of(const struct options *options, const char *folder)
+{
+    const char *store = plan_store(options);
+    if (store == NULL)
+        store = options->dbpath != NULL ? "wiredtiger" : engine_default_store();
+    if (options->dbpath != NULL && strcmp(store, "memory") == 0)
+        die(EXIT_USAGE, "--store memory keeps nothing; leave out --dbpath");
+    return (struct engine_settings){.store = store,
+                                    .folder = options->dbpath != NULL ? options->dbpath : folder,
+                                    .temporary = options->dbpath == NULL,
+                                    .durability = (enum durability)options->durability};
 }
 
 static void say_uris(const struct engine_server *server)
@@ -57,32 +84,37 @@ static enum exit_code serve_act(const struct options *options)
     static const int numbers[2] = {SIGINT, SIGTERM};
     uv_loop_t loop;
     uv_signal_t handles[2];
-    char *folder = options->socket == NULL ? make_private_folder("give --socket PATH") : NULL;
-    char *path = folder != NULL ? x_format("%s/engine.sock", folder) : x_strdup(options->socket);
+    char *folder = make_private_folder("set TMPDIR to a writable place");
+    char *path =
+        options->socket != NULL ? x_strdup(options->socket) : x_format("%s/engine.sock", folder);
+    char *store_path = x_format("%s/store", folder);
     if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
         die(EXIT_USAGE, "the socket's path '%s' is too long (%zu bytes); give a short --socket",
             path, strlen(path));
     check_listen(options);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a log that may not grow is an error, said with a line */
+    raise_descriptor_limit();
     must(uv_loop_init(&loop) == 0);
     for (int i = 0; i < 2; i++) { /* before the address is told: whoever reads it may end us */
         uv_signal_init(&loop, &handles[i]);
         uv_signal_start(&handles[i], on_signal, numbers[i]);
     }
-    struct engine_server *server =
-        engine_server_start(&(struct engine_server_settings){.socket_path = path,
-                                                             .tcp_host = options->listen,
-                                                             .tcp_port = (int)options->port,
-                                                             .canned = options->canned});
+    struct engine_server *server = engine_server_start(
+        &(struct engine_server_settings){.engine = engine_of(options, store_path),
+                                         .socket_path = path,
+                                         .tcp_host = options->listen,
+                                         .tcp_port = (int)options->port,
+                                         .canned = options->canned});
     say_uris(server);
     if (options->verbose)
         fprintf(stderr, "racebench: serving; end with Ctrl-C\n");
     wait_for_end(&loop, handles);
     engine_server_stop(server);
     unlink(path);
-    if (folder != NULL)
-        rmdir(folder);
+    remove_folder(folder);
     free(folder);
+    free(store_path);
     free(path);
     return EXIT_OK;
 }

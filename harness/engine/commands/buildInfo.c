@@ -25,6 +25,8 @@ static bool run(struct request *request)
     bson_append_int32(request->reply, "bits", -1, 64);
     bson_append_int32(request->reply, "maxBsonObjectSize", -1, 16 * 1024 * 1024);
     bson_append_bool(request->reply, "racebench", -1, true);
+    bson_append_utf8(request->reply, "store", -1, engine_store(request->engine), -1);
+    bson_append_utf8(request->reply, "durability", -1, engine_durability(request->engine), -1);
     return true;
 }
 
