@@ -4,7 +4,7 @@
  * Tables of the store are named "c <namespace>" and "i <namespace> <index>": a blank cannot be part
  * of a database's name, so that no two of them meet.
  *
- * The table "catalog" has a row for each collection: {indexes: [{name, key, unique}]} under its
+ * The table "catalog" has a row for each collection: {indexes: [index_describe(), ...]} under its
  * namespace. A row is written after the tables that it speaks of are complete, and deleted before
  * they go: after a crash a row can be trusted, and tables of which no row speaks are left-overs.
  */
@@ -76,6 +76,17 @@ static struct slice namespace_key(const struct collection *collection)
     return (struct slice){(const uint8_t *)collection->namespace, strlen(collection->namespace)};
 }
 
+void index_describe(const struct index *index, bson_t *description)
+{
+    bson_t key = BSON_INITIALIZER;
+    bson_append_int32(&key, "_id", 3, 1);
+    bson_append_int32(description, "v", 1, 2);
+    bson_append_document(description, "key", 3, index != NULL ? index->key : &key);
+    bson_append_utf8(description, "name", 4, index != NULL ? index->name : "_id_", -1);
+    if (index != NULL && index->unique)
+        bson_append_bool(description, "unique", 6, true);
+}
+
 /* Writes the collection's row; the open transactions of others have no part in it. */
 static void collection_save(const struct collection *collection)
 {
@@ -83,14 +94,11 @@ static void collection_save(const struct collection *collection)
     bson_t row = BSON_INITIALIZER, indexes, item;
     bson_append_array_begin(&row, "indexes", -1, &indexes);
     for (size_t i = 0; i < collection->index_count; i++) {
-        const struct index *index = &collection->indexes[i];
         char text[16];
         const char *number;
         bson_uint32_to_string((uint32_t)i, &number, text, sizeof text);
         bson_append_document_begin(&indexes, number, -1, &item);
-        bson_append_utf8(&item, "name", -1, index->name, -1);
-        bson_append_document(&item, "key", -1, index->key);
-        bson_append_bool(&item, "unique", -1, index->unique);
+        index_describe(&collection->indexes[i], &item);
         bson_append_document_end(&indexes, &item);
     }
     bson_append_array_end(&row, &indexes);
@@ -145,8 +153,8 @@ bool catalog_drop(struct collection *collection, struct failure *failure)
     collection_forget(collection);
     store_table_drop(catalog->store, collection->rows);
     for (size_t i = 0; i < collection->index_count; i++)
-        if (collection->indexes[i].unique) /* nobody writes entries without writing rows */
-            store_table_drop(catalog->store, collection->indexes[i].entries);
+        store_table_drop(/* nobody writes entries without writing rows */
+                         catalog->store, collection->indexes[i].entries);
     HASH_DELETE(hh, catalog->collections, collection);
     collection_free(collection);
     return true;
@@ -155,11 +163,12 @@ bool catalog_drop(struct collection *collection, struct failure *failure)
 bool catalog_visit(struct catalog *catalog, const char *database, catalog_visitor *visit,
                    void *context)
 {
-    size_t length = strlen(database);
+    size_t length = database != NULL ? strlen(database) : 0;
     struct collection *collection, *next;
     HASH_ITER (hh, catalog->collections, collection, next) {
-        if (strncmp(collection->namespace, database, length) == 0 &&
-            collection->namespace[length] == '.' && !visit(collection, context))
+        bool inside = database == NULL || (strncmp(collection->namespace, database, length) == 0 &&
+                                           collection->namespace[length] == '.');
+        if (inside && !visit(collection, context))
             return false;
     }
     return true;
@@ -207,7 +216,6 @@ static void index_append(struct collection *collection, const struct index *inde
     size_t place = array_grow((void **)&collection->indexes, &collection->index_count,
                               &collection->index_capacity, sizeof *index);
     collection->indexes[place] = *index;
-    collection->unique_count += index->unique;
 }
 
 bool collection_index_add(struct collection *collection, const char *name, const bson_t *key,
@@ -215,16 +223,29 @@ bool collection_index_add(struct collection *collection, const char *name, const
 {
     struct store *store = collection->catalog->store;
     struct index index = {.name = x_strdup(name), .key = bson_copy(key), .unique = unique};
-    if (unique) {
-        open_entries(collection, &index);
-        if (!rows_build_index(collection, &index, failure)) {
-            store_table_drop(store, index.entries);
-            index_release(&index);
-            return false;
-        }
+    open_entries(collection, &index);
+    if (!rows_build_index(collection, &index, failure)) {
+        store_table_drop(store, index.entries);
+        index_release(&index);
+        return false;
     }
     index_append(collection, &index);
     collection_save(collection);
+    return true;
+}
+
+bool collection_index_drop(struct collection *collection, struct index *index,
+                           struct failure *failure)
+{
+    struct index dropped = *index;
+    struct store *store = collection->catalog->store;
+    if (store_table_written(store, dropped.entries))
+        return failure_set(failure, FAILURE_WRITE_CONFLICT, "a transaction has written to %s",
+                           collection->namespace);
+    *index = collection->indexes[--collection->index_count];
+    collection_save(collection);
+    store_table_drop(store, dropped.entries);
+    index_release(&dropped);
     return true;
 }
 
@@ -237,16 +258,14 @@ static void load_index(struct collection *collection, const bson_iter_t *item)
     uint32_t length = 0;
     bson_t key;
     struct index index = {.unique = false};
-    must(bson_iter_recurse(item, &iter) && bson_iter_find(&iter, "name"));
-    index.name = x_strdup(bson_iter_utf8(&iter, NULL));
-    must(bson_iter_find(&iter, "key"));
+    must(bson_iter_recurse(item, &iter) && bson_iter_find(&iter, "key"));
     bson_iter_document(&iter, &length, &bytes);
     must(bson_init_static(&key, bytes, length));
     index.key = bson_copy(&key);
-    must(bson_iter_find(&iter, "unique"));
-    index.unique = bson_iter_bool(&iter);
-    if (index.unique)
-        open_entries(collection, &index);
+    must(bson_iter_find(&iter, "name"));
+    index.name = x_strdup(bson_iter_utf8(&iter, NULL));
+    index.unique = bson_iter_find(&iter, "unique");
+    open_entries(collection, &index);
     index_append(collection, &index);
 }
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * catalog: which databases, collections and indexes there are. A database exists while it has a
- * collection. A collection's rows are one table of the store; each unique index has a table of
- * entries; a plain index is only remembered, because collections here are small and a scan is
- * honest. The catalog owns the store and is kept in it: a store that keeps its rows is opened
+ * collection. A collection's rows are one table of the store, the entries of each index another
+ * (rows.h). The catalog owns the store and is kept in it: a store that keeps its rows is opened
  * again with all its collections. Creating and dropping are immediate and in no transaction.
  */
 #ifndef RACEBENCH_ENGINE_CATALOG_H
@@ -21,7 +20,7 @@ struct index {
     char *name;
     bson_t *key; /* {field: 1 or -1, ...} */
     bool unique;
-    struct store_table *entries; /* of a unique index, else NULL */
+    struct store_table *entries;
 };
 
 struct collection {
@@ -32,7 +31,6 @@ struct collection {
     struct store_table *rows;
     struct index *indexes; /* beside the one on _id */
     size_t index_count, index_capacity;
-    size_t unique_count; /* how many of them are unique */
 };
 
 /* The catalog of an open store, which it owns from now on: reads what an earlier run has left, and
@@ -51,7 +49,7 @@ bool catalog_drop(struct collection *, struct failure *);
 
 /* Called for each collection; return false to stop. The one visited may be dropped. */
 typedef bool catalog_visitor(struct collection *, void *context);
-/* Visits the collections of a database. */
+/* Visits the collections of a database, or of all (NULL). */
 bool catalog_visit(struct catalog *, const char *database, catalog_visitor *, void *context);
 
 /* The collection's index of that name or of that key pattern, or NULL. The one on _id is not among
@@ -59,9 +57,15 @@ bool catalog_visit(struct catalog *, const char *database, catalog_visitor *, vo
 struct index *collection_index_named(const struct collection *, const char *name);
 struct index *collection_index_on(const struct collection *, const bson_t *key);
 
-/* Adds an index. A unique one is built from the rows that are there; when they are not unique it is
- * refused (11000) and not added. `key` is copied. */
+/* Appends what listIndexes says of an index (NULL: the one on _id): v, key, name, unique. */
+void index_describe(const struct index *, bson_t *description);
+
+/* Adds an index, built from the rows that are there. It is refused and not added when they cannot
+ * be indexed: a unique one has duplicates (11000), see keys_visit(). `key` is copied. */
 bool collection_index_add(struct collection *, const char *name, const bson_t *key, bool unique,
                           struct failure *);
+/* Drops an index of the collection. Refused (112) while a transaction has written to its entries.
+ * */
+bool collection_index_drop(struct collection *, struct index *, struct failure *);
 
 #endif

@@ -14,6 +14,7 @@
 #include "keys.h"
 
 #include "base.h"
+#include "element.h"
 #include "value.h"
 #include <math.h>
 #include <stdlib.h>
@@ -75,17 +76,18 @@ static uint8_t rank_byte(bson_type_t type)
 }
 
 /* The elements of a document (with rank and name before each) or of an array. */
-static bool append_elements(struct buffer *buffer, const uint8_t *data, uint32_t length, bool named)
+static bool append_elements(struct buffer *buffer, const bson_value_t *container)
 {
-    bson_iter_t iter;
-    if (!bson_iter_init_from_data(&iter, data, length))
-        return false;
-    while (bson_iter_next(&iter)) {
-        if (named) {
-            buffer_byte(buffer, rank_byte(bson_iter_type(&iter)));
-            buffer_append(buffer, bson_iter_key(&iter), strlen(bson_iter_key(&iter)) + 1);
+    struct elements elements = elements_of_value(container);
+    struct element element;
+    bson_value_t value;
+    while (elements_next(&elements, &element)) {
+        if (container->value_type == BSON_TYPE_DOCUMENT) {
+            buffer_byte(buffer, rank_byte(element.type));
+            buffer_append(buffer, element.name, element.name_length + 1);
         }
-        if (!keys_append(buffer, bson_iter_value(&iter)))
+        element_value(&element, &value);
+        if (!keys_append(buffer, &value))
             return false;
     }
     buffer_byte(buffer, 0);
@@ -139,9 +141,8 @@ bool keys_append(struct buffer *buffer, const bson_value_t *value)
         append_text(buffer, value->value.v_utf8.str, value->value.v_utf8.len);
         return true;
     case BSON_TYPE_DOCUMENT:
-        return append_elements(buffer, value->value.v_doc.data, value->value.v_doc.data_len, true);
     case BSON_TYPE_ARRAY:
-        return append_elements(buffer, value->value.v_doc.data, value->value.v_doc.data_len, false);
+        return append_elements(buffer, value);
     case BSON_TYPE_OID:
     case BSON_TYPE_BOOL:
     case BSON_TYPE_DATE_TIME:
@@ -155,72 +156,14 @@ bool keys_append(struct buffer *buffer, const bson_value_t *value)
     }
 }
 
-/* Keys of a document in an index. -------------------------------------------------------------- */
+/* Lists of keys. ------------------------------------------------------------------------------- */
 
-struct key_list {
-    struct buffer *keys;
-    size_t count, capacity;
-    bool array; /* some field was an array: there may be several keys */
-    bool bad;   /* some value cannot be encoded */
-};
-
-static const bson_value_t null_value = {.value_type = BSON_TYPE_NULL};
-static const bson_value_t empty_array_value = {.value_type = BSON_TYPE_UNDEFINED};
-
-static void list_release(struct key_list *list)
+void key_list_add(struct key_list *list, struct slice key)
 {
-    for (size_t i = 0; i < list->count; i++)
-        buffer_release(&list->keys[i]);
-    free(list->keys);
-}
-
-static bool list_add(struct key_list *list, const bson_value_t *value)
-{
-    size_t index =
-        array_grow((void **)&list->keys, &list->count, &list->capacity, sizeof *list->keys);
-    list->keys[index] = (struct buffer){0};
-    list->bad = list->bad || !keys_append(&list->keys[index], value);
-    return !list->bad;
-}
-
-/* A visitor of value_walk(): what a field contributes; an array contributes its elements. */
-static bool collect(const bson_value_t *value, void *context)
-{
-    struct key_list *list = context;
-    bson_iter_t iter;
-    if (value == NULL)
-        value = &null_value;
-    if (value->value_type != BSON_TYPE_ARRAY)
-        return list_add(list, value);
-    list->array = true;
-    size_t before = list->count;
-    if (!bson_iter_init_from_data(&iter, value->value.v_doc.data, value->value.v_doc.data_len))
-        return false;
-    while (bson_iter_next(&iter))
-        if (!list_add(list, bson_iter_value(&iter)))
-            return false;
-    return list->count > before || list_add(list, &empty_array_value);
-}
-
-/* Continues each key with each of a field's values; at most one of the two lists has several. */
-static void list_multiply(struct key_list *keys, struct key_list *values)
-{
-    if (values->count == 1) {
-        for (size_t i = 0; i < keys->count; i++)
-            buffer_append(&keys->keys[i], values->keys[0].bytes, values->keys[0].length);
-        return;
-    }
-    must(keys->count == 1);
-    struct buffer prefix = keys->keys[0];
-    keys->count = 0;
-    for (size_t i = 0; i < values->count; i++) {
-        size_t index =
-            array_grow((void **)&keys->keys, &keys->count, &keys->capacity, sizeof *keys->keys);
-        keys->keys[index] = (struct buffer){0};
-        buffer_append(&keys->keys[index], prefix.bytes, prefix.length);
-        buffer_append(&keys->keys[index], values->keys[i].bytes, values->keys[i].length);
-    }
-    buffer_release(&prefix);
+    size_t place =
+        array_grow((void **)&list->items, &list->count, &list->capacity, sizeof *list->items);
+    list->items[place] = (struct buffer){0};
+    buffer_append(&list->items[place], key.bytes, key.length);
 }
 
 static int key_compare(const void *a, const void *b)
@@ -231,46 +174,112 @@ static int key_compare(const void *a, const void *b)
     return order != 0 ? order : (left->length > right->length) - (left->length < right->length);
 }
 
-/* Adds one field of the pattern to the keys. */
-static bool list_field(struct key_list *keys, const char *path, const bson_t *document,
-                       struct failure *failure)
+void key_list_unique(struct key_list *list)
 {
-    struct key_list values = {0};
-    bool fine = false;
-    value_walk(document, path, collect, &values);
-    if (values.count == 0)
-        list_add(&values, &null_value);
-    if (values.count > 1)
-        values.array = true;
-    if (values.bad) {
-        failure_set(failure, FAILURE_CANNOT_CREATE_INDEX,
-                    "a value of field '%s' has a type that cannot be indexed", path);
-    } else if (keys->array && values.array) {
-        failure_set(failure, FAILURE_PARALLEL_ARRAYS, "cannot index parallel arrays [%s]", path);
-    } else {
-        list_multiply(keys, &values);
-        keys->array = keys->array || values.array;
-        fine = true;
+    size_t kept = 0;
+    if (list->count > 1)
+        qsort(list->items, list->count, sizeof *list->items, key_compare);
+    for (size_t i = 0; i < list->count; i++)
+        if (kept > 0 && key_compare(&list->items[kept - 1], &list->items[i]) == 0)
+            buffer_release(&list->items[i]);
+        else
+            list->items[kept++] = list->items[i];
+    list->count = kept;
+}
+
+void key_list_release(struct key_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        buffer_release(&list->items[i]);
+    free(list->items);
+    *list = (struct key_list){0};
+}
+
+/* Keys of a document in an index. -------------------------------------------------------------- */
+
+/* All the keys of one document: the key in hand grows by one field at each level of a recursion
+ * over the pattern, whose depth the number of fields bounds. */
+struct key_maker {
+    const bson_t *document;
+    struct buffer key;
+    struct key_list made;
+    const char *array; /* the field that has several values; two such are refused */
+    struct failure *failure;
+};
+
+/* A field of the pattern, and what comes behind it. */
+struct key_field {
+    struct key_maker *maker;
+    struct elements rest;
+    const char *path;
+    size_t values;
+};
+
+static bool make_keys(struct key_maker *maker, struct elements fields);
+
+static bool add_value(struct key_field *field, const bson_value_t *value)
+{
+    struct key_maker *maker = field->maker;
+    size_t length = maker->key.length;
+    if (field->values++ > 0) {
+        if (maker->array != NULL && maker->array != field->path)
+            return failure_set(maker->failure, FAILURE_PARALLEL_ARRAYS,
+                               "cannot index parallel arrays [%s] [%s]", field->path, maker->array);
+        maker->array = field->path;
     }
-    list_release(&values);
+    if (!keys_append(&maker->key, value))
+        return failure_set(maker->failure, FAILURE_CANNOT_CREATE_INDEX,
+                           "a value of field '%s' has a type that cannot be indexed", field->path);
+    bool fine = make_keys(maker, field->rest);
+    maker->key.length = length;
     return fine;
+}
+
+/* A visitor of value_walk(): an array counts by its elements, an empty one as undefined. */
+static bool add_field(const bson_value_t *value, void *context)
+{
+    static const bson_value_t null = {.value_type = BSON_TYPE_NULL};
+    static const bson_value_t undefined = {.value_type = BSON_TYPE_UNDEFINED};
+    struct key_field *field = context;
+    struct element element;
+    bson_value_t one;
+    if (value == NULL || value->value_type != BSON_TYPE_ARRAY)
+        return add_value(field, value == NULL ? &null : value);
+    struct elements array = elements_of_value(value);
+    field->values++; /* an array of one element is an array too */
+    if (!elements_next(&array, &element))
+        return add_value(field, &undefined);
+    do {
+        element_value(&element, &one);
+        if (!add_value(field, &one))
+            return false;
+    } while (elements_next(&array, &element));
+    return true;
+}
+
+static bool make_keys(struct key_maker *maker, struct elements fields)
+{
+    struct key_field field = {.maker = maker};
+    struct element element;
+    if (!elements_next(&fields, &element)) {
+        key_list_add(&maker->made, buffer_slice(&maker->key));
+        return true;
+    }
+    field.rest = fields;
+    field.path = element.name;
+    value_walk(maker->document, field.path, add_field, &field);
+    return maker->failure->code == FAILURE_NONE;
 }
 
 bool keys_visit(const bson_t *pattern, const bson_t *document, keys_visitor *visit, void *context,
                 struct failure *failure)
 {
-    struct key_list keys = {0};
-    bson_iter_t iter;
-    size_t first = array_grow((void **)&keys.keys, &keys.count, &keys.capacity, sizeof *keys.keys);
-    keys.keys[first] = (struct buffer){0};
-    bool fine = bson_iter_init(&iter, pattern);
-    while (fine && bson_iter_next(&iter))
-        fine = list_field(&keys, bson_iter_key(&iter), document, failure);
-    if (fine && keys.count > 1)
-        qsort(keys.keys, keys.count, sizeof *keys.keys, key_compare);
-    for (size_t i = 0; fine && i < keys.count; i++)
-        if (i == 0 || key_compare(&keys.keys[i - 1], &keys.keys[i]) != 0)
-            fine = visit(buffer_slice(&keys.keys[i]), context);
-    list_release(&keys);
+    struct key_maker maker = {.document = document, .failure = failure};
+    bool fine = make_keys(&maker, elements_of(pattern));
+    key_list_unique(&maker.made);
+    for (size_t i = 0; fine && i < maker.made.count; i++)
+        fine = visit(buffer_slice(&maker.made.items[i]), context);
+    key_list_release(&maker.made);
+    buffer_release(&maker.key);
     return fine;
 }

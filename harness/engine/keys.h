@@ -16,6 +16,15 @@
  * have no place in an index here (Decimal128, code, DBRef); the buffer may then hold a part. */
 bool keys_append(struct buffer *, const bson_value_t *value);
 
+/* Keys, each copied. key_list_unique() sorts them and leaves one of each. */
+struct key_list {
+    struct buffer *items;
+    size_t count, capacity;
+};
+void key_list_add(struct key_list *, struct slice key);
+void key_list_unique(struct key_list *);
+void key_list_release(struct key_list *);
+
 /* Called for each key that an index has for one document; false stops and is handed on. */
 typedef bool keys_visitor(struct slice key, void *context);
 

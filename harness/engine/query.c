@@ -7,6 +7,7 @@
 
 #include "base.h"
 #include "dispatch.h"
+#include "element.h"
 #include "keys.h"
 #include "match.h"
 #include <string.h>
@@ -30,54 +31,111 @@ static bool match_row(struct slice key, struct slice value, void *context)
     return matcher->visit(key, &document, matcher->context);
 }
 
-/* Encodes the one value that the filter demands of `field` into the engine's key buffer; false when
- * there is none that a lookup may use. */
-static bool demanded_key(struct request *request, const bson_t *filter, const char *field)
+/* Appends the one value that the filter demands of `field` to `key`; false when there is none that
+ * a lookup may use. */
+static bool demanded_key(const bson_t *filter, const char *field, struct buffer *key)
 {
-    struct buffer *buffer = &request->engine->key;
     bson_value_t value;
-    if (!match_equality(filter, field, &value) || value.value_type == BSON_TYPE_ARRAY ||
-        value.value_type == BSON_TYPE_NULL || value.value_type == BSON_TYPE_UNDEFINED ||
-        value.value_type == BSON_TYPE_REGEX)
-        return false;
-    buffer->length = 0;
-    return keys_append(buffer, &value);
+    return match_equality(filter, field, &value) && value.value_type != BSON_TYPE_ARRAY &&
+           value.value_type != BSON_TYPE_NULL && value.value_type != BSON_TYPE_UNDEFINED &&
+           value.value_type != BSON_TYPE_REGEX && keys_append(key, &value);
 }
 
-/* Finds by a unique index on a single field; false when no index serves. */
-static bool lookup_unique(struct matcher *matcher)
+/* Has the path a number in it? A query then means an element's place or a field's name, or both. */
+static bool has_number(const char *path)
+{
+    for (size_t length;; path += length + 1) {
+        length = strcspn(path, ".");
+        if (element_index(path, length) >= 0)
+            return true;
+        if (path[length] == '\0')
+            return false;
+    }
+}
+
+/* Appends the values that the filter demands of the index's first fields; returns their number. */
+static size_t demanded_prefix(const bson_t *filter, const struct index *index, struct buffer *key)
+{
+    struct elements fields = elements_of(index->key);
+    struct element field;
+    size_t count = 0;
+    while (elements_next(&fields, &field) && !has_number(field.name)) {
+        size_t length = key->length;
+        if (!demanded_key(filter, field.name, key)) {
+            key->length = length;
+            break;
+        }
+        count++;
+    }
+    return count;
+}
+
+/* A visitor of store_scan() over entries. */
+static bool gather_key(struct slice entry, struct slice key, void *context)
+{
+    (void)entry;
+    key_list_add(context, key);
+    return true;
+}
+
+static bool visit_by_key(struct matcher *matcher, struct slice key)
 {
     const struct query *query = matcher->query;
-    const struct collection *collection = query->collection;
-    for (size_t i = 0; i < collection->index_count; i++) {
-        const struct index *index = &collection->indexes[i];
-        bson_iter_t iter;
-        struct slice key, value;
-        if (!index->unique || bson_count_keys(index->key) != 1 ||
-            !bson_iter_init(&iter, index->key) || !bson_iter_next(&iter) ||
-            !demanded_key(matcher->request, query->filter, bson_iter_key(&iter)))
+    struct slice value;
+    return store_get(query->transaction, query->collection->rows, key, &value) != STORE_DONE ||
+           match_row(key, value, matcher);
+}
+
+/* The index of which the filter demands most fields, and their values; NULL: none serves. */
+static const struct index *best_index(const struct query *query, struct buffer *prefix)
+{
+    const struct index *best = NULL;
+    struct buffer key = {0};
+    size_t most = 0;
+    for (size_t i = 0; i < query->collection->index_count; i++) {
+        key.length = 0;
+        size_t count = demanded_prefix(query->filter, &query->collection->indexes[i], &key);
+        if (count <= most)
             continue;
-        struct slice entry = buffer_slice(&matcher->request->engine->key);
-        if (store_get(query->transaction, index->entries, entry, &key) == STORE_DONE &&
-            store_get(query->transaction, collection->rows, key, &value) == STORE_DONE)
-            match_row(key, value, matcher);
-        return true;
+        most = count;
+        best = &query->collection->indexes[i];
+        prefix->length = 0;
+        buffer_append(prefix, key.bytes, key.length);
     }
-    return false;
+    buffer_release(&key);
+    return best;
+}
+
+/* Finds by an index; false when none serves. An array has several entries: each document is
+ * visited once, in the order of _id. */
+static bool visit_by_index(struct matcher *matcher)
+{
+    struct buffer prefix = {0};
+    struct key_list keys = {0};
+    const struct index *index = best_index(matcher->query, &prefix);
+    if (index != NULL)
+        store_scan(matcher->query->transaction, index->entries, buffer_slice(&prefix), gather_key,
+                   &keys);
+    key_list_unique(&keys);
+    for (size_t i = 0; i < keys.count; i++)
+        if (!visit_by_key(matcher, buffer_slice(&keys.items[i])))
+            break;
+    key_list_release(&keys);
+    buffer_release(&prefix);
+    return index != NULL;
 }
 
 bool query_visit(struct request *request, const struct query *query, query_visitor *visit,
                  void *context)
 {
     struct matcher matcher = {request, query, visit, context};
-    struct store_table *rows = query->collection->rows;
-    if (demanded_key(request, query->filter, "_id")) {
-        struct slice key = buffer_slice(&request->engine->key), value;
-        if (store_get(query->transaction, rows, key, &value) == STORE_DONE)
-            match_row(key, value, &matcher);
-    } else if (query->collection->unique_count == 0 || !lookup_unique(&matcher)) {
-        store_scan(query->transaction, rows, (struct slice){NULL, 0}, match_row, &matcher);
-    }
+    struct buffer *key = &request->engine->key;
+    key->length = 0;
+    if (demanded_key(query->filter, "_id", key))
+        visit_by_key(&matcher, buffer_slice(key));
+    else if (!visit_by_index(&matcher))
+        store_scan(query->transaction, query->collection->rows, (struct slice){NULL, 0}, match_row,
+                   &matcher);
     return request->failure.code == FAILURE_NONE;
 }
 

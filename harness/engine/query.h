@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * query: the documents of a collection that satisfy a filter. The plan is by _id when the filter
- * demands one, else by a unique index on one field that it demands, else a scan in order of _id;
- * whatever the plan finds is matched with the whole filter.
+ * demands one, else by the index of whose first fields it demands most, else a scan in order of
+ * _id; whatever the plan finds is matched with the whole filter.
  */
 #ifndef RACEBENCH_ENGINE_QUERY_H
 #define RACEBENCH_ENGINE_QUERY_H

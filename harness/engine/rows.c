@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * rows: see rows.h. An entry's key is made of the indexed values only, and its value is the encoded
- * _id: two transactions that claim one value collide in the store by themselves. A replacement
- * whose indexed values stay the same touches no entry, which is what makes an update of a document
- * in a collection with unique indexes cost one write.
+ * rows: see rows.h. An entry of a unique index has a key made of the indexed values only, so that
+ * two transactions that claim one value collide in the store by themselves; one of a plain index
+ * has the encoded _id behind them. The value of both is the encoded _id. A replacement whose
+ * indexed values stay the same touches no entry, which is what makes an update of a document in a
+ * collection with unique indexes cost one write.
  */
 #include "rows.h"
 
@@ -92,16 +93,28 @@ struct entry_writer {
     struct store_transaction *transaction;
     const bson_t *document;
     struct slice key; /* encoded _id */
+    struct buffer *scratch;
     struct failure *failure;
 };
 
+static struct slice entry_key(const struct entry_writer *writer, struct slice values)
+{
+    if (writer->index->unique)
+        return values;
+    writer->scratch->length = 0;
+    buffer_append(writer->scratch, values.bytes, values.length);
+    buffer_append(writer->scratch, writer->key.bytes, writer->key.length);
+    return buffer_slice(writer->scratch);
+}
+
 /* A visitor of keys_visit(): claims one entry for the document. */
-static bool claim_entry(struct slice entry, void *context)
+static bool claim_entry(struct slice values, void *context)
 {
     struct entry_writer *writer = context;
     const struct index *index = writer->index;
-    struct slice owner;
-    if (store_get(writer->transaction, index->entries, entry, &owner) == STORE_DONE)
+    struct slice owner, entry = entry_key(writer, values);
+    if (index->unique &&
+        store_get(writer->transaction, index->entries, entry, &owner) == STORE_DONE)
         return duplicate(writer->collection, index->name, index->key, writer->document,
                          writer->failure);
     if (store_put(writer->transaction, index->entries, entry, writer->key) != STORE_DONE)
@@ -109,9 +122,10 @@ static bool claim_entry(struct slice entry, void *context)
     return true;
 }
 
-static bool give_up_entry(struct slice entry, void *context)
+static bool give_up_entry(struct slice values, void *context)
 {
     struct entry_writer *writer = context;
+    struct slice entry = entry_key(writer, values);
     if (store_delete(writer->transaction, writer->index->entries, entry) == STORE_CONFLICT)
         return conflict(writer->failure);
     return true;
@@ -139,34 +153,40 @@ static bool same_entries(const struct index *index, const struct rows_change *ch
     return same;
 }
 
-/* Entries of all unique indexes: those of `was` go, those of `is` come; either may be NULL. */
+/* Moves the entries of one index. */
+static bool move_in_index(struct entry_writer *writer, const struct rows_change *change)
+{
+    struct failure *failure = writer->failure;
+    const bson_t *pattern = writer->index->key;
+    if (change->was != NULL && change->is != NULL) {
+        if (same_entries(writer->index, change, failure))
+            return true;
+        if (failure->code != FAILURE_NONE)
+            return false;
+    }
+    return (change->was == NULL ||
+            keys_visit(pattern, change->was, give_up_entry, writer, failure)) &&
+           (change->is == NULL || keys_visit(pattern, change->is, claim_entry, writer, failure));
+}
+
+/* Entries of all indexes: those of `was` go, those of `is` come; either may be NULL. */
 static bool move_entries(struct collection *collection, struct store_transaction *transaction,
                          const struct rows_change *change, struct failure *failure)
 {
+    struct buffer scratch = {0};
     struct entry_writer writer = {.collection = collection,
                                   .transaction = transaction,
                                   .document = change->is,
                                   .key = change->key,
+                                  .scratch = &scratch,
                                   .failure = failure};
-    for (size_t i = 0; i < collection->index_count; i++) {
-        const struct index *index = &collection->indexes[i];
-        writer.index = index;
-        if (!index->unique)
-            continue;
-        if (change->was != NULL && change->is != NULL) {
-            if (same_entries(index, change, failure))
-                continue;
-            if (failure->code != FAILURE_NONE)
-                return false;
-        }
-        if (change->was != NULL &&
-            !keys_visit(index->key, change->was, give_up_entry, &writer, failure))
-            return false;
-        if (change->is != NULL &&
-            !keys_visit(index->key, change->is, claim_entry, &writer, failure))
-            return false;
+    bool fine = true;
+    for (size_t i = 0; fine && i < collection->index_count; i++) {
+        writer.index = &collection->indexes[i];
+        fine = move_in_index(&writer, change);
     }
-    return true;
+    buffer_release(&scratch);
+    return fine;
 }
 
 bool rows_insert(struct collection *collection, struct store_transaction *transaction,
@@ -179,7 +199,7 @@ bool rows_insert(struct collection *collection, struct store_transaction *transa
         bson_append_int32(&pattern, "_id", 3, 1);
         return duplicate(collection, "_id_", &pattern, document, failure);
     }
-    if (collection->unique_count > 0 && !move_entries(collection, transaction, &change, failure))
+    if (!move_entries(collection, transaction, &change, failure))
         return false;
     return store_put(transaction, collection->rows, key, document_slice(document)) == STORE_DONE ||
            conflict(failure);
@@ -188,7 +208,7 @@ bool rows_insert(struct collection *collection, struct store_transaction *transa
 bool rows_replace(struct collection *collection, struct store_transaction *transaction,
                   const struct rows_change *change, struct failure *failure)
 {
-    if (collection->unique_count > 0 && !move_entries(collection, transaction, change, failure))
+    if (!move_entries(collection, transaction, change, failure))
         return false;
     return store_put(transaction, collection->rows, change->key, document_slice(change->is)) ==
                STORE_DONE ||
@@ -199,7 +219,7 @@ bool rows_remove(struct collection *collection, struct store_transaction *transa
                  struct slice key, const bson_t *was, struct failure *failure)
 {
     struct rows_change change = {key, was, NULL};
-    if (collection->unique_count > 0 && !move_entries(collection, transaction, &change, failure))
+    if (!move_entries(collection, transaction, &change, failure))
         return false;
     return store_delete(transaction, collection->rows, key) == STORE_DONE || conflict(failure);
 }
@@ -225,12 +245,15 @@ bool rows_build_index(struct collection *collection, const struct index *index,
                       struct failure *failure)
 {
     struct store_transaction *transaction = store_begin(catalog_store(collection->catalog));
-    struct index_builder builder = {.writer = {.collection = collection,
+    struct buffer scratch = {0};
+    struct index_builder builder = {.writer = {.scratch = &scratch,
+                                               .collection = collection,
                                                .index = index,
                                                .transaction = transaction,
                                                .failure = failure},
                                     .fine = true};
     store_scan(transaction, collection->rows, (struct slice){NULL, 0}, build_one, &builder);
+    buffer_release(&scratch);
     if (builder.fine)
         return store_commit(transaction) == STORE_DONE || conflict(failure);
     store_rollback(transaction);

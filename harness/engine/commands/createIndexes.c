@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * createIndexes: unique and plain indexes on up to 32 fields. A unique one keeps entries and
- * answers with 11000; a plain one is remembered, so that hints and listings know it, and costs
- * nothing. The collection is made when it is not there. The same index again is no change; the
- * same name with other fields is 86, the same fields under another name or with another "unique"
- * 85. Everything that makes another kind of index (TTL, sparse, partial, text, hashed, ...)
- * changes what is stored or found, and is refused.
+ * createIndexes: unique and plain indexes on up to 32 fields, built at once from the rows that are
+ * there; a unique one is refused over duplicates (11000). The collection is made when it is not
+ * there. The same index again is no change; the same name with other fields is 86, the same fields
+ * under another name or with another "unique" 85. Everything that makes another kind of index
+ * (TTL, sparse, partial, text, hashed, ...) changes what is stored or found, and is refused.
  */
 #include "engine/catalog.h"
 #include "engine/command.h"
@@ -82,7 +81,9 @@ static bool create_one(struct request *request, struct collection *collection,
     if (!check_key(&wanted->key, failure))
         return false;
     if (is_id_index(wanted))
-        return true;
+        return !wanted->unique ||
+               failure_set(failure, FAILURE_INVALID_INDEX_SPECIFICATION_OPTION,
+                           "The field 'unique' is not valid for an _id index specification");
     const struct index *named = collection_index_named(collection, wanted->name);
     const struct index *same = collection_index_on(collection, &wanted->key);
     if (wanted->name[0] == '\0' || strcmp(wanted->name, "_id_") == 0)

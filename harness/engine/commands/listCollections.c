@@ -33,7 +33,7 @@ struct listing {
 
 static void describe(const struct collection *collection, bool name_only, bson_t *description)
 {
-    bson_t info, index, key;
+    bson_t info, index;
     bson_append_utf8(description, "name", -1, collection->name, -1);
     bson_append_utf8(description, "type", -1, "collection", -1);
     if (name_only)
@@ -44,11 +44,7 @@ static void describe(const struct collection *collection, bool name_only, bson_t
     bson_append_bool(&info, "readOnly", -1, false);
     bson_append_document_end(description, &info);
     bson_append_document_begin(description, "idIndex", -1, &index);
-    bson_append_int32(&index, "v", -1, 2);
-    bson_append_document_begin(&index, "key", -1, &key);
-    bson_append_int32(&key, "_id", -1, 1);
-    bson_append_document_end(&index, &key);
-    bson_append_utf8(&index, "name", -1, "_id_", -1);
+    index_describe(NULL, &index);
     bson_append_document_end(description, &index);
 }
 
