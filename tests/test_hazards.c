@@ -2,7 +2,7 @@
  *
  * hazards: each strikes where it can, over fibers and over threads, and says how often; a planned
  * one without a hit leaves the verdict open; positions sweep over every step of an operation; an
- * instance that died starts again; what got no answer stays without one.
+ * instance that died starts again.
  * labels: unit stress
  */
 #include "claims.h"
@@ -10,15 +10,6 @@
 
 #include "options.h"
 #include "run.h"
-
-static void run_here(const struct cell *cell, struct cell_result *result)
-{
-    struct run_result all = {0};
-    int signal_number = 0;
-    run_cells(cell, 1, &(struct run_settings){.run_id = "hazards"}, &all, &signal_number);
-    *result = all.cells[0];
-    free(all.cells);
-}
 
 static struct cell hazard_cell(const char *strategy, enum transport transport, unsigned hazards)
 {
@@ -42,13 +33,12 @@ static void test_each_strikes_on_both_transports(void **state)
                                                 HAZARD_INDEX_boot,       HAZARD_INDEX_skew};
     for (int transport = TRANSPORT_DRIVER; transport <= TRANSPORT_DIRECT; transport++)
         for (size_t i = 0; i < COUNT_OF(indices); i++) {
-            struct cell_result result;
             struct cell cell = hazard_cell("occ_once", (enum transport)transport, 1u << indices[i]);
             if (indices[i] == HAZARD_INDEX_skew) {
                 cell.instances = 2;
                 cell.hazards |= HAZARD_BIT(instances);
             }
-            run_here(&cell, &result);
+            struct cell_result result = support_run(&cell);
             bool gate = hazard_place(indices[i]) == PLACE_GATE;
             int64_t hits = result.hits[indices[i]];
             if (hits < 1 || hits > 5 || result.verdict.status != HELD)
@@ -64,9 +54,8 @@ static void test_each_strikes_on_both_transports(void **state)
 static void test_no_hit_leaves_it_open(void **state)
 {
     (void)state;
-    struct cell_result result;
     struct cell cell = hazard_cell("inc", TRANSPORT_DIRECT, HAZARD_BIT(duplicates));
-    run_here(&cell, &result);
+    struct cell_result result = support_run(&cell);
     assert_int_equal(result.hits[HAZARD_INDEX_duplicates], 0);
     assert_int_equal(result.verdict.status, UNDECIDED);
     assert_int_equal(result.verdict.reason, REASON_HAZARD_NEVER_STRUCK);
@@ -88,7 +77,6 @@ static void note_deaths(struct session *session, const struct cell *cell)
 static void test_crash_sweeps_every_step_and_starts_again(void **state)
 {
     (void)state;
-    struct cell_result result;
     struct scenario scenario = *scenario_find("counter");
     scenario.work = note_deaths;
     struct cell cell = hazard_cell("lock_document_compat", TRANSPORT_DIRECT, HAZARD_BIT(crash));
@@ -96,7 +84,7 @@ static void test_crash_sweeps_every_step_and_starts_again(void **state)
     cell.workers = 1;
     cell.hazard[HAZARD_INDEX_crash].times = 20;
     seen_steps = 0;
-    run_here(&cell, &result);
+    struct cell_result result = support_run(&cell);
     assert_int_equal(seen_steps, 0x1f << 2); /* after 0 to 4 commands, and two at the new start */
     assert_int_equal(result.hits[HAZARD_INDEX_crash], 20);
     assert_int_equal(result.verdict.counts.unknown, 20);
@@ -110,10 +98,9 @@ static void test_retry_unknown_doubles(void **state)
     static const char *const names[] = {"occ", "inc", "occ_once", "inc_once"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         for (int retry = 0; retry < 2; retry++) {
-            struct cell_result result;
             struct cell cell = hazard_cell(names[i], TRANSPORT_DIRECT, HAZARD_BIT(lost_reply));
             cell.retry_unknown = retry != 0;
-            run_here(&cell, &result);
+            struct cell_result result = support_run(&cell);
             bool doubles = retry != 0 && i < 2;
             assert_int_equal(result.verdict.status, doubles ? BROKEN : HELD);
             assert_int_equal(result.verdict.counts.doubled, doubles ? 5 : 0);
@@ -121,37 +108,9 @@ static void test_retry_unknown_doubles(void **state)
         }
 }
 
-static enum fate lose_then_conflict(struct session *session, const struct command_request *request,
-                                    int nth)
-{
-    (void)session;
-    if (request->kind != STEP_UPDATE)
-        return PASS;
-    return nth == 1 ? LOSE_REPLY : DUPLICATE;
-}
-
-static void expect_unknown(struct session *session, const struct cell *cell)
-{
-    (void)cell;
-    struct edit edit = edit_of(add);
-    edit.wait = true;
-    put(session, "counters", "{\"_id\": 0, \"n\": 0, \"version\": 0}");
-    EXPECT(worker_apply(session, &edit, NULL) == UNKNOWN);
-    const struct event *event = &session->history.events[0];
-    EXPECT(event->outcome == UNKNOWN && event->wrote == 1 && !event->retried);
-    EXPECT(event->attempts == 1);
-}
-
-static void test_unknown_sticks(void **state)
-{
-    (void)state;
-    play("occ", expect_unknown, lose_then_conflict);
-}
-
 static void test_dead_too_long_is_stuck(void **state)
 {
     (void)state;
-    struct cell_result result;
     struct cell cell = hazard_cell("lock_document_compat", TRANSPORT_DIRECT,
                                    HAZARD_BIT(crash) | HAZARD_BIT(instances));
     cell.instances = 4;
@@ -160,12 +119,12 @@ static void test_dead_too_long_is_stuck(void **state)
     cell.lease_ms = 2000;
     cell.max_tries = 30;
     cell.hazard[HAZARD_INDEX_crash] = (struct hazard_setting){60000000, 20};
-    run_here(&cell, &result);
+    struct cell_result result = support_run(&cell);
     assert_int_equal(result.verdict.reason, REASON_STUCK);
     cell_result_free(&result);
     cell.strategy[0] = strategy_find("lock_document");
     cell.strategy_name = "lock_document";
-    run_here(&cell, &result);
+    result = support_run(&cell);
     assert_int_equal(result.verdict.status, HELD);
     cell_result_free(&result);
 }
@@ -203,7 +162,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),
-        cmocka_unit_test(test_unknown_sticks),
         cmocka_unit_test(test_no_hit_leaves_it_open),
         cmocka_unit_test(test_crash_sweeps_every_step_and_starts_again),
         cmocka_unit_test(test_retry_unknown_doubles),

@@ -179,6 +179,80 @@ static struct cell_result run_real(const char *strategy, enum transport transpor
     return support_run(&cell);
 }
 
+/* What got no answer stays unknown, whatever later attempts say, unless one is acknowledged. */
+static const struct stickiness {
+    const char *script; /* outcomes of the attempts: D N B C F U, in lower case: nothing written */
+    enum outcome event, told;
+    bool retried; /* sent again by an attempt that may have been applied as well */
+} stickiness[] = {
+    {"D", DONE, DONE, false},
+    {"f", FAILED, FAILED, false},
+    {"U D", DONE, DONE, true},
+    {"U d", DONE, DONE, false}, /* says that the first one was applied */
+    {"U f", UNKNOWN, UNKNOWN, false},
+    {"U n", UNKNOWN, NOTHING, false},
+    {"U b b", UNKNOWN, UNKNOWN, false}, /* given up */
+    {"U c f", UNKNOWN, UNKNOWN, false},
+    {"U U f", UNKNOWN, UNKNOWN, true},
+    {"U u f", UNKNOWN, UNKNOWN, false},
+    {"b U f", UNKNOWN, UNKNOWN, false},
+    {"c D", DONE, DONE, false},
+};
+static size_t played, spoken, sticky; /* which row; where in its script; rows that were right */
+
+static enum outcome follow_script(struct session *session, void *shared, const struct edit *edit)
+{
+    static const char letters[] = "DNBCFU", small[] = "dnbcfu";
+    const char *script = stickiness[played].script;
+    (void)shared, (void)edit;
+    char letter = script[spoken];
+    assert_true(letter != '\0');
+    spoken += script[spoken + 1] == ' ' ? 2 : 1;
+    const char *place = strchr(letters, letter);
+    session->evidence.wrote = place != NULL;
+    session->evidence.value_written = place != NULL ? (int64_t)spoken : 0;
+    return (enum outcome)(place != NULL ? place - letters : strchr(small, letter) - small);
+}
+
+static void work_script(struct session *session, const struct cell *cell)
+{
+    (void)cell;
+    for (played = 0; played < COUNT_OF(stickiness); played++) {
+        const struct stickiness *row = &stickiness[played];
+        struct edit edit = plus_one(true);
+        spoken = 0;
+        enum outcome told = worker_apply(session, &edit, NULL);
+        const struct event *event = &session->history.events[played];
+        bool evidence = row->event == DONE || row->event == UNKNOWN;
+        if (told != row->told || event->outcome != row->event || event->retried != row->retried ||
+            (event->wrote != 0) != evidence || (event->value_written != 0) != evidence)
+            print_error("%s: told %s, recorded %s%s, wrote %d\n", row->script, outcome_name(told),
+                        outcome_name(event->outcome), event->retried ? ", retried" : "",
+                        event->wrote);
+        sticky += told == row->told && event->outcome == row->event &&
+                  event->retried == row->retried && (event->wrote != 0) == evidence &&
+                  (event->value_written != 0) == evidence && row->script[spoken] == '\0';
+    }
+}
+
+static void test_unknown_sticks(void **state)
+{
+    (void)state;
+    struct strategy strategy = {.name = "scripted",
+                                .help = "",
+                                .can = CAN_CHANGE,
+                                .keeps = {[DOUBLED] = HAZARD_BIT(lost_reply)},
+                                .apply = follow_script};
+    struct scenario scenario = scenario_of(work_script);
+    struct cell cell = support_cell(&scenario, &strategy, TRANSPORT_DIRECT);
+    cell.workers = 1;
+    cell.max_tries = 3;
+    sticky = 0;
+    struct cell_result result = support_run(&cell);
+    assert_int_equal(sticky, COUNT_OF(stickiness));
+    cell_result_free(&result);
+}
+
 static void test_one_seed_gives_one_history(void **state)
 {
     (void)state;
@@ -300,6 +374,7 @@ int main(void)
         cmocka_unit_test(test_busy_goes_to_the_caller_when_the_edit_does_not_wait),
         cmocka_unit_test(test_tries_are_limited),
         cmocka_unit_test(test_unknown_and_failed_are_not_tried_again),
+        cmocka_unit_test(test_unknown_sticks),
         cmocka_unit_test(test_one_seed_gives_one_history),
         cmocka_unit_test(test_fibers_do_not_run_in_lockstep),
         cmocka_unit_test(test_every_event_says_what_it_read_and_wrote),

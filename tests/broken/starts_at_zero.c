@@ -13,7 +13,7 @@
  *
  * number: 35
  * twin: occ
- * convicted by: ticket_events --workers 8 --unseeded --docs 4
+ * convicted by: ticket_events --workers 8 --unseeded --docs 4 --work 1ms
  * hazard: reordering
  */
 #include "parts.h"

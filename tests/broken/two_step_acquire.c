@@ -6,28 +6,20 @@
  *      worker 1                        all others
  *      owner: worker 1, expires: never
  *      dies
- *                                      tick 8, 9, 10, ...: held
+ *                                      held, held, held, ... and given up
+ *
+ * It is not convicted by the ticks that nobody does: with any lease a holder that dies late in one
+ * tick keeps the next one's workers out (see lease_past_the_next_tick in test_scenarios.c), so that
+ * a right lock would be convicted as well, on a machine that stops for a moment.
  *
  * Seen in: MongoDB Lock Demo (seeds/002).
  *
  * number: 20
- * twin: two_step_acquire_fixed
- * convicted by: cron_tick --workers 8 --instances 8 --lease 50ms
+ * twin: fenced_lease
+ * convicted by: counter --workers 8 --instances 8 --lease 50ms --max-tries 12
  * hazard: crash
  */
 #include "parts.h"
-
-/* The task, unless the document says that the tick is done. */
-static enum outcome run_task(struct session *session, const struct edit *edit)
-{
-    const bson_t *was[EDIT_DOCUMENTS_MAX] = {NULL}, *is[EDIT_DOCUMENTS_MAX] = {NULL};
-    enum outcome outcome = parts_read(session, edit, &was[0]);
-    if (outcome == DONE && edit_number(was[0], "lastTick", 0) >= edit->once)
-        return NOTHING;
-    if (outcome == DONE)
-        outcome = edit_run(session, edit, was, is);
-    return outcome == DONE && is[0] ? parts_write_back(session, edit, was[0], is[0]) : outcome;
-}
 
 static enum outcome obtain(struct session *session, const struct edit *edit, struct lease *lease)
 {
@@ -55,7 +47,7 @@ static enum outcome two_step_acquire_apply(struct session *session, void *shared
     enum outcome outcome = obtain(session, edit, &lease);
     if (outcome != DONE)
         return outcome;
-    outcome = run_task(session, edit);
+    outcome = parts_section(session, edit);
     parts_release(session, &lease);
     return outcome;
 }
@@ -63,7 +55,7 @@ static enum outcome two_step_acquire_apply(struct session *session, void *shared
 const struct strategy strategy_two_step_acquire = {
     .name = "two_step_acquire",
     .help = "takes the lock for ever, then dates it",
-    .can = CAN_CHANGE | CAN_ONCE,
+    .can = CAN_CHANGE | CAN_CREATE,
     .home = HOME_DATABASE,
     .keeps = {[LOST] = PARTS_ANSWERED, [DOUBLED] = PARTS_ANSWERED},
     .apply = two_step_acquire_apply,
