@@ -30,6 +30,7 @@ struct origin {
 
 /* What the client asked of a write's durability, as far as it cannot be had. */
 struct write_concern {
+    bool flush;   /* majority, or j: acknowledged when it is on the disk */
     int32_t code; /* 0: satisfied; else what writeConcernError says after the write */
     char message[128];
 };

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * connection: one client. Bytes come in, whole messages go to the engine in order of arrival, one
- * at a time; replies gather in a buffer that is written once when the bytes at hand are used up.
- * Messages are parsed where they were read; only what is incomplete is kept.
+ * at a time; replies gather in a buffer that is written once in a turn of the loop, after the log:
+ * one write of the log serves all commands of the turn. A reply that wants the log on the disk, and
+ * all that its client gets after it, waits for a flush; flushes run beside the loop, one at a time,
+ * and each serves all that were waiting when it began. Messages are parsed where they were read;
+ * only what is incomplete is kept.
  *
  * While a command is parked, or a client does not read its replies, nothing more is read from it:
  * memory per client stays bounded by one message and one batch of replies. A message that has begun
  * must be complete within the server's time; a client that is silent between messages may stay.
  *
- * The struct lives until its handle is closed and its command in flight is answered.
+ * The struct lives until its handle is closed, its command in flight is answered and no list of the
+ * server's holds it.
  */
 #include "command.h"
 #include "server.h"
@@ -31,6 +35,7 @@ struct connection {
     };
     struct engine_server *server;
     struct connection *previous, *next;
+    struct connection *next_held; /* in one of the server's lists, when `held` */
     struct origin origin;
     struct wire_message message; /* the command in flight */
     struct buffer in;            /* a message that is not complete, or waits */
@@ -42,6 +47,9 @@ struct connection {
     bool busy;                 /* a command is in flight */
     bool inside;               /* engine_execute() is on the stack */
     bool blocked;              /* `writing` is not written yet */
+    bool held;                 /* replies in `out` wait for the log */
+    bool wants_flush;          /* for the disk, even */
+    bool ending;               /* to be closed when the replies are written */
     bool paused;               /* reading is stopped */
     bool closing, closed;
 };
@@ -50,6 +58,8 @@ static void connection_resume(struct connection *connection);
 
 static void connection_free(struct connection *connection)
 {
+    if (connection->busy || connection->held)
+        return; /* who ends that will free it */
     buffer_release(&connection->in);
     buffer_release(&connection->out);
     buffer_release(&connection->writing);
@@ -68,8 +78,7 @@ static void on_closed(uv_handle_t *handle)
         connection->next->previous = connection->previous;
     server->connection_count--;
     connection->closed = true;
-    if (!connection->busy)
-        connection_free(connection);
+    connection_free(connection);
 }
 
 static void connection_close(struct connection *connection)
@@ -96,11 +105,33 @@ static void on_written(uv_write_t *write, int status)
     connection_resume(connection);
 }
 
-/* Writes what has gathered: at once as far as the socket takes it, the rest through the loop. */
+/* What has gathered will be written in this turn of the loop. */
 static void connection_flush(struct connection *connection)
 {
+    struct engine_server *server = connection->server;
+    if (connection->held || connection->blocked || connection->closing)
+        return;
+    if (connection->out.length == 0 && connection->ending)
+        connection_close(connection);
+    if (connection->out.length == 0)
+        return;
+    connection->held = true;
+    connection->next_held = server->ready;
+    server->ready = connection;
+}
+
+/* Closes when the replies to earlier commands are written. */
+static void connection_end(struct connection *connection)
+{
+    connection->ending = true;
+    connection_flush(connection);
+}
+
+/* Writes what has gathered: at once as far as the socket takes it, the rest through the loop. */
+static void connection_write(struct connection *connection)
+{
     struct buffer *out = &connection->out;
-    if (out->length == 0 || connection->blocked || connection->closing)
+    if (connection->closing)
         return;
     uv_buf_t bytes = uv_buf_init((char *)out->bytes, (unsigned)out->length);
     int written = uv_try_write(&connection->stream, &bytes, 1);
@@ -137,9 +168,9 @@ static void on_answer(const bson_t *reply, void *context)
         connection_free(connection);
         return;
     }
+    connection->wants_flush |= connection->server->engine->flush_wanted;
     if (reply == NULL) { /* replies to earlier commands still go out */
-        connection_flush(connection);
-        connection_close(connection);
+        connection_end(connection);
     } else if (!connection->message.more_to_come) {
         wire_append_reply(&connection->out, &connection->message, ++connection->replies, reply);
     }
@@ -154,8 +185,7 @@ static void connection_execute(struct connection *connection, struct slice bytes
     if (server->canned != NULL && canned_reply(server->canned, bytes, &connection->out))
         return;
     if (!wire_parse(bytes, &server->merged, &connection->message, &body)) {
-        connection_flush(connection);
-        connection_close(connection);
+        connection_end(connection);
         return;
     }
     connection->origin.legacy = connection->message.legacy;
@@ -169,7 +199,8 @@ static void connection_execute(struct connection *connection, struct slice bytes
 static size_t connection_consume(struct connection *connection, struct slice bytes)
 {
     size_t used = 0, length = 0;
-    while (!connection->busy && !connection->blocked && !connection->closing) {
+    while (!connection->busy && !connection->blocked && !connection->closing &&
+           !connection->ending && connection->out.length < REPLIES_BYTES_MAX) {
         struct slice rest = {bytes.bytes + used, bytes.length - used};
         enum wire_result result = wire_frame(rest, &length);
         if (result == WIRE_GARBAGE)
@@ -178,8 +209,6 @@ static size_t connection_consume(struct connection *connection, struct slice byt
             break;
         connection_execute(connection, (struct slice){rest.bytes, length});
         used += length;
-        if (connection->out.length > REPLIES_BYTES_MAX)
-            connection_flush(connection);
     }
     connection_flush(connection);
     return used;
@@ -220,7 +249,9 @@ static void connection_settle(struct connection *connection, bool progress)
     if (connection->closing)
         return;
     /* while a command is parked one read is still wanted: it may say that the client is gone */
-    bool waiting = connection->blocked || (connection->busy && connection->in.length > 0);
+    bool waiting = connection->blocked || connection->ending ||
+                   connection->out.length >= REPLIES_BYTES_MAX ||
+                   (connection->busy && connection->in.length > 0);
     if (connection->in.length == 0 && connection->in.capacity > KEPT_BYTES_MAX)
         buffer_release(&connection->in);
     if (connection->in.length == 0 || waiting || connection->busy)
@@ -244,6 +275,73 @@ static void connection_resume(struct connection *connection)
     size_t used = connection_consume(connection, buffer_slice(&connection->in));
     buffer_consume(&connection->in, used);
     connection_settle(connection, used > 0);
+}
+
+/* Takes a connection off the list that it was on. */
+static void connection_let_go(struct connection *connection)
+{
+    connection->held = false;
+    if (connection->closed) {
+        connection_free(connection);
+        return;
+    }
+    connection_write(connection);
+    connection_resume(connection);
+}
+
+static void flush_log(uv_work_t *work)
+{
+    const struct engine_server *server = work->data;
+    engine_flush_log(server->engine);
+}
+
+/* Those that have waited may go; what they got since wants another turn. */
+static void on_flushed(uv_work_t *work, int status)
+{
+    struct engine_server *server = work->data;
+    struct connection *next = server->flushing;
+    (void)status; /* nobody cancels it */
+    server->flush_runs = false;
+    while (next != NULL) {
+        struct connection *connection = next;
+        next = connection->next_held;
+        connection->next_held = server->ready;
+        server->ready = connection;
+    }
+    server->flushing = NULL;
+}
+
+static void start_flush(struct engine_server *server)
+{
+    if (server->flush_runs || server->unflushed == NULL)
+        return;
+    server->flushing = server->unflushed;
+    server->unflushed = NULL;
+    for (struct connection *each = server->flushing; each != NULL; each = each->next_held)
+        each->wants_flush = false;
+    server->flush_runs = true;
+    server->flush.data = server;
+    must(uv_queue_work(&server->loop, &server->flush, flush_log, on_flushed) == 0);
+}
+
+void connection_release_all(struct engine_server *server)
+{
+    while (server->ready != NULL) { /* who is let go may have commands waiting: they come next */
+        struct connection *next = server->ready;
+        server->ready = NULL;
+        engine_write_log(server->engine);
+        while (next != NULL) {
+            struct connection *connection = next;
+            next = connection->next_held;
+            if (connection->wants_flush && !connection->closed) {
+                connection->next_held = server->unflushed;
+                server->unflushed = connection;
+            } else {
+                connection_let_go(connection);
+            }
+        }
+    }
+    start_flush(server);
 }
 
 /* The address that the client has connected to, "127.0.0.1:27017" or a path: a replica set must

@@ -312,6 +312,7 @@ static enum executed execute_or_park(struct request *request, const struct recei
     enum { TRIES_MAX = 1000 };
     for (int tries = 0;; tries++) {
         request->concern.code = 0;
+        request->concern.flush = false;
         request->session = NULL;
         request->transaction = NULL;
         request->part = PART_NONE;
@@ -327,6 +328,21 @@ static enum executed execute_or_park(struct request *request, const struct recei
             return PARKED;
         }
     }
+}
+
+/* What must have happened to the log before the reply leaves. A server sees to it, for many replies
+ * at once; inside the process it happens here. */
+static void settle(const struct request *request)
+{
+    struct engine *engine = request->engine;
+    bool writes = request->command != NULL && (request->command->flags & COMMAND_WRITES) != 0;
+    engine->flush_wanted =
+        writes && (request->concern.flush || engine->durability == DURABILITY_SYNC);
+    if (request->origin->connection != 0)
+        return;
+    engine_write_log(engine);
+    if (engine->flush_wanted)
+        engine_flush_log(engine);
 }
 
 void dispatch_run(struct request *request, const struct receiver *receiver)
@@ -345,6 +361,7 @@ void dispatch_run(struct request *request, const struct receiver *receiver)
         write_report_reset(&request->report);
         bson_destroy(request->order.labels);
         bson_destroy(request->order.concern);
+        settle(request);
         engine->reply_taken = true;
         receiver->done(answers && request->order.action != GATE_CLOSE_AFTER ? request->reply : NULL,
                        receiver->context);

@@ -126,6 +126,16 @@ void engine_submit(struct engine *engine, const bson_t *command, engine_done *do
     engine_execute(engine, command, &in_process, done, context);
 }
 
+void engine_write_log(struct engine *engine)
+{
+    store_write(catalog_store(engine->catalog));
+}
+
+void engine_flush_log(struct engine *engine)
+{
+    store_flush(catalog_store(engine->catalog));
+}
+
 int64_t engine_elapsed_ms(const struct engine *engine)
 {
     return engine->own_clock ? engine->now_ms(engine->now_context) : clock_monotonic_ns() / 1000000;

@@ -48,9 +48,11 @@ static bool check_write_concern(struct request *request, const bson_t *concern)
     int64_t nodes = 0;
     if (!fields_parse(&reader, concern, &request->failure))
         return false;
+    request->concern.flush = arguments.journal;
     if (arguments.w.value_type == BSON_TYPE_EOD)
         return true;
     if (arguments.w.value_type == BSON_TYPE_UTF8) {
+        request->concern.flush = true;
         if (strcmp(arguments.w.value.v_utf8.str, "majority") != 0) {
             request->concern.code = FAILURE_UNKNOWN_WRITE_CONCERN;
             snprintf(request->concern.message, sizeof request->concern.message,

@@ -46,6 +46,7 @@ static void on_due(uv_timer_t *timer)
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct engine_server *server = prepare->data;
+    connection_release_all(server);
     int64_t left_ms = engine_due_ms(server->engine);
     if (left_ms < 0) {
         uv_timer_stop(&server->due);
@@ -164,6 +165,7 @@ void engine_server_stop(struct engine_server *server)
         return;
     uv_async_send(&server->stop);
     uv_thread_join(&server->thread);
+    connection_release_all(server);
     connection_close_all(server);
     uv_close((uv_handle_t *)&server->stop, NULL);
     uv_close((uv_handle_t *)&server->pipe, NULL);
@@ -172,6 +174,7 @@ void engine_server_stop(struct engine_server *server)
     uv_close((uv_handle_t *)&server->due, NULL);
     uv_close((uv_handle_t *)&server->prepare, NULL);
     uv_run(&server->loop, UV_RUN_DEFAULT);
+    connection_release_all(server); /* frees those that a flush has held */
     must(uv_loop_close(&server->loop) == 0);
     engine_free(server->engine);
     canned_free(server->canned);

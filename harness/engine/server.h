@@ -21,11 +21,16 @@ struct engine_server {
     uv_pipe_t pipe;       /* listens on the socket's path */
     uv_tcp_t tcp;         /* listens on a port */
     uv_timer_t timer;     /* looks for messages that do not get complete */
-    uv_prepare_t prepare; /* before the loop waits: sets `due` */
+    uv_prepare_t prepare; /* before the loop waits: replies leave, `due` is set */
     uv_timer_t due;       /* the engine's own times */
     char *socket_uri, *tcp_uri;
 
     struct connection *connections; /* doubly linked */
+    struct connection *ready;       /* have replies that may leave when the log is written */
+    struct connection *unflushed;   /* have replies that wait for the next flush of the log */
+    struct connection *flushing;    /* wait for the one that is under way */
+    uv_work_t flush;
+    bool flush_runs;
     int connection_count, connections_max;
     int32_t connection_number; /* of the last one */
     int message_timeout_ms;
@@ -37,6 +42,10 @@ struct engine_server {
 
 /* Accepts a connection from a listening pipe or tcp handle. */
 void connection_accept(struct engine_server *, uv_stream_t *listener);
+
+/* Writes the log, then the replies that have gathered; those that want the log on the disk wait for
+ * a flush in a thread of libuv's, one at a time. Called once in each turn of the loop. */
+void connection_release_all(struct engine_server *);
 
 /* Closes connections whose message has been incomplete for longer than message_timeout_ms. */
 void connection_close_slow(struct engine_server *);

@@ -50,12 +50,19 @@ struct engine {
     bson_t *reply;     /* of the command in hand */
     bool reply_taken;  /* done() is reading it: a command inside done() needs its own */
     bson_t *image;     /* new image of the document in hand */
+    bool flush_wanted; /* the reply in hand must not leave before the log is on the disk */
     struct buffer key; /* encoded _id of the document in hand */
 };
 
 /* engine_submit() for a command that came from a socket; a handshake fills in its application. */
 void engine_execute(struct engine *, const bson_t *command, struct origin *, engine_done *,
                     void *context);
+
+/* What commands have committed reaches the operating system: before a reply leaves. */
+void engine_write_log(struct engine *);
+/* What is written reaches the disk: before a reply leaves that wants it. Waits; may be called by
+ * one other thread. */
+void engine_flush_log(struct engine *);
 
 /* The engine's clock for waiting, which is never set: milliseconds since anything. */
 int64_t engine_elapsed_ms(const struct engine *);
