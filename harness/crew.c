@@ -37,9 +37,13 @@ int32_t crew_process_of(const struct cell *cell, int32_t worker)
     return worker % cell->instances % cell->processes;
 }
 
-static void init_session(struct crew *crew, struct session *session, const struct crew_share *part)
+/* A worker that has done nothing yet; what is left out here is zero. */
+static void begin_session(struct crew *crew, struct session *session)
 {
     const struct cell *cell = crew->cell;
+    ptrdiff_t at = session - crew->sessions;
+    struct crew_share whole = {.worker = (int32_t)at, .operations_left = share(cell, (int32_t)at)};
+    const struct crew_share *part = crew->shares != NULL ? &crew->shares[at] : &whole;
     int32_t worker = part->worker;
     session->crew = crew;
     session->worker = worker;
@@ -54,14 +58,48 @@ static void init_session(struct crew *crew, struct session *session, const struc
     if (part->operation_count > 0) /* not once more what a dead process drew */
         seed = random_mix(seed, (uint64_t)part->operation_count);
     random_seed(&session->random, seed);
-    history_init(&session->history);
     atomic_init(&session->progress, 0);
+    atomic_fetch_add(&session->instance->working, 1);
+}
+
+static void init_session(struct crew *crew, struct session *session)
+{
+    begin_session(crew, session);
+    history_init(&session->history);
     session->latencies = crew->latencies;
     if (session->latencies == NULL) {
         session->latencies = x_calloc(1, sizeof(*session->latencies));
         latencies_init(session->latencies);
     }
-    atomic_fetch_add(&session->instance->working, 1);
+}
+
+void crew_again(struct crew *crew)
+{
+    atomic_store(&crew->stop, false);
+    atomic_store(&crew->abandon, false);
+    for (int32_t i = 0; i < crew->cell->instances; i++) {
+        struct instance *instance = &crew->instances[i];
+        must(instance->waiters == NULL);
+        atomic_store(&instance->working, 0); /* each session counts itself in */
+        memset(instance->shared, 0, sizeof(instance->shared));
+        instance->crashed = false;
+        instance->inside = 0;
+    }
+    for (int32_t w = 0; w < crew->count; w++) {
+        struct session *session = &crew->sessions[w], kept;
+        session_forget(session);
+        kept = *session;
+        memset(session, 0, sizeof(*session));
+        session->documents = kept.documents;
+        session->document_capacity = kept.document_capacity;
+        session->texts = kept.texts;
+        session->text_capacity = kept.text_capacity;
+        session->history = kept.history;
+        session->history.count = 0;
+        session->latencies = kept.latencies;
+        session->line = kept.line;
+        begin_session(crew, session);
+    }
 }
 
 void crew_init(struct crew *crew, const struct cell *cell, const struct transport_table *transport)
@@ -87,10 +125,8 @@ void crew_init(struct crew *crew, const struct cell *cell, const struct transpor
         latencies_init(crew->latencies);
     }
     crew->sessions = x_calloc((size_t)crew->count, sizeof(*crew->sessions));
-    for (int32_t w = 0; w < crew->count; w++) {
-        struct crew_share whole = {.worker = w, .operations_left = share(cell, w)};
-        init_session(crew, &crew->sessions[w], crew->shares != NULL ? &crew->shares[w] : &whole);
-    }
+    for (int32_t w = 0; w < crew->count; w++)
+        init_session(crew, &crew->sessions[w]);
 }
 
 void crew_free(struct crew *crew)

@@ -303,6 +303,21 @@ void fiber_free(struct fiber *fiber)
     free(fiber);
 }
 
+void fiber_reset(struct fiber *fiber)
+{
+    char *top = (char *)fiber->mapping + fiber->mapping_bytes;
+    must(fiber->ended || !fiber->started);
+#ifdef ASAN
+    __asan_unpoison_memory_region(fiber->self.stack_bottom, fiber->self.stack_bytes);
+#endif
+#ifdef TSAN
+    __tsan_destroy_fiber(fiber->self.tsan);
+    fiber->self.tsan = __tsan_create_fiber(0);
+#endif
+    fiber->started = fiber->ended = false;
+    context_make(&fiber->self, top, run, fiber);
+}
+
 void fiber_resume(struct fiber *fiber)
 {
     must(!fiber->ended);

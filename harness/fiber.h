@@ -26,6 +26,10 @@ struct fiber *fiber_new(void (*function)(void *argument), void *argument, size_t
  * resumed until it ends: what its frames own would leak. */
 void fiber_free(struct fiber *);
 
+/* Makes a fiber that has ended, or was never resumed, begin anew with the same function and
+ * argument, on the same stack. */
+void fiber_reset(struct fiber *);
+
 /* Runs the fiber until it yields or ends. Not from within a fiber. */
 void fiber_resume(struct fiber *);
 

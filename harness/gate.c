@@ -72,6 +72,7 @@ static const struct kind_names kinds[STEP_KIND_COUNT] = {
     [STEP_UNLOCK_FILE] = {"unlock_file", NULL},
     [STEP_WAIT] = {"wait", NULL},
     [STEP_WAKE] = {"wake", NULL},
+    [STEP_ENTER] = {"enter", NULL},
 };
 
 struct gate *gate_new(int32_t workers, size_t trace_max)
@@ -101,6 +102,16 @@ void gate_free(struct gate *gate)
     free(gate->trace);
     pthread_mutex_destroy(&gate->lock);
     free(gate);
+}
+
+void gate_forget(struct gate *gate)
+{
+    for (size_t i = 0; i < gate->applied_count; i++)
+        for (int32_t worker = 0; worker < gate->workers; worker++) {
+            struct tally *tally = &gate->applied[i].workers[worker];
+            if (tally->capacity > 0)
+                memset(tally->counts, 0, tally->capacity);
+        }
 }
 
 void gate_set_policy(struct gate *gate, const struct gate_policy *policy, void *state)

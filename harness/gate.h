@@ -40,6 +40,7 @@ enum step_kind {
     STEP_UNLOCK_FILE,
     STEP_WAIT,
     STEP_WAKE,
+    STEP_ENTER, /* an instance whose RAM is shared: explore's, where who enters first is a choice */
     STEP_KIND_COUNT
 };
 
@@ -85,6 +86,9 @@ struct gate; /* opaque: gate.c */
  * for gate_trace(), 0: none. Free with gate_free() when no step can arrive any more. */
 struct gate *gate_new(int32_t workers, size_t trace_max);
 void gate_free(struct gate *);
+
+/* Forgets how often operations were applied, for another run of the same workers. */
+void gate_forget(struct gate *);
 
 /* Replaces the policy (NULL: everything passes). Only while no step is on its way. */
 void gate_set_policy(struct gate *, const struct gate_policy *policy, void *state);

@@ -55,6 +55,8 @@ bool session_step(struct session *session, enum step_kind kind, const char *targ
         die(EXIT_INTERNAL, "an edit's change function called its session (%s); it must be pure",
             step_kind_name(kind));
     struct crew *crew = session->crew;
+    session->step = kind;
+    session->target = target;
     if (atomic_load_explicit(&crew->abandon, memory_order_relaxed))
         return false;
     if (crew->witness != NULL)
@@ -278,10 +280,15 @@ enum outcome session_sleep_until(struct session *session, int64_t until_ms)
     return slept ? DONE : FAILED;
 }
 
+int64_t session_draw(struct session *session, int64_t bound)
+{
+    return (int64_t)random_below(&session->random, (uint64_t)bound);
+}
+
 int64_t session_random(struct session *session, int64_t bound)
 {
     session_step(session, STEP_RANDOM, "");
-    return (int64_t)random_below(&session->random, (uint64_t)bound);
+    return session->crew->transport->choice->draw(session, bound);
 }
 
 int64_t session_token(struct session *session)
@@ -314,6 +321,7 @@ int64_t session_operation(const struct session *session)
 
 int32_t session_worker(const struct session *session)
 {
+    atomic_store_explicit(&session->crew->identified, true, memory_order_relaxed);
     return session->worker;
 }
 

@@ -62,6 +62,16 @@ struct file_write {
     size_t length;
     int descriptor; /* on disk, between the halves of a write in place */
 };
+struct choice_table {
+    int64_t (*draw)(struct session *, int64_t bound); /* a number in [0, bound) */
+};
+/* Who is told about attempts: explore, which has its own rule for when another one may come out
+ * differently. */
+struct attempt_table {
+    void (*begin)(struct session *);
+    void (*again)(struct session *); /* in place of a back-off: returns when it is worth a try */
+    void (*settle)(struct session *, enum outcome, bool seen); /* seen: with the documents read */
+};
 struct file_table {
     /* A zero-terminated copy that the caller frees; NULL with errno when it cannot, ENOENT: there
      * is no such file. */
@@ -88,6 +98,8 @@ struct transport_table {
     const char *name;
     const struct command_table *commands;
     const struct clock_table *clock;
+    const struct choice_table *choice;
+    const struct attempt_table *attempts; /* NULL: nobody is told, workers back off */
     const struct file_table *files;
     const struct waiting_table *waiting;
 };
@@ -160,6 +172,7 @@ struct crew {
     struct hazards *hazards;             /* what goes wrong on purpose, or NULL: nothing */
     atomic_bool stop;    /* an interrupt or the end of --duration: no further operations */
     atomic_bool abandon; /* every session call fails at once */
+    atomic_bool identified; /* a worker has asked for its own number */
     void *world;         /* the transport's own: driver's pool, direct's scheduler */
 };
 
@@ -181,6 +194,8 @@ struct session {
     void *line; /* the transport's own: a libmongoc client, a fiber */
     struct random random;
     int64_t token_count;
+    enum step_kind step; /* the last that was begun ... */
+    const char *target;  /* ... and on what */
 
     int64_t operations_left; /* of its share; INT64_MAX with --duration alone */
     int64_t operation_count; /* begun so far: numbers the present one */
@@ -231,6 +246,9 @@ void crew_init(struct crew *, const struct cell *, const struct transport_table 
 /* The process of the cell in which a worker lives: its instance's. */
 int32_t crew_process_of(const struct cell *, int32_t worker);
 void crew_free(struct crew *);
+/* Puts all back to what crew_init() made, for another execution; what was allocated is kept. No
+ * worker is at work. */
+void crew_again(struct crew *);
 /* Runs setup for the instance whose first worker this is; before any work. */
 void crew_setup(struct session *);
 /* The whole of one worker's work after the start: the scenario, then, by the last worker of an
@@ -249,6 +267,9 @@ void crew_boot(struct session *);
 
 /* Frees what belongs to the present attempt. */
 void session_forget(struct session *);
+
+/* The draw of a worker with random numbers of its own. */
+int64_t session_draw(struct session *, int64_t bound);
 
 /* Every session call begins here: ends the program if edit->change made it; false when the run is
  * abandoned and the verb must return FAILED. A step that reaches no server passes the gate here. */

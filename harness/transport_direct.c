@@ -233,8 +233,13 @@ static void wake(struct session *session, const void *condition)
 static const struct command_table commands = {execute};
 static const struct clock_table clocks = {run_ns, wall_ms, sleep_us};
 static const struct waiting_table waitings = {enter, let_others, wait, wake};
-const struct transport_table transport_direct = {"direct", &commands, &clocks, &files_in_memory,
-                                                 &waitings};
+static const struct choice_table choices = {session_draw};
+const struct transport_table transport_direct = {.name = "direct",
+                                                 .commands = &commands,
+                                                 .clock = &clocks,
+                                                 .choice = &choices,
+                                                 .files = &files_in_memory,
+                                                 .waiting = &waitings};
 
 /* Life --------------------------------------------------------------------------------------- */
 
@@ -290,6 +295,12 @@ bool direct_stuck(const struct crew *crew)
 {
     const struct direct *direct = crew->world;
     return direct->stuck;
+}
+
+void direct_set_clock(struct crew *crew, int64_t since_start_ns)
+{
+    struct direct *direct = crew->world;
+    direct->now_ns = since_start_ns;
 }
 
 struct engine *direct_engine(const struct crew *crew)

@@ -19,6 +19,8 @@ enum { DIRECT_STEP_NS = 10000 };
 void direct_open(struct crew *);
 /* The engine, for seeding and reading back while no fiber runs. Owned by the crew's world. */
 struct engine *direct_engine(const struct crew *);
+/* Sets the virtual clock of an engine whose workers somebody else runs. */
+void direct_set_clock(struct crew *, int64_t since_start_ns);
 /* Makes the fibers. */
 void direct_start(struct crew *);
 /* Runs up to `steps` steps; false when every fiber has ended. */

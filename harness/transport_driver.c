@@ -387,8 +387,13 @@ static void wake(struct session *session, const void *condition)
 static const struct command_table commands = {execute};
 static const struct clock_table clocks = {run_ns, wall_ms, sleep_us};
 static const struct waiting_table waitings = {enter, leave, wait, wake};
-const struct transport_table transport_driver = {"driver", &commands, &clocks, &files_on_disk,
-                                                 &waitings};
+static const struct choice_table choices = {session_draw};
+const struct transport_table transport_driver = {.name = "driver",
+                                                 .commands = &commands,
+                                                 .clock = &clocks,
+                                                 .choice = &choices,
+                                                 .files = &files_on_disk,
+                                                 .waiting = &waitings};
 
 /* Life --------------------------------------------------------------------------------------- */
 

@@ -38,6 +38,8 @@ static enum outcome attempt(struct session *session, const struct edit *edit)
     session->worked = false;
     int64_t started_ns = now_ns(session);
     session->attempts++;
+    if (session->crew->transport->attempts != NULL)
+        session->crew->transport->attempts->begin(session);
     crew_enter(session);
     enum outcome outcome =
         session->strategy->apply(session, session->instance->shared[session->strategy_index], edit);
@@ -201,7 +203,10 @@ enum outcome worker_apply(struct session *session, const struct edit *edit, stru
             atomic_load_explicit(&crew->stop, memory_order_relaxed))
             break;
         int64_t before_ns = now_ns(session);
-        back_off(session, event.attempts);
+        if (crew->transport->attempts != NULL)
+            crew->transport->attempts->again(session);
+        else
+            back_off(session, event.attempts);
         waited_ns += now_ns(session) - before_ns;
     }
     event.return_ns = now_ns(session);
@@ -216,6 +221,9 @@ enum outcome worker_apply(struct session *session, const struct edit *edit, stru
             result->was[i] = session->was[i];
         result->attempts = event.attempts;
     }
+    if (crew->transport->attempts != NULL)
+        crew->transport->attempts->settle(session, outcome == NOTHING ? NOTHING : event.outcome,
+                                          result != NULL);
     session->edit = NULL;
     session->event = NULL;
     session->in_operation = false;

@@ -64,9 +64,20 @@ struct store_methods {
                  store_visitor *, void *context);
 };
 
+/* A row that a commit has changed; before or after is empty (bytes NULL) where it was or is absent.
+ * Text and bytes are borrowed for the call. */
+struct store_change {
+    const char *table;
+    struct slice key, before, after;
+};
+/* Called for each row that a commit changes, as it becomes visible to others. */
+typedef void store_watcher(const struct store_change *, void *context);
+
 /* Each store's own struct begins with this. */
 struct store {
     const struct store_methods *methods;
+    store_watcher *watcher; /* NULL: nobody watches; only `memory` tells */
+    void *watcher_context;
 };
 
 enum { STORE_TRANSACTIONS_MAX = 4000 }; /* open at the same time */

@@ -235,6 +235,24 @@ static void store_remember(struct memory_store *store, struct row *row)
     store->stale[index] = row;
 }
 
+static struct slice version_value(const struct version *version)
+{
+    if (version == NULL || version->removed)
+        return (struct slice){NULL, 0};
+    return (struct slice){version->bytes, version->length};
+}
+
+/* Tells who watches what a commit is about to make visible. */
+static void row_tell(const struct row *row)
+{
+    const struct store *store = &row->table->store->base;
+    store->watcher(&(struct store_change){.table = row->table->name,
+                                          .key = {row->key, row->length},
+                                          .before = version_value(row->newest->older),
+                                          .after = version_value(row->newest)},
+                   store->watcher_context);
+}
+
 static enum store_result memory_commit(struct store_transaction *base)
 {
     struct memory_store *store = (struct memory_store *)base->store;
@@ -243,6 +261,8 @@ static enum store_result memory_commit(struct store_transaction *base)
         store->sequence++;
     for (size_t i = 0; i < transaction->written_count; i++) {
         struct row *row = transaction->written[i];
+        if (store->base.watcher != NULL)
+            row_tell(row);
         row->newest->writer = NULL;
         row->newest->committed = store->sequence;
         row->table->pending--;

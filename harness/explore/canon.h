@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * canon: a document as a state knows it: without stamps, which differ between schedules that are
+ * alike, and without the identity of workers, which is the same thing once more. Numbers that
+ * name a worker (OPERATION_ID: tokens, the `by` of effects) are holes: the hash says that there is
+ * one and where, and who fills it is added to that worker's own key. So states that differ only in
+ * which of several equal workers is which have equal keys (facts/explore.md, section 4).
+ */
+#ifndef RACEBENCH_EXPLORE_CANON_H
+#define RACEBENCH_EXPLORE_CANON_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { HOLES_MAX = 8 };
+
+/* A number in a document that names a worker. */
+struct hole {
+    int32_t worker;
+    int64_t number; /* of its operation or token */
+    uint64_t place; /* hash of where it stands */
+};
+
+struct canon {
+    uint64_t hash; /* of everything else */
+    struct hole holes[HOLES_MAX];
+    int count;
+};
+
+/* Reads a BSON document. Numbers count as holes where they name one of `workers` workers; those
+ * beyond HOLES_MAX are hashed as they are. */
+void canon_read(struct canon *, const uint8_t *data, size_t length, int32_t workers);
+
+/* The document as one worker sees it: its own tokens by their age (the last token's is 0), those of
+ * others as they are. */
+uint64_t canon_seen_by(const struct canon *, int32_t worker, int64_t token_count);
+
+/* Mixes a second number into a first: not commutative. */
+uint64_t canon_mix(uint64_t a, uint64_t b);
+
+#endif

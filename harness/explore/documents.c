@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * documents: see documents.h. Rows are found by the store's own table and key; those that an
+ * execution has changed are on a list, which is the way back.
+ */
+#include "documents.h"
+
+#include "base.h"
+#include "edit.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEY_MAX = 1024 };
+
+static uint64_t text_hash(const char *text)
+{
+    struct hash hash;
+    hash_init(&hash);
+    hash_bytes(&hash, text, strlen(text));
+    return hash_value(&hash);
+}
+
+/* Numbers of any type name one document; other ids are compared byte by byte. */
+static uint64_t id_place(uint64_t collection, const bson_iter_t *id)
+{
+    struct hash hash;
+    hash_init(&hash);
+    hash_u64(&hash, collection);
+    if (BSON_ITER_HOLDS_NUMBER(id))
+        hash_u64(&hash, (uint64_t)bson_iter_as_int64(id));
+    else
+        hash_bytes(&hash, id->raw + id->off, id->next_off - id->off);
+    return hash_value(&hash);
+}
+
+uint64_t documents_place(const char *collection, const bson_t *filter)
+{
+    bson_iter_t iter;
+    uint64_t whole = text_hash(collection);
+    if (filter == NULL || !bson_iter_init_find(&iter, filter, "_id") ||
+        BSON_ITER_HOLDS_DOCUMENT(&iter))
+        return whole;
+    return id_place(whole, &iter);
+}
+
+uint64_t documents_place_of(const char *collection, int64_t id)
+{
+    struct hash hash;
+    hash_init(&hash);
+    hash_u64(&hash, text_hash(collection));
+    hash_u64(&hash, (uint64_t)id);
+    return hash_value(&hash);
+}
+
+int64_t documents_changes(const struct documents *documents, uint64_t place)
+{
+    for (size_t i = 0; i < documents->place_count; i++)
+        if (documents->places[i].name == place)
+            return documents->places[i].changes;
+    return 0;
+}
+
+void documents_touch(struct documents *documents, uint64_t place)
+{
+    for (size_t i = 0; i < documents->place_count; i++)
+        if (documents->places[i].name == place) {
+            documents->places[i].changes++;
+            return;
+        }
+    size_t at = array_grow((void **)&documents->places, &documents->place_count,
+                           &documents->place_capacity, sizeof(*documents->places));
+    documents->places[at] = (struct place){place, 1};
+}
+
+/* Rows ---------------------------------------------------------------------------------------- */
+
+/* "c DATABASE.COLLECTION": the collection, when it is one of ours. */
+static const char *collection_of(const struct documents *documents, const char *table)
+{
+    size_t length = strlen(documents->database);
+    if (table[0] != 'c' || strncmp(table + 2, documents->database, length) != 0 ||
+        table[2 + length] != '.')
+        return NULL;
+    return table + 2 + length + 1;
+}
+
+static void row_set(uint8_t **to, size_t *to_bytes, const struct engine_bytes *from)
+{
+    if (from->bytes == NULL) {
+        free(*to);
+        *to = NULL;
+    } else {
+        *to = x_realloc(*to, from->length);
+        memcpy(*to, from->bytes, from->length);
+    }
+    *to_bytes = from->length;
+}
+
+static void read_document(struct documents *documents, struct row *row)
+{
+    bson_t view;
+    bson_iter_t iter;
+    row->canon = (struct canon){0};
+    row->stamp = 0;
+    if (row->now == NULL || !bson_init_static(&view, row->now, row->now_bytes))
+        return;
+    canon_read(&row->canon, row->now, row->now_bytes, documents->workers);
+    row->stamp = edit_stamp(&view);
+    if (row->place == 0 && bson_iter_init_find(&iter, &view, "_id"))
+        row->place = id_place(row->name, &iter);
+}
+
+/* The row; one that is seen for the first time is at the start what it was before the change. */
+static struct row *row_find(struct documents *documents, const struct engine_change *change)
+{
+    uint8_t key[KEY_MAX];
+    size_t table_bytes = strlen(change->table) + 1, bytes = table_bytes + change->key.length;
+    struct row *row = NULL;
+    must(bytes <= sizeof(key));
+    memcpy(key, change->table, table_bytes);
+    memcpy(key + table_bytes, change->key.bytes, change->key.length);
+    HASH_FIND(hh, documents->rows, key, bytes, row);
+    if (row != NULL)
+        return row;
+    row = x_calloc(1, sizeof(*row) + bytes);
+    row->key_bytes = bytes;
+    memcpy(row->key, key, bytes);
+    row->table = (const char *)row->key;
+    row->collection = collection_of(documents, row->table);
+    row->name = row->collection != NULL ? text_hash(row->collection) : 0;
+    row_set(&row->first, &row->first_bytes, &change->before);
+    row_set(&row->now, &row->now_bytes, &change->before);
+    if (row->collection != NULL)
+        read_document(documents, row);
+    HASH_ADD_KEYPTR(hh, documents->rows, row->key, row->key_bytes, row);
+    return row;
+}
+
+/* What a document adds to the sum: nothing when it is absent. */
+static uint64_t weight(const struct row *row)
+{
+    return row->now != NULL ? canon_mix(row->canon.hash, row->name) : 0;
+}
+
+static void watch(const struct engine_change *change, void *context)
+{
+    struct documents *documents = context;
+    struct row *row = row_find(documents, change);
+    if (!row->changed) {
+        row->changed = true;
+        size_t at = array_grow((void **)&documents->changed, &documents->changed_count,
+                               &documents->changed_capacity, sizeof(struct row *));
+        documents->changed[at] = row;
+    }
+    if (row->collection == NULL) {
+        row_set(&row->now, &row->now_bytes, &change->after);
+        return;
+    }
+    documents->last_stamp = row->stamp;
+    documents->sum -= weight(row);
+    row_set(&row->now, &row->now_bytes, &change->after);
+    read_document(documents, row);
+    documents->sum += weight(row);
+    documents->last = row;
+    documents->writes++;
+    if (documents->restoring)
+        return;
+    documents_touch(documents, row->place);
+    documents_touch(documents, row->name);
+}
+
+/* Life ---------------------------------------------------------------------------------------- */
+
+void documents_init(struct documents *documents, struct engine *engine, const char *database,
+                    int32_t workers)
+{
+    *documents = (struct documents){.engine = engine, .database = database, .workers = workers};
+    engine_watch(engine, watch, documents);
+}
+
+void documents_free(struct documents *documents)
+{
+    struct row *row, *next;
+    engine_watch(documents->engine, NULL, NULL);
+    HASH_ITER (hh, documents->rows, row, next) {
+        HASH_DEL(documents->rows, row);
+        free(row->now);
+        free(row->first);
+        free(row);
+    }
+    free(documents->changed);
+    free(documents->places);
+}
+
+void documents_restore(struct documents *documents)
+{
+    documents->restoring = true;
+    for (size_t i = 0; i < documents->changed_count; i++) {
+        const struct row *row = documents->changed[i];
+        size_t table_bytes = strlen(row->table) + 1;
+        engine_put_back(documents->engine,
+                        &(struct engine_change){.table = row->table,
+                                                .key = {row->key + table_bytes,
+                                                        row->key_bytes - table_bytes},
+                                                .before = {row->first, row->first_bytes}});
+    }
+    for (size_t i = 0; i < documents->changed_count; i++)
+        documents->changed[i]->changed = false;
+    documents->restoring = false;
+    documents->changed_count = documents->place_count = 0;
+    documents->last = NULL;
+}

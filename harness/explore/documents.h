@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * documents: all that is stored, as explore watches it: what each document is now, how often it has
+ * changed, one hash over all, kept up to date with every commit. It knows what the documents were
+ * at the start and puts them back: an execution costs as many writes as it made itself, and no new
+ * engine.
+ *
+ * A place is what a command examines: one document (present or not), or a whole collection where
+ * the filter names no _id. Places are numbers; each counts how often something in it has changed.
+ */
+#ifndef RACEBENCH_EXPLORE_DOCUMENTS_H
+#define RACEBENCH_EXPLORE_DOCUMENTS_H
+
+#include "canon.h"
+#include "engine/engine.h"
+
+#include <uthash.h>
+
+/* A row of the store. */
+struct row {
+    UT_hash_handle hh;
+    const char *table;      /* of the store */
+    const char *collection; /* part of it; NULL: an entry of an index */
+    uint8_t *now, *first;   /* bytes; NULL: absent */
+    size_t now_bytes, first_bytes;
+    uint64_t name;      /* hash of the collection's */
+    uint64_t place;     /* of the document */
+    int64_t stamp;      /* of the document as it is */
+    struct canon canon; /* of the document as it is */
+    bool changed;       /* since the start */
+    size_t key_bytes;
+    uint8_t key[]; /* what the hash table compares: table's name, then the store's key */
+};
+
+/* How often something at a place has changed. */
+struct place {
+    uint64_t name;
+    int64_t changes;
+};
+
+struct documents {
+    struct engine *engine;
+    const char *database;
+    int32_t workers;
+    struct row *rows;
+    uint64_t sum; /* over the canons of all documents, in no order, less that of the start */
+    struct row **changed;
+    size_t changed_count, changed_capacity;
+    struct place *places;
+    size_t place_count, place_capacity;
+    struct row *last;   /* that changed since the caller set it to NULL; of a collection */
+    int64_t last_stamp; /* of that row before */
+    int64_t writes;     /* changes of documents so far */
+    bool restoring;
+};
+
+/* Begins to watch an engine: what is there now is the start. Free with documents_free() before the
+ * engine. */
+void documents_init(struct documents *, struct engine *, const char *database, int32_t workers);
+void documents_free(struct documents *);
+/* Puts all back to the start. */
+void documents_restore(struct documents *);
+
+/* The place that a filter examines: the document with its _id, or the collection. */
+uint64_t documents_place(const char *collection, const bson_t *filter);
+/* The place of the document with this number. */
+uint64_t documents_place_of(const char *collection, int64_t id);
+/* How often something there has changed since the start. */
+int64_t documents_changes(const struct documents *, uint64_t place);
+/* Something there has changed. */
+void documents_touch(struct documents *, uint64_t place);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * judgement: the scenario's own judge over one finished execution. The final documents are those
+ * that the world watches, so nothing is asked of the engine. What makes a run "unknown" (too few
+ * operations to prove anything) does not count here: that every schedule was tried is the proof.
+ */
+#include "stand.h"
+
+#include "scenario.h"
+#include <stdlib.h>
+
+static const bson_t *final_document(const struct world *world, int64_t id, bson_t *view)
+{
+    uint64_t place = documents_place_of(world->cell.scenario->collection, id);
+    for (size_t i = 0; i < world->documents.changed_count; i++) {
+        const struct row *row = world->documents.changed[i];
+        if (row->collection == NULL || row->place != place)
+            continue;
+        return row->now != NULL && bson_init_static(view, row->now, row->now_bytes) ? view : NULL;
+    }
+    return world->first[id];
+}
+
+static size_t read_effects(const struct world *world, struct effect *effects)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < world->documents.changed_count; i++) {
+        const struct row *row = world->documents.changed[i];
+        bson_t view;
+        if (row->collection == NULL || row->now == NULL ||
+            strcmp(row->collection, "effects") != 0 ||
+            !bson_init_static(&view, row->now, row->now_bytes))
+            continue;
+        effects[count++] =
+            (struct effect){edit_number(&view, "once", 0), edit_number(&view, "by", 0)};
+    }
+    return count;
+}
+
+/* All events in one array, with what the gate saw of those that leave no version. */
+static size_t read_events(struct world *world, struct history *all)
+{
+    const struct cell *cell = &world->cell;
+    for (int32_t w = 0; w < world->count; w++) {
+        const struct history *history = &world->stage.crew.sessions[w].history;
+        for (size_t i = 0; i < history->count; i++) {
+            struct event *event = history_append(all);
+            *event = history->events[i];
+            if (cell->strategy[event->strategy]->blind && !event->reads_only)
+                event->applied =
+                    gate_applied_count(world->stage.gate, cell->scenario->collection, event->worker,
+                                       OPERATION_NUMBER(event->operation));
+        }
+    }
+    history_sort(all);
+    return all->count;
+}
+
+void world_judge(struct world *world, struct verdict *verdict)
+{
+    const struct scenario *scenario = world->cell.scenario;
+    int64_t count = world->first_count;
+    bson_t views[8];
+    must(count <= (int64_t)COUNT_OF(views));
+    const bson_t *documents[COUNT_OF(views)] = {NULL};
+    struct final finals[COUNT_OF(views)] = {{0}};
+    struct effect *effects = x_malloc((world->documents.changed_count + 1) * sizeof(*effects));
+    struct history *events = &world->events;
+    events->count = 0;
+    for (int64_t id = 0; id < count; id++) {
+        documents[id] = final_document(world, id, &views[id]);
+        if (documents[id] != NULL)
+            finals[id] = (struct final){true, edit_number(documents[id], scenario->field, 0),
+                                        edit_stamp(documents[id])};
+    }
+    struct record record = {.cell = &world->cell,
+                            .event_count = read_events(world, events),
+                            .finals = finals,
+                            .final_count = count,
+                            .documents = documents,
+                            .effects = effects,
+                            .effect_count = read_effects(world, effects)};
+    record.events = events->events;
+    if (count > 0 && world->first[0] != NULL)
+        record.initial_value = edit_number(world->first[0], scenario->field, 0);
+    scenario->judge(&record, verdict);
+    free(effects);
+}

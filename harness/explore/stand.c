@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * stand: the transport under explore. Every verb that is a step stops here until it is chosen, does
+ * its work then and there, and mixes what it returns into the worker's chain. See stand.h.
+ */
+#include "stand.h"
+#include "fiber.h"
+#include "folder.h"
+#include "transport_direct.h"
+
+#include <string.h>
+
+enum { SHUTDOWN_IN_PROGRESS = 91, MOVE_NS = 10000 };
+
+static struct world *world(const struct session *session)
+{
+    return session->line;
+}
+
+struct stand *stand_of(const struct session *session)
+{
+    return &world(session)->stands[session->worker];
+}
+
+static bool is_abandoned(const struct session *session)
+{
+    return atomic_load_explicit(&session->crew->abandon, memory_order_relaxed);
+}
+
+/* What a worker is told ----------------------------------------------------------------------- */
+
+/* Whatever a session returns belongs to the worker's key. */
+static void tell(struct session *session, uint64_t value)
+{
+    struct stand *stand = stand_of(session);
+    uint64_t *chain = stand->trying ? &stand->chain : &stand->scenario;
+    *chain = canon_mix(*chain, value);
+}
+
+static uint64_t see(const struct session *session, const bson_t *document)
+{
+    struct canon canon;
+    if (document == NULL)
+        return 0;
+    canon_read(&canon, bson_get_data(document), document->len, world(session)->count);
+    return canon_seen_by(&canon, session->worker, session->token_count);
+}
+
+/* Told the same, a worker must go on in the same way: the check that always runs. */
+static void check_function(struct world *world, struct stand *stand, uint64_t what)
+{
+    const struct session *session = stand->session;
+    uint64_t told = canon_mix(stand->trying ? stand->chain : stand->scenario,
+                              world_symmetric(world) ? 0 : (uint64_t)session->worker + 1);
+    uint64_t *before = memory_meet(&world->functions, canon_mix(told, stand->trying), what);
+    if (before == NULL || *before == what || world->fault != NULL)
+        return;
+    world->fault = x_format("worker %d, in its operation %lld, went on with another step (%s) than "
+                            "before although its session had told it the same: it looks at "
+                            "something past its session",
+                            session->worker, (long long)(session->operation_count - 1),
+                            step_kind_name(stand->kind));
+}
+
+/* Stands at a step until it is chosen. False: it fails. */
+static bool stand_at(struct session *session, enum step_kind kind, const char *target,
+                     uint64_t what)
+{
+    struct stand *stand = stand_of(session);
+    if (is_abandoned(session))
+        return false;
+    if (stand->free && session->operations_left == stand->share)
+        return true;
+    stand->kind = kind;
+    stand->target = target;
+    check_function(world(session), stand, canon_mix(what, (uint64_t)kind));
+    fiber_yield(stand->fiber);
+    return !is_abandoned(session) && !stand->failed;
+}
+
+/* What a worker examines ---------------------------------------------------------------------- */
+
+bool stand_stale(const struct world *world, const struct stand *stand)
+{
+    for (size_t i = 0; i < stand->examined_count; i++)
+        if (documents_changes(&world->documents, stand->examined[i].place) !=
+            stand->examined[i].changes)
+            return true;
+    return false;
+}
+
+static void examine(struct session *session, uint64_t place)
+{
+    struct stand *stand = stand_of(session);
+    size_t at = array_grow((void **)&stand->examined, &stand->examined_count,
+                           &stand->examined_capacity, sizeof(*stand->examined));
+    stand->examined[at] =
+        (struct examined){place, documents_changes(&world(session)->documents, place)};
+}
+
+/* Its own writes are no news to a worker: what was current before stays current. */
+static void begin_own(struct stand *stand, const struct documents *documents)
+{
+    for (size_t i = 0; i < stand->examined_count; i++)
+        stand->examined[i].changes -= documents_changes(documents, stand->examined[i].place);
+}
+
+static void end_own(struct stand *stand, const struct documents *documents)
+{
+    for (size_t i = 0; i < stand->examined_count; i++)
+        stand->examined[i].changes += documents_changes(documents, stand->examined[i].place);
+}
+
+/* Rests until something examined has changed or the clock has moved. */
+static void rest(struct session *session)
+{
+    struct stand *stand = stand_of(session);
+    if (is_abandoned(session))
+        return;
+    if (!stand_stale(world(session), stand) && stand->examined_count > 0) {
+        stand->resting = true;
+        fiber_yield(stand->fiber);
+        stand->resting = false;
+    }
+    stand->examined_count = 0;
+}
+
+/* Commands ------------------------------------------------------------------------------------ */
+
+struct call {
+    const struct command_request *request;
+    struct command_reply *reply;
+    bool done;
+};
+
+static void call_done(const bson_t *answer, void *context)
+{
+    struct call *call = context;
+    command_parse(call->request, answer, call->reply);
+    call->done = true;
+}
+
+static uint64_t request_hash(const struct session *session, const struct command_request *request)
+{
+    const struct modify *modify = &request->modify;
+    uint64_t what = documents_place(request->collection, NULL);
+    what = canon_mix(what, see(session, request->filter));
+    what = canon_mix(what, see(session, request->document));
+    what = canon_mix(what, see(session, modify->update));
+    what = canon_mix(what, see(session, modify->pipeline));
+    what = canon_mix(what, see(session, modify->sort));
+    return canon_mix(what, (uint64_t)modify->upsert << 2 | (uint64_t)modify->remove << 1 |
+                               (uint64_t)modify->old_image);
+}
+
+static uint64_t reply_hash(const struct session *session, const struct command_reply *reply)
+{
+    uint64_t told = see(session, reply->document);
+    told = canon_mix(told, (uint64_t)reply->written.matched << 8 |
+                               (uint64_t)reply->written.modified << 1 |
+                               (uint64_t)reply->written.upserted);
+    told = canon_mix(told, (uint64_t)reply->deleted << 2 | (uint64_t)reply->answered << 1 |
+                               (uint64_t)reply->sent);
+    return canon_mix(told, (uint64_t)(int64_t)reply->code);
+}
+
+static void submit(struct session *session, const struct command_request *request,
+                   struct command_reply *reply)
+{
+    struct stand *stand = stand_of(session);
+    struct call call = {request, reply, false};
+    bson_t command = BSON_INITIALIZER;
+    command_build(session, request, &command);
+    begin_own(stand, &world(session)->documents);
+    engine_submit(direct_engine(session->crew), &command, call_done, &call);
+    end_own(stand, &world(session)->documents);
+    while (!call.done) {
+        stand->parked = true;
+        fiber_yield(stand->fiber);
+    }
+    stand->parked = false;
+    bson_destroy(&command);
+}
+
+static void forget_reply(struct command_reply *reply)
+{
+    if (reply->document != NULL)
+        bson_destroy(reply->document);
+    *reply = (struct command_reply){.sent = true, .durable = true};
+}
+
+static void execute(struct session *session, const struct command_request *request,
+                    struct command_reply *reply)
+{
+    struct stand *stand = stand_of(session);
+    const bson_t *picks = request->kind == STEP_INSERT ? request->document : request->filter;
+    if (!stand_at(session, request->kind, request->collection, request_hash(session, request)))
+        return;
+    if (stand->fate == MOVE_ERROR)
+        *reply = (struct command_reply){.sent = true,
+                                        .answered = true,
+                                        .durable = true,
+                                        .code = SHUTDOWN_IN_PROGRESS};
+    else if (stand->fate == MOVE_DROP)
+        reply->sent = true;
+    else
+        submit(session, request, reply);
+    if (stand->fate == MOVE_LOST)
+        forget_reply(reply);
+    examine(session, documents_place(request->collection, picks));
+    tell(session, reply_hash(session, reply));
+}
+
+/* Clock and choice ---------------------------------------------------------------------------- */
+
+static int64_t run_ns(struct session *session)
+{
+    const struct world *self = world(session);
+    return self->moved * MOVE_NS + self->now_ms * 1000000;
+}
+
+static int64_t wall_ms(struct session *session)
+{
+    struct world *self = world(session);
+    if (session->step == STEP_NOW && self->limits.clock_steps > 0)
+        stand_at(session, STEP_NOW, "", 0);
+    session->step = STEP_KIND_COUNT;
+    tell(session, (uint64_t)self->now_ms);
+    return DIRECT_EPOCH_MS + self->now_ms;
+}
+
+/* Waking is untimed. Who sleeps outside of an operation polls, or waits for a moment. */
+static bool sleep_us(struct session *session, int64_t us)
+{
+    (void)us;
+    stand_of(session)->free = false;
+    if (!session->in_operation)
+        rest(session);
+    return !is_abandoned(session);
+}
+
+static int64_t draw(struct session *session, int64_t bound)
+{
+    struct stand *stand = stand_of(session);
+    stand->bound = bound;
+    stand->drawn = 0;
+    if (bound > 1 && !stand_at(session, STEP_RANDOM, "", (uint64_t)bound))
+        return 0;
+    tell(session, (uint64_t)stand->drawn);
+    return stand->drawn;
+}
+
+/* Instances ----------------------------------------------------------------------------------- */
+
+static bool shares_ram(const struct instance *instance)
+{
+    for (int s = 0; s < CELL_STRATEGIES_MAX; s++)
+        if (instance->shared[s] != NULL)
+            return true;
+    return false;
+}
+
+static uint64_t look(const struct session *session)
+{
+    const struct cell *cell = session->crew->cell;
+    struct hash hash;
+    hash_init(&hash);
+    for (int s = 0; s < cell->strategy_count; s++)
+        if (session->instance->shared[s] != NULL)
+            cell->strategy[s]->digest(session->instance->shared[s], &hash);
+    return hash_value(&hash);
+}
+
+static void enter(struct session *session)
+{
+    session->step = STEP_KIND_COUNT;
+    if (!world(session)->started || !shares_ram(session->instance) || is_abandoned(session))
+        return;
+    stand_at(session, STEP_ENTER, "", 0);
+    stand_of(session)->inside = true;
+    if (!is_abandoned(session))
+        tell(session, look(session));
+}
+
+/* Leaves; where a file operation comes next this is where it stands. */
+static void leave(struct session *session)
+{
+    stand_of(session)->inside = false;
+    if (session->step >= STEP_READ_FILE && session->step <= STEP_LOCK_FILE &&
+        world(session)->started)
+        stand_at(session, session->step, session->target, 0);
+}
+
+static bool wait(struct session *session, const void *condition)
+{
+    struct stand *stand = stand_of(session);
+    struct waiter waiter = {condition, session, NULL, false};
+    struct waiter **end = &session->instance->waiters;
+    if (is_abandoned(session))
+        return false;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = &waiter;
+    stand->inside = stand->woken = false;
+    stand_at(session, STEP_WAIT, "", 0);
+    if (is_abandoned(session))
+        return false;
+    stand->inside = true;
+    tell(session, look(session));
+    return true;
+}
+
+static void wake(struct session *session, const void *condition)
+{
+    for (struct waiter **place = &session->instance->waiters; *place != NULL;) {
+        struct waiter *waiter = *place;
+        if (condition != NULL && waiter->condition != condition) {
+            place = &waiter->next;
+            continue;
+        }
+        *place = waiter->next;
+        stand_of(waiter->session)->woken = true;
+    }
+}
+
+/* Files --------------------------------------------------------------------------------------- */
+
+/* The text without the numbers of stamps. */
+static uint64_t text_hash(const char *text, size_t length)
+{
+    static const char stamp[] = "\"" EDIT_STAMP "\"";
+    struct hash hash;
+    hash_init(&hash);
+    for (size_t i = 0; i < length; i++) {
+        hash_bytes(&hash, &text[i], 1);
+        if (length - i < sizeof(stamp) || memcmp(&text[i], stamp, sizeof(stamp) - 1) != 0)
+            continue;
+        for (i += sizeof(stamp) - 1; i < length && strchr(" :0123456789", text[i]) != NULL; i++)
+            continue;
+        i--;
+    }
+    return hash_value(&hash);
+}
+
+static char *read_file(struct crew *crew, const char *name, size_t *length)
+{
+    const struct world *self = crew->sessions[0].line;
+    char *text = files_in_memory.read(crew, name, length);
+    if (self->running != STEP_NOBODY)
+        tell(&crew->sessions[self->running], text != NULL ? text_hash(text, *length) : 0);
+    return text;
+}
+
+static void touch(struct session *session, const char *name)
+{
+    documents_touch(&world(session)->documents, documents_place(name, NULL));
+}
+
+static enum outcome replace(struct crew *crew, const struct file_write *write)
+{
+    touch(&crew->sessions[write->worker], write->name);
+    return files_in_memory.replace(crew, write);
+}
+
+static bool empty(struct session *session, struct file_write *write)
+{
+    touch(session, write->name);
+    return files_in_memory.empty(session, write);
+}
+
+static bool fill(struct session *session, struct file_write *write, bool alive)
+{
+    touch(session, write->name);
+    return files_in_memory.fill(session, write, alive);
+}
+
+static bool lock(struct session *session)
+{
+    return files_in_memory.lock(session);
+}
+
+static void unlock(struct session *session)
+{
+    files_in_memory.unlock(session);
+}
+
+/* Attempts ------------------------------------------------------------------------------------ */
+
+static void attempt_begin(struct session *session)
+{
+    struct stand *stand = stand_of(session);
+    stand->free = false;
+    stand->trying = true;
+    stand->chain = canon_mix(stand->scenario, (uint64_t)session->unanswered + 2);
+    stand->examined_count = 0;
+}
+
+static void attempt_again(struct session *session)
+{
+    stand_of(session)->trying = false;
+    rest(session);
+}
+
+static void attempt_settle(struct session *session, enum outcome outcome, bool seen)
+{
+    struct stand *stand = stand_of(session);
+    stand->trying = false;
+    stand->scenario = canon_mix(stand->scenario, (uint64_t)outcome);
+    if (seen)
+        stand->scenario = canon_mix(stand->scenario, stand->chain);
+    else
+        stand->examined_count = 0;
+}
+
+static const struct command_table commands = {execute};
+static const struct clock_table clocks = {run_ns, wall_ms, sleep_us};
+static const struct choice_table choices = {draw};
+static const struct attempt_table attempts = {attempt_begin, attempt_again, attempt_settle};
+static const struct file_table files = {read_file, replace, empty, fill, lock, unlock};
+static const struct waiting_table waitings = {enter, leave, wait, wake};
+const struct transport_table transport_explore = {.name = "explore",
+                                                  .commands = &commands,
+                                                  .clock = &clocks,
+                                                  .choice = &choices,
+                                                  .attempts = &attempts,
+                                                  .files = &files,
+                                                  .waiting = &waitings};
+
+bool stand_ready(const struct world *world, const struct stand *stand)
+{
+    const struct session *session = stand->session;
+    if (stand->ended || stand->resting || stand->parked)
+        return false;
+    if (stand->kind == STEP_WAIT && !stand->woken)
+        return false;
+    if (stand->kind == STEP_ENTER || stand->kind == STEP_WAIT) {
+        for (int32_t w = 0; w < world->count; w++)
+            if (world->stands[w].inside && world->stands[w].session->instance == session->instance)
+                return false;
+    }
+    return stand->kind != STEP_LOCK_FILE || folder_lockable(session->crew->files, session->worker,
+                                                            session->lock_name, session->lock_mode);
+}

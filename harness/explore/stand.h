@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * stand: inside a world. A stand is a worker's place: the fiber, the step that it is about to make,
+ * what it has been told in the present attempt, what its commands have examined. world.c moves
+ * workers from one step to the next, stand.c is the transport under their sessions, state.c makes
+ * the key of it all.
+ */
+#ifndef RACEBENCH_EXPLORE_STAND_H
+#define RACEBENCH_EXPLORE_STAND_H
+
+#include "documents.h"
+#include "memory.h"
+#include "run_cell.h"
+#include "world.h"
+
+struct fiber;
+
+/* What a command examined: stale when something at the place has changed since. */
+struct examined {
+    uint64_t place;
+    int64_t changes;
+};
+
+struct stand {
+    struct session *session;
+    struct fiber *fiber;
+    bool ended;
+    int64_t share; /* operations at the start */
+    bool free;     /* steps are made without asking: before the first operation or sleep */
+    bool inside;   /* alone in its instance, whose RAM is shared */
+    bool woken;    /* of a worker that waits for a condition */
+    bool resting;
+    bool parked; /* its command is on its way through the engine and will be answered later */
+    bool trying; /* in an attempt */
+    bool failed; /* the step at which it stands fails: its instance has died */
+    enum step_kind kind; /* of the step at which it stands */
+    const char *target;
+    int64_t bound;            /* of a draw */
+    enum move_kind fate;      /* what becomes of the step ... */
+    int64_t drawn;            /* ... or what is drawn */
+    uint64_t scenario, chain; /* all that it was told: by operations so far, in this attempt */
+    struct examined *examined;
+    size_t examined_count, examined_capacity;
+};
+
+struct world {
+    struct cell cell; /* a copy, with what explore decides itself */
+    struct world_limits limits;
+    struct stage stage;
+    struct documents documents;
+    struct folder *first_files; /* as they were at the start */
+    struct stand *stands;
+    int32_t count, alive;
+    bool begun;   /* fibers are in the middle */
+    bool started; /* everyone has been set up */
+    int64_t now_ms;
+    int clock_left, faults_left, switches_left;
+    int32_t running; /* whose fiber runs, or STEP_NOBODY */
+    int32_t last;    /* worker that moved last, or STEP_NOBODY */
+    int64_t moved;   /* moves of this execution */
+    int64_t steps;   /* of all */
+    struct move *moves;
+    size_t move_count, move_capacity;
+    uint64_t trace;
+    struct memory functions; /* the function check: told -> next step */
+    char *fault;
+    uint64_t *keys;        /* scratch: of the workers */
+    struct history events; /* scratch: of the judge */
+    bson_t **first;        /* the scenario's documents at the start; NULL: absent */
+    int64_t first_count;
+    struct trail *trail;
+};
+
+/* The tables under the sessions of a world's workers. */
+extern const struct transport_table transport_explore;
+
+/* The stand of a session. */
+struct stand *stand_of(const struct session *);
+/* Could this stand's step be made now? */
+bool stand_ready(const struct world *, const struct stand *);
+/* Has something changed that the worker examined? */
+bool stand_stale(const struct world *, const struct stand *);
+
+#endif

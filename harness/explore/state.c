@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * state: what the future of a world depends on, as one number: the documents without stamps, shared
+ * RAM, files, the clock, what is left of the budgets, and for each worker where it stands and all
+ * that it was told in its present attempt, with one bit for each thing examined (has it changed
+ * since?). Workers are sorted unless one has asked for its own number.
+ */
+#include "stand.h"
+
+#include "folder.h"
+#include <stdlib.h>
+
+bool world_symmetric(const struct world *world)
+{
+    return !atomic_load_explicit(&world->stage.crew.identified, memory_order_relaxed);
+}
+
+/* What stands in documents about a worker: where, and of which of its tokens. */
+static uint64_t holes(const struct world *world, const struct session *session)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < world->documents.changed_count; i++) {
+        const struct row *row = world->documents.changed[i];
+        if (row->now == NULL)
+            continue;
+        for (int h = 0; h < row->canon.count; h++) {
+            const struct hole *hole = &row->canon.holes[h];
+            if (hole->worker == session->worker)
+                sum += canon_mix(canon_mix(row->canon.hash, hole->place),
+                                 (uint64_t)(session->token_count - hole->number));
+        }
+    }
+    return sum;
+}
+
+static uint64_t shared_ram(const struct world *world, const struct instance *instance)
+{
+    struct hash hash;
+    hash_init(&hash);
+    hash_u64(&hash, instance->crashed);
+    for (int s = 0; s < world->cell.strategy_count; s++)
+        if (instance->shared[s] != NULL)
+            world->cell.strategy[s]->digest(instance->shared[s], &hash);
+    return hash_value(&hash);
+}
+
+uint64_t world_worker_key(const struct world *world, int32_t worker)
+{
+    const struct stand *stand = &world->stands[worker];
+    const struct session *session = stand->session;
+    uint64_t key = stand->ended ? 1 : 2;
+    key = canon_mix(key, stand->scenario);
+    key = canon_mix(key, holes(world, session));
+    if (!world_symmetric(world))
+        key = canon_mix(key, (uint64_t)worker);
+    if (world->cell.instances > 1 || world->cell.strategy_count > 1)
+        key = canon_mix(key, (uint64_t)session->instance->number * CELL_STRATEGIES_MAX +
+                                 (uint64_t)session->strategy_index);
+    if (stand->ended)
+        return key;
+    key = canon_mix(key, stand->trying ? stand->chain : 0);
+    key = canon_mix(key, (uint64_t)stand->kind << 8 | (uint64_t)stand->inside |
+                             (uint64_t)stand->woken << 1 | (uint64_t)stand->resting << 2 |
+                             (uint64_t)stand->parked << 3 | (uint64_t)stand->trying << 4 |
+                             (uint64_t)session->doubled << 5);
+    uint64_t current = 1;
+    for (size_t i = 0; i < stand->examined_count; i++)
+        current = current << 1 | (documents_changes(&world->documents, stand->examined[i].place) ==
+                                  stand->examined[i].changes);
+    return canon_mix(key, current);
+}
+
+static int compare(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return (a > b) - (a < b);
+}
+
+static uint64_t workers_key(const struct world *world)
+{
+    uint64_t key = 0;
+    for (int32_t w = 0; w < world->count; w++)
+        world->keys[w] = world_worker_key(world, w);
+    qsort(world->keys, (size_t)world->count, sizeof(*world->keys), compare);
+    for (int32_t w = 0; w < world->count; w++)
+        key = canon_mix(key, world->keys[w]);
+    return key;
+}
+
+/* Documents, files and RAM: what workers share. */
+static uint64_t things_key(const struct world *world)
+{
+    const struct crew *crew = &world->stage.crew;
+    uint64_t key = world->documents.sum;
+    if (crew->files != NULL) {
+        struct hash hash;
+        hash_init(&hash);
+        folder_digest(crew->files, &hash);
+        key = canon_mix(key, hash_value(&hash));
+    }
+    for (int32_t i = 0; i < world->cell.instances; i++)
+        if (atomic_load(&crew->instances[i].working) > 0)
+            key = canon_mix(key, shared_ram(world, &crew->instances[i]));
+    return key;
+}
+
+uint64_t world_key(const struct world *world)
+{
+    uint64_t key = canon_mix(things_key(world), workers_key(world));
+    key = canon_mix(key, (uint64_t)world->now_ms);
+    key = canon_mix(key, (uint64_t)world->clock_left << 32 | (uint64_t)world->faults_left);
+    if (world->limits.bound >= 0) {
+        key = canon_mix(key, (uint64_t)world->switches_left);
+        if (world->last != STEP_NOBODY)
+            key = canon_mix(key, world_worker_key(world, world->last));
+    }
+    return key;
+}
+
+uint64_t world_outcome(const struct world *world)
+{
+    return canon_mix(world->documents.sum, workers_key(world));
+}
