@@ -170,10 +170,10 @@ struct crew {
     const struct witness_table *witness; /* NULL: the crew lives in the process that judges */
     struct latencies *latencies;         /* shared by all workers, or NULL: each has its own */
     struct hazards *hazards;             /* what goes wrong on purpose, or NULL: nothing */
-    atomic_bool stop;    /* an interrupt or the end of --duration: no further operations */
-    atomic_bool abandon; /* every session call fails at once */
+    atomic_bool stop;       /* an interrupt or the end of --duration: no further operations */
+    atomic_bool abandon;    /* every session call fails at once */
     atomic_bool identified; /* a worker has asked for its own number */
-    void *world;         /* the transport's own: driver's pool, direct's scheduler */
+    void *world;            /* the transport's own: driver's pool, direct's scheduler */
 };
 
 /* What an attempt read and set out to write: the evidence of an event. */

@@ -172,35 +172,7 @@ void engine_generate_id(struct engine *engine, int64_t now_ms, bson_oid_t *id)
     bson_oid_init_from_data(id, bytes);
 }
 
-static void tell(const struct store_change *change, void *context)
+struct store *engine_rows(struct engine *engine)
 {
-    const struct engine *engine = context;
-    engine->watcher(&(struct engine_change){.table = change->table,
-                                            .key = {change->key.bytes, change->key.length},
-                                            .before = {change->before.bytes, change->before.length},
-                                            .after = {change->after.bytes, change->after.length}},
-                    engine->watcher_context);
-}
-
-void engine_watch(struct engine *engine, engine_watcher *watcher, void *context)
-{
-    struct store *store = catalog_store(engine->catalog);
-    engine->watcher = watcher;
-    engine->watcher_context = context;
-    store->watcher = watcher != NULL ? tell : NULL;
-    store->watcher_context = engine;
-}
-
-void engine_put_back(struct engine *engine, const struct engine_change *change)
-{
-    struct store *store = catalog_store(engine->catalog);
-    struct store_table *table = store_table_open(store, change->table);
-    struct store_transaction *transaction = store_begin(store);
-    struct slice key = {change->key.bytes, change->key.length};
-    if (change->before.bytes != NULL)
-        must(store_put(transaction, table, key,
-                       (struct slice){change->before.bytes, change->before.length}) == STORE_DONE);
-    else
-        must(store_delete(transaction, table, key) != STORE_CONFLICT);
-    must(store_commit(transaction) == STORE_DONE);
+    return catalog_store(engine->catalog);
 }

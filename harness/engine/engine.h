@@ -68,23 +68,10 @@ void engine_cancel(struct engine *, const void *context);
 int64_t engine_due_ms(const struct engine *);
 void engine_tick(struct engine *);
 
-/* Bytes, borrowed for a call; NULL where there is no such row. */
-struct engine_bytes {
-    const uint8_t *bytes;
-    size_t length;
-};
-/* A document, or an entry of an index, that a command has changed. */
-struct engine_change {
-    const char *table; /* "c DATABASE.COLLECTION", or an index's */
-    struct engine_bytes key, before, after;
-};
-typedef void engine_watcher(const struct engine_change *, void *context);
-
-/* Has every change told to `watcher` (NULL: no more) as it is committed. Store `memory` only. */
-void engine_watch(struct engine *, engine_watcher *watcher, void *context);
-/* Makes a row what `change->before` says, as if nothing had happened since: explore's way back to
- * the start. The watcher is told of it. While no transaction is open. */
-void engine_put_back(struct engine *, const struct engine_change *change);
+/* The store behind it, for who watches what commands change and puts it back (explore). Rows of a
+ * collection are in the table "c DATABASE.COLLECTION". */
+struct store;
+struct store *engine_rows(struct engine *);
 
 /* A server: an engine behind sockets, on a libuv loop and thread of its own. */
 struct engine_server; /* opaque: server.c */

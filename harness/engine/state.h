@@ -42,9 +42,6 @@ struct engine {
     struct parking *parking;
     struct failpoints *failpoints;
 
-    engine_watcher *watcher; /* NULL: nobody */
-    void *watcher_context;
-
     struct random random;
     uint8_t id_process[5]; /* of generated ObjectIds */
     uint32_t id_counter;

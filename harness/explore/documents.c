@@ -84,7 +84,7 @@ static const char *collection_of(const struct documents *documents, const char *
     return table + 2 + length + 1;
 }
 
-static void row_set(uint8_t **to, size_t *to_bytes, const struct engine_bytes *from)
+static void row_set(uint8_t **to, size_t *to_bytes, const struct slice *from)
 {
     if (from->bytes == NULL) {
         free(*to);
@@ -111,7 +111,7 @@ static void read_document(struct documents *documents, struct row *row)
 }
 
 /* The row; one that is seen for the first time is at the start what it was before the change. */
-static struct row *row_find(struct documents *documents, const struct engine_change *change)
+static struct row *row_find(struct documents *documents, const struct store_change *change)
 {
     uint8_t key[KEY_MAX];
     size_t table_bytes = strlen(change->table) + 1, bytes = table_bytes + change->key.length;
@@ -142,9 +142,11 @@ static uint64_t weight(const struct row *row)
     return row->now != NULL ? canon_mix(row->canon.hash, row->name) : 0;
 }
 
-static void watch(const struct engine_change *change, void *context)
+static void watch(const struct store_change *change, void *context)
 {
     struct documents *documents = context;
+    if (change->table[1] != ' ') /* the catalog's own: what was created stays, empty */
+        return;
     struct row *row = row_find(documents, change);
     if (!row->changed) {
         row->changed = true;
@@ -174,14 +176,16 @@ static void watch(const struct engine_change *change, void *context)
 void documents_init(struct documents *documents, struct engine *engine, const char *database,
                     int32_t workers)
 {
-    *documents = (struct documents){.engine = engine, .database = database, .workers = workers};
-    engine_watch(engine, watch, documents);
+    *documents =
+        (struct documents){.store = engine_rows(engine), .database = database, .workers = workers};
+    documents->store->watcher = watch;
+    documents->store->watcher_context = documents;
 }
 
 void documents_free(struct documents *documents)
 {
     struct row *row, *next;
-    engine_watch(documents->engine, NULL, NULL);
+    documents->store->watcher = NULL;
     HASH_ITER (hh, documents->rows, row, next) {
         HASH_DEL(documents->rows, row);
         free(row->now);
@@ -192,21 +196,31 @@ void documents_free(struct documents *documents)
     free(documents->places);
 }
 
+/* Makes a row what it was at the start. */
+static void put_back(struct documents *documents, const struct row *row)
+{
+    struct store *store = documents->store;
+    size_t table_bytes = strlen(row->table) + 1;
+    struct slice key = {row->key + table_bytes, row->key_bytes - table_bytes};
+    struct store_table *table = store_table_open(store, row->table);
+    struct store_transaction *transaction = store_begin(store);
+    if (row->first != NULL)
+        must(store_put(transaction, table, key, (struct slice){row->first, row->first_bytes}) ==
+             STORE_DONE);
+    else
+        must(store_delete(transaction, table, key) != STORE_CONFLICT);
+    must(store_commit(transaction) == STORE_DONE);
+}
+
 void documents_restore(struct documents *documents)
 {
     documents->restoring = true;
-    for (size_t i = 0; i < documents->changed_count; i++) {
-        const struct row *row = documents->changed[i];
-        size_t table_bytes = strlen(row->table) + 1;
-        engine_put_back(documents->engine,
-                        &(struct engine_change){.table = row->table,
-                                                .key = {row->key + table_bytes,
-                                                        row->key_bytes - table_bytes},
-                                                .before = {row->first, row->first_bytes}});
-    }
+    for (size_t i = 0; i < documents->changed_count; i++)
+        put_back(documents, documents->changed[i]);
     for (size_t i = 0; i < documents->changed_count; i++)
         documents->changed[i]->changed = false;
     documents->restoring = false;
     documents->changed_count = documents->place_count = 0;
     documents->last = NULL;
+    must(documents->sum == 0);
 }

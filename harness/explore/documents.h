@@ -13,6 +13,7 @@
 
 #include "canon.h"
 #include "engine/engine.h"
+#include "engine/store.h"
 
 #include <uthash.h>
 
@@ -39,7 +40,7 @@ struct place {
 };
 
 struct documents {
-    struct engine *engine;
+    struct store *store;
     const char *database;
     int32_t workers;
     struct row *rows;
