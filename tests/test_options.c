@@ -223,7 +223,7 @@ static void bad_words_get_one_clear_line(void **state)
     bad("-w 3 serve", "unexpected argument 'serve'; a verb comes first: racebench serve ...");
     bad("run occ", "unexpected argument 'occ'; see 'racebench help run'");
     bad("show a b", "unexpected argument 'b'; see 'racebench help show'");
-    bad("serve --workers 3", "option '--workers' is not for 'serve' but for: run");
+    bad("serve --workers 3", "option '--workers' is not for 'serve' but for: run explore");
     bad("--port 3", "option '--port' is not for 'run' but for: serve");
     bad("list -w 3", "option '--workers' is not for 'list' but for: run");
 }
