@@ -225,7 +225,7 @@ static void bad_words_get_one_clear_line(void **state)
     bad("show a b", "unexpected argument 'b'; see 'racebench help show'");
     bad("serve --workers 3", "option '--workers' is not for 'serve' but for: run explore");
     bad("--port 3", "option '--port' is not for 'run' but for: serve");
-    bad("list -w 3", "option '--workers' is not for 'list' but for: run");
+    bad("list -w 3", "option '--workers' is not for 'list' but for: run explore");
 }
 
 static void every_beginning_of_a_name_is_refused(void **state)
