@@ -6,19 +6,8 @@
 #ifndef RACEBENCH_TESTS_REPORT_SAMPLES_H
 #define RACEBENCH_TESTS_REPORT_SAMPLES_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "base.h"
 #include "report.h"
-#include "scenario.h"
+#include "support.h"
 
 #include <math.h>
 #include <sys/wait.h>
@@ -86,22 +75,12 @@ static inline struct cell_result *sample_add(struct sample *sample, const char *
     struct cell *cell = &sample->cells[index];
     struct cell_result *result = &sample->result.cells[index];
     must(index < SAMPLE_CELLS);
-    *cell = (struct cell){.scenario = &sample_counter,
-                          .strategy_count = 1,
-                          .strategy_name = strategy,
-                          .expect = EXPECT_CLAIMS,
-                          .hazards = HAZARD_BIT(none),
-                          .workers = workers,
-                          .instances = 1,
-                          .processes = 1,
-                          .ops = 10000,
-                          .seed = 7,
-                          .docs = 1,
-                          .lease_ms = 30000,
-                          .timeout_ms = 10000,
-                          .max_tries = 1000,
-                          .backoff = {BACKOFF_FULL_JITTER, 1000, 100000},
-                          .durability = DURABILITY_WRITE};
+    *cell = support_settings(&sample_counter);
+    cell->strategy_name = strategy;
+    cell->expect = EXPECT_CLAIMS;
+    cell->workers = workers;
+    cell->ops = 10000;
+    cell->seed = 7;
     result->cell = cell;
     result->target = (struct target){.name = x_strdup("embedded"),
                                      .persona = x_strdup("standalone"),

@@ -22,15 +22,12 @@
 #include "scenario.h"
 #include "transport.h"
 
-/* A cell with small defaults: no back-off to wait for, 10 s time-outs, seed 1. */
-static inline struct cell support_cell(const struct scenario *scenario,
-                                       const struct strategy *strategy, enum transport transport)
+/* The settings of a cell with small defaults, without a strategy: no back-off to wait for, 10 s
+ * time-outs, seed 1. */
+static inline struct cell support_settings(const struct scenario *scenario)
 {
     return (struct cell){.scenario = scenario,
-                         .strategy = {strategy},
                          .strategy_count = 1,
-                         .strategy_name = strategy->name,
-                         .transport = transport,
                          .expect = EXPECT_EXACT,
                          .hazards = HAZARD_BIT(none),
                          .workers = 4,
@@ -44,6 +41,17 @@ static inline struct cell support_cell(const struct scenario *scenario,
                          .max_tries = 1000,
                          .backoff = {BACKOFF_FULL_JITTER, 1000, 100000},
                          .durability = DURABILITY_WRITE};
+}
+
+/* The same with a strategy: a cell that can be run. */
+static inline struct cell support_cell(const struct scenario *scenario,
+                                       const struct strategy *strategy, enum transport transport)
+{
+    struct cell cell = support_settings(scenario);
+    cell.strategy[0] = strategy;
+    cell.strategy_name = strategy->name;
+    cell.transport = transport;
+    return cell;
 }
 
 /* Runs one cell and gives its result; free it with cell_result_free(). */

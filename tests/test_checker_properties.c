@@ -20,6 +20,43 @@ static size_t histories(void)
     return (size_t)setting("RACEBENCH_TEST_HISTORIES", 1000000);
 }
 
+/* Starts the random numbers of a test; the seed, which repeats it. */
+static unsigned long long start(struct random *random)
+{
+    uint64_t used = seed();
+    random_seed(random, used);
+    return (unsigned long long)used;
+}
+
+/* Anywhere. */
+static void draw_times(struct random *random, int64_t *invoke_ns, int64_t *return_ns)
+{
+    *invoke_ns = (int64_t)random_below(random, TIME_MAX);
+    *return_ns = *invoke_ns + (int64_t)random_below(random, TIME_MAX);
+}
+
+/* Around the moment at which operation i of an execution happened. */
+static void times_around(struct random *random, size_t i, int64_t *invoke_ns, int64_t *return_ns)
+{
+    int64_t moment = 4 * (int64_t)i + 10;
+    *invoke_ns = moment - (int64_t)random_below(random, TIME_MAX);
+    *return_ns = moment + (int64_t)random_below(random, TIME_MAX);
+}
+
+/* What all histories of one kind are made of: every other one blindly, the others from an
+ * execution that is perturbed mostly. */
+#define MAKE(kind, random, number, history)                                                        \
+    do {                                                                                           \
+        memset(history, 0, sizeof(*(history)));                                                    \
+        if ((number) % 2 == 0) {                                                                   \
+            kind##_draw(random, history);                                                          \
+        } else {                                                                                   \
+            kind##_run(random, history);                                                           \
+            if (chance(random, 60))                                                                \
+                kind##_perturb(random, history);                                                   \
+        }                                                                                          \
+    } while (0)
+
 /* The counter ---------------------------------------------------------------------------------- */
 
 struct counter_history {
@@ -69,8 +106,7 @@ static void counter_draw(struct random *random, struct counter_history *history)
     history->count = 1 + random_below(random, SIZE_MAX_HISTORY);
     for (size_t i = 0; i < history->count; i++) {
         struct count_operation *operation = &history->operations[i];
-        operation->invoke_ns = (int64_t)random_below(random, TIME_MAX);
-        operation->return_ns = operation->invoke_ns + (int64_t)random_below(random, TIME_MAX);
+        draw_times(random, &operation->invoke_ns, &operation->return_ns);
         operation->is_read = chance(random, 30);
         operation->unknown = chance(random, 25);
         operation->value = (int64_t)random_below(random, history->count + 2) - chance(random, 3);
@@ -84,9 +120,7 @@ static void counter_run(struct random *random, struct counter_history *history)
     history->count = 2 + random_below(random, SIZE_MAX_HISTORY - 1);
     for (size_t i = 0; i < history->count; i++) {
         struct count_operation *operation = &history->operations[i];
-        int64_t moment = 4 * (int64_t)i + 10;
-        operation->invoke_ns = moment - (int64_t)random_below(random, TIME_MAX);
-        operation->return_ns = moment + (int64_t)random_below(random, TIME_MAX);
+        times_around(random, i, &operation->invoke_ns, &operation->return_ns);
         operation->is_read = chance(random, 30);
         operation->unknown = chance(random, 25);
         bool happened = !operation->is_read && (!operation->unknown || chance(random, 60));
@@ -120,18 +154,6 @@ static void counter_perturb(struct random *random, struct counter_history *histo
     }
 }
 
-static void counter_make(struct random *random, size_t number, struct counter_history *history)
-{
-    memset(history, 0, sizeof(*history));
-    if (number % 2 == 0) {
-        counter_draw(random, history);
-        return;
-    }
-    counter_run(random, history);
-    if (chance(random, 60))
-        counter_perturb(random, history);
-}
-
 static bool counter_checked(const struct counter_history *history, size_t pair[2])
 {
     return checker_counter(history->operations, history->count, 0, pair);
@@ -150,19 +172,17 @@ static void counter_print(const struct counter_history *history)
 static void test_counter_equals_search(void **state)
 {
     (void)state;
-    uint64_t used = seed();
     struct random random;
-    random_seed(&random, used);
+    unsigned long long used = start(&random);
     size_t linearizable = 0, blind = 0;
     for (size_t i = 0; i < histories(); i++) {
         struct counter_history history;
         size_t pair[2] = {SIZE_MAX, SIZE_MAX};
-        counter_make(&random, i, &history);
+        MAKE(counter, &random, i, &history);
         bool truth = counter_truth(&history);
         if (counter_checked(&history, pair) != truth) {
             counter_print(&history);
-            fail_msg("seed %llu, history %zu: the search says %d", (unsigned long long)used, i,
-                     truth);
+            fail_msg("seed %llu, history %zu: the search says %d", used, i, truth);
         }
         if (!truth)
             assert_true(pair[0] < history.count && pair[1] < history.count);
@@ -171,7 +191,7 @@ static void test_counter_equals_search(void **state)
     }
     print_message("counter: %zu histories equal the search, %zu of them linearizable (%zu drawn "
                   "blindly); RACEBENCH_TEST_SEED=%llu\n",
-                  histories(), linearizable, blind, (unsigned long long)used);
+                  histories(), linearizable, blind, used);
     assert_true(linearizable > histories() / 5 && linearizable < histories() * 4 / 5);
 }
 
@@ -224,8 +244,7 @@ static void register_draw(struct random *random, struct register_history *histor
     history->count = 1 + random_below(random, SIZE_MAX_HISTORY);
     for (size_t i = 0; i < history->count; i++) {
         struct register_operation *operation = &history->operations[i];
-        operation->invoke_ns = (int64_t)random_below(random, TIME_MAX);
-        operation->return_ns = operation->invoke_ns + (int64_t)random_below(random, TIME_MAX);
+        draw_times(random, &operation->invoke_ns, &operation->return_ns);
         operation->read = (int64_t)random_below(random, history->count + 1);
         operation->wrote = chance(random, 30) ? 0 : (int64_t)i + 1;
         operation->unknown = chance(random, 30);
@@ -238,9 +257,7 @@ static void register_run(struct random *random, struct register_history *history
     history->count = 2 + random_below(random, SIZE_MAX_HISTORY - 1);
     for (size_t i = 0; i < history->count; i++) {
         struct register_operation *operation = &history->operations[i];
-        int64_t moment = 4 * (int64_t)i + 10;
-        operation->invoke_ns = moment - (int64_t)random_below(random, TIME_MAX);
-        operation->return_ns = moment + (int64_t)random_below(random, TIME_MAX);
+        times_around(random, i, &operation->invoke_ns, &operation->return_ns);
         operation->read = version;
         operation->wrote = chance(random, 35) ? 0 : (int64_t)i + 1;
         operation->unknown = chance(random, 25);
@@ -275,18 +292,6 @@ static void register_perturb(struct random *random, struct register_history *his
         one->unknown = !one->unknown;
         break;
     }
-}
-
-static void register_make(struct random *random, size_t number, struct register_history *history)
-{
-    memset(history, 0, sizeof(*history));
-    if (number % 2 == 0) {
-        register_draw(random, history);
-        return;
-    }
-    register_run(random, history);
-    if (chance(random, 60))
-        register_perturb(random, history);
 }
 
 static bool register_checked(const struct register_history *history, size_t pair[2],
@@ -325,30 +330,28 @@ static bool register_proved(const struct register_history *history, const size_t
 static void test_register_equals_search(void **state)
 {
     (void)state;
-    uint64_t used = seed();
     struct random random;
-    random_seed(&random, used);
+    unsigned long long used = start(&random);
     size_t reasons[REASON_COUNT] = {0};
     for (size_t i = 0; i < histories(); i++) {
         struct register_history history;
         size_t pair[2] = {SIZE_MAX, SIZE_MAX};
         enum reason reason;
-        register_make(&random, i, &history);
+        MAKE(register, &random, i, &history);
         bool truth = register_truth(&history);
         bool got = register_checked(&history, pair, &reason);
         if (got != truth || got != (reason == REASON_NONE) ||
             (!got && !register_proved(&history, pair, reason))) {
             register_print(&history);
-            fail_msg("seed %llu, history %zu: the search says %d, got %s", (unsigned long long)used,
-                     i, truth, reason_name(reason));
+            fail_msg("seed %llu, history %zu: the search says %d, got %s", used, i, truth,
+                     reason_name(reason));
         }
         reasons[reason]++;
     }
     print_message("register: %zu histories equal the search, %zu of them linearizable, %zu lost "
                   "update, %zu phantom, %zu out of time; RACEBENCH_TEST_SEED=%llu\n",
                   histories(), reasons[REASON_NONE], reasons[REASON_LOST_UPDATE],
-                  reasons[REASON_PHANTOM_VERSION], reasons[REASON_NOT_LINEARIZABLE],
-                  (unsigned long long)used);
+                  reasons[REASON_PHANTOM_VERSION], reasons[REASON_NOT_LINEARIZABLE], used);
     assert_true(reasons[REASON_NONE] > histories() / 5);
     assert_true(reasons[REASON_NOT_LINEARIZABLE] > histories() / 100);
 }
@@ -357,9 +360,8 @@ static void test_register_equals_search(void **state)
 static void test_cores_agree(void **state)
 {
     (void)state;
-    uint64_t used = seed();
     struct random random;
-    random_seed(&random, used);
+    start(&random);
     size_t agreed = 0;
     for (size_t i = 0; i < histories() / 3; i++) {
         struct counter_history history;
@@ -469,15 +471,14 @@ static bool register_mistaken(enum mistake mistake, const struct register_histor
 static void test_wrong_checkers_are_caught(void **state)
 {
     (void)state;
-    uint64_t used = seed();
     struct random random;
-    random_seed(&random, used);
+    start(&random);
     size_t caught[2][MISTAKES] = {{0}};
     for (size_t i = 0; i < histories() / 10; i++) {
         struct counter_history counter;
         struct register_history versions;
-        counter_make(&random, i, &counter);
-        register_make(&random, i, &versions);
+        MAKE(counter, &random, i, &counter);
+        MAKE(register, &random, i, &versions);
         bool counter_is = counter_truth(&counter), register_is = register_truth(&versions);
         for (int mistake = 0; mistake < MISTAKES; mistake++) {
             caught[0][mistake] += counter_mistaken((enum mistake)mistake, &counter) != counter_is;
