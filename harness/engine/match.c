@@ -15,20 +15,21 @@
 #include "element.h"
 #include "expression.h"
 #include "fields.h"
-#include "update.h"
+#include "filter.h"
 #include "value.h"
 #include <math.h>
 #include <string.h>
 
-enum comparison { EQ, NE, GT, GTE, LT, LTE, IN, NIN, EXISTS, NOT, COMPARISON_COUNT };
+enum comparison { EQ, NE, GT, GTE, LT, LTE, IN, NIN, EXISTS, NOT, SIZE, TYPE, ELEM_MATCH, UNKNOWN };
 
-static const char *const comparison_names[COMPARISON_COUNT] = {"$eq",     "$ne",  "$gt", "$gte",
-                                                               "$lt",     "$lte", "$in", "$nin",
-                                                               "$exists", "$not"};
+static const char *const comparison_names[UNKNOWN] = {"$eq",       "$ne",  "$gt",   "$gte",
+                                                      "$lt",       "$lte", "$in",   "$nin",
+                                                      "$exists",   "$not", "$size", "$type",
+                                                      "$elemMatch"};
 
 /* What MongoDB knows and this engine does not: in a predicate, and instead of a field. */
 static const char refused_predicates[] =
-    "$regex $options $elemMatch $size $type $mod $all $bitsAllSet $bitsAllClear $bitsAnySet "
+    "$regex $options $mod $all $bitsAllSet $bitsAllClear $bitsAnySet "
     "$bitsAnyClear $geoWithin $geoIntersects $near $nearSphere $within $ref $id $db";
 static const char refused_conditions[] =
     "$where $text $jsonSchema $sampleRate $alwaysTrue $alwaysFalse";
@@ -36,20 +37,33 @@ static const char refused_conditions[] =
 static enum comparison comparison_of(const char *name)
 {
     int i = 0;
-    while (i < COMPARISON_COUNT && strcmp(name, comparison_names[i]) != 0)
+    while (i < UNKNOWN && strcmp(name, comparison_names[i]) != 0)
         i++;
     return (enum comparison)i;
 }
 
-/* Is this value {$operator: ...} and not a plain document? The first name decides. */
-static bool is_predicate(const struct element *value)
+bool filter_is_predicate(const struct element *value)
 {
     return value->type == BSON_TYPE_DOCUMENT && value->size > 6 && value->data[5] == '$';
 }
 
-static bool is_logical(const char *name)
+bool filter_is_logical(const char *name)
 {
     return strcmp(name, "$and") == 0 || strcmp(name, "$or") == 0 || strcmp(name, "$nor") == 0;
+}
+
+bool filter_has_expression(struct elements filter)
+{
+    struct element condition, branch;
+    while (elements_next(&filter, &condition)) {
+        struct elements branches = elements_of_element(&condition);
+        if (strcmp(condition.name, "$expr") == 0)
+            return true;
+        while (filter_is_logical(condition.name) && elements_next(&branches, &branch))
+            if (filter_has_expression(elements_of_element(&branch)))
+                return true;
+    }
+    return false;
 }
 
 /* Checking ------------------------------------------------------------------------------------- */
@@ -58,6 +72,15 @@ static bool refuse_regex(struct failure *failure)
 {
     return failure_set(failure, FAILURE_NOT_IMPLEMENTED, "regular expressions are not implemented");
 }
+
+/* Does it speak of values ({$gt: 5}) and not of documents ({a: 5}, {$or: [...]})? */
+static bool is_value_predicate(const struct element *predicate)
+{
+    const char *first = (const char *)predicate->data + 5;
+    return filter_is_predicate(predicate) && !filter_is_logical(first);
+}
+
+static bool check_predicate(const char *path, struct elements predicate, struct failure *failure);
 
 static bool check_list(const char *name, const struct element *operand, struct failure *failure)
 {
@@ -68,7 +91,7 @@ static bool check_list(const char *name, const struct element *operand, struct f
     while (elements_next(&list, &one)) {
         if (one.type == BSON_TYPE_REGEX)
             return refuse_regex(failure);
-        if (is_predicate(&one))
+        if (filter_is_predicate(&one))
             return failure_set(failure, FAILURE_BAD_VALUE, "cannot nest $ under %s", name);
         if (one.type == BSON_TYPE_UNDEFINED)
             return failure_set(failure, FAILURE_BAD_VALUE, "cannot compare to undefined");
@@ -90,13 +113,76 @@ static bool check_comparison(const char *path, const struct element *operand,
                        "Can't have RegEx as arg to predicate over field '%s'.", path);
 }
 
+/* Is it the type that $type names, by number, name, or all numbers' name? */
+static bool is_type(bson_type_t type, const bson_value_t *name)
+{
+    int64_t number;
+    if (name->value_type == BSON_TYPE_UTF8)
+        return strcmp(name->value.v_utf8.str, fields_type_name(type)) == 0 ||
+               (strcmp(name->value.v_utf8.str, "number") == 0 && element_types[type].rank == 10);
+    return fields_integer(name, &number) && (number & 0xff) == (int64_t)type && number < 128;
+}
+
+static bool is_any_type(const bson_value_t *name)
+{
+    for (int i = 0; i < 256; i++)
+        if (element_types[i].name != NULL && is_type((bson_type_t)i, name))
+            return true;
+    return false;
+}
+
+/* One type or a list: is one of them this type? With BSON_TYPE_EOD: are all of them types? */
+static bool is_listed_type(bson_type_t type, const bson_value_t *names)
+{
+    bool checking = type == BSON_TYPE_EOD;
+    struct elements list = elements_of_value(names);
+    struct element element;
+    bson_value_t name;
+    if (names->value_type != BSON_TYPE_ARRAY)
+        return checking ? is_any_type(names) : is_type(type, names);
+    while (elements_next(&list, &element)) {
+        element_value(&element, &name);
+        if (checking ? !is_any_type(&name) : is_type(type, &name))
+            return !checking;
+    }
+    return checking;
+}
+
+static bool check_filter(struct elements filter, struct failure *failure);
+
+static bool check_array_predicate(const char *path, const struct element *operand,
+                                  struct failure *failure)
+{
+    bson_value_t value;
+    int64_t size;
+    struct elements inside = elements_of_element(operand);
+    element_value(operand, &value);
+    switch (comparison_of(operand->name)) {
+    case SIZE:
+        return (fields_integer(&value, &size) && size >= 0) ||
+               failure_set(failure, FAILURE_BAD_VALUE,
+                           "Failed to parse $size. Expected a non-negative number");
+    case TYPE:
+        return is_listed_type(BSON_TYPE_EOD, &value) ||
+               failure_set(failure, FAILURE_BAD_VALUE, "Unknown type name alias or type code");
+    default:
+        if (operand->type != BSON_TYPE_DOCUMENT)
+            return failure_set(failure, FAILURE_BAD_VALUE, "$elemMatch needs an Object");
+        if (filter_has_expression(inside))
+            return failure_set(failure, FAILURE_BAD_VALUE,
+                               "$expr can only be applied to the top-level document");
+        return is_value_predicate(operand) ? check_predicate(path, inside, failure)
+                                           : check_filter(inside, failure);
+    }
+}
+
 static bool check_predicate(const char *path, struct elements predicate, struct failure *failure)
 {
     struct element operand;
     while (elements_next(&predicate, &operand)) {
         bool fine = true;
         switch (comparison_of(operand.name)) {
-        case COMPARISON_COUNT:
+        case UNKNOWN:
             if (words_contain(refused_predicates, operand.name))
                 return failure_set(failure, FAILURE_NOT_IMPLEMENTED, "%s is not implemented",
                                    operand.name);
@@ -106,6 +192,11 @@ static bool check_predicate(const char *path, struct elements predicate, struct 
             fine = check_list(operand.name, &operand, failure);
             break;
         case EXISTS:
+            break;
+        case SIZE:
+        case TYPE:
+        case ELEM_MATCH:
+            fine = check_array_predicate(path, &operand, failure);
             break;
         case NOT:
             if (operand.type == BSON_TYPE_REGEX)
@@ -124,8 +215,6 @@ static bool check_predicate(const char *path, struct elements predicate, struct 
     }
     return true;
 }
-
-static bool check_filter(struct elements filter, struct failure *failure);
 
 static bool check_branches(const struct element *logical, struct failure *failure)
 {
@@ -169,13 +258,13 @@ static bool check_filter(struct elements filter, struct failure *failure)
     struct element condition;
     while (elements_next(&filter, &condition)) {
         bool fine = true;
-        if (is_logical(condition.name))
+        if (filter_is_logical(condition.name))
             fine = check_branches(&condition, failure);
         else if (condition.name[0] == '$')
             fine = check_condition(&condition, failure);
         else if (condition.type == BSON_TYPE_REGEX)
             fine = refuse_regex(failure);
-        else if (is_predicate(&condition))
+        else if (filter_is_predicate(&condition))
             fine = check_predicate(condition.name, elements_of_element(&condition), failure);
         else if (condition.type == BSON_TYPE_UNDEFINED)
             fine = failure_set(failure, FAILURE_BAD_VALUE, "cannot compare to undefined");
@@ -236,6 +325,7 @@ static bool holds_for(enum comparison comparison, const bson_value_t *value,
 
 /* One predicate against the values that a path reaches. */
 struct probe {
+    const struct element *predicate;
     bson_value_t operand;
     struct elements list; /* of $in */
     enum comparison comparison;
@@ -255,6 +345,21 @@ static bool probe_list(const struct probe *probe, const bson_value_t *value)
     return false;
 }
 
+/* An array with so many elements ($size), or with one that satisfies ($elemMatch). */
+__attribute__((noinline)) static bool probe_array(const struct probe *probe,
+                                                  const bson_value_t *value)
+{
+    struct elements array = {0};
+    struct element element;
+    int64_t size = 0, count = 0;
+    if (value == NULL || value->value_type != BSON_TYPE_ARRAY)
+        return false;
+    for (array = elements_of_value(value); elements_next(&array, &element); count++)
+        if (probe->comparison == ELEM_MATCH && match_element(probe->predicate, &element))
+            return true;
+    return probe->comparison == SIZE && fields_integer(&probe->operand, &size) && size == count;
+}
+
 static bool probe_value(const bson_value_t *value, void *context)
 {
     struct probe *probe = context;
@@ -262,6 +367,10 @@ static bool probe_value(const bson_value_t *value, void *context)
         probe->found = value != NULL;
     else if (probe->comparison == IN)
         probe->found = probe_list(probe, value);
+    else if (probe->comparison == TYPE)
+        probe->found = value != NULL && is_listed_type(value->value_type, &probe->operand);
+    else if (probe->comparison == SIZE || probe->comparison == ELEM_MATCH)
+        probe->found = probe_array(probe, value);
     else
         probe->found = holds_for(probe->comparison, value, &probe->operand);
     return !probe->found;
@@ -272,11 +381,14 @@ __attribute__((noinline)) static bool holds(const bson_t *document, const char *
                                             enum comparison comparison,
                                             const struct element *operand)
 {
-    struct probe probe = {.comparison = comparison};
+    struct probe probe = {.comparison = comparison, .predicate = operand};
     element_value(operand, &probe.operand);
     if (comparison == IN)
         probe.list = elements_of_element(operand);
-    value_walk_query(document, path, probe_value, &probe);
+    if (comparison == SIZE || comparison == ELEM_MATCH) /* of the array itself, not its elements */
+        value_walk(document, path, probe_value, &probe);
+    else
+        value_walk_query(document, path, probe_value, &probe);
     return probe.found;
 }
 
@@ -359,11 +471,11 @@ static bool match_filter(struct matching *matching, struct elements filter)
     while (elements_next(&filter, &condition)) {
         bool fine = true;
         if (condition.name[0] != '$')
-            fine = is_predicate(&condition)
+            fine = filter_is_predicate(&condition)
                        ? match_predicate(matching->document, condition.name,
                                          elements_of_element(&condition))
                        : holds(matching->document, condition.name, EQ, &condition);
-        else if (is_logical(condition.name))
+        else if (filter_is_logical(condition.name))
             fine = match_branches(matching, &condition);
         else if (strcmp(condition.name, "$expr") == 0)
             fine = match_expression(matching, &condition);
@@ -373,126 +485,39 @@ static bool match_filter(struct matching *matching, struct elements filter)
     return true;
 }
 
+bool match_element(const struct element *condition, const struct element *element)
+{
+    bson_t view = BSON_INITIALIZER;
+    bson_value_t value, operand;
+    element_value(element, &value);
+    if (is_value_predicate(condition)) {
+        must(bson_append_value(&view, "v", 1, &value));
+        bool found = match_predicate(&view, "v", elements_of_element(condition));
+        bson_destroy(&view);
+        return found;
+    }
+    if (condition->type == BSON_TYPE_DOCUMENT) {
+        struct matching matching = {.document = &view};
+        return element_is_container(element) &&
+               bson_init_static(&view, element->data, element->size) &&
+               match_filter(&matching, elements_of_element(condition));
+    }
+    element_value(condition, &operand);
+    return value_compare(&value, &operand) == 0;
+}
+
+bool match_check_element(const struct element *condition, struct failure *failure)
+{
+    struct element operand = *condition;
+    if (condition->type == BSON_TYPE_REGEX)
+        return refuse_regex(failure);
+    operand.name = "$elemMatch";
+    return condition->type != BSON_TYPE_DOCUMENT ||
+           check_array_predicate(condition->name, &operand, failure);
+}
+
 bool match(const bson_t *filter, const bson_t *document, int64_t now_ms, struct failure *failure)
 {
     struct matching matching = {document, now_ms, failure, false};
     return match_filter(&matching, elements_of(filter)) && !matching.failed;
-}
-
-/* Equalities ----------------------------------------------------------------------------------- */
-
-/* The value that {field: value}, {field: {$eq: value}} or {field: {$in: [value]}} demands. */
-static bool demanded(const struct element *condition, struct element *value)
-{
-    struct elements predicate = elements_of_element(condition), list;
-    struct element second;
-    if (!is_predicate(condition)) {
-        *value = *condition;
-        return condition->type != BSON_TYPE_REGEX;
-    }
-    while (elements_next(&predicate, value)) {
-        if (strcmp(value->name, "$eq") == 0)
-            return true;
-        if (strcmp(value->name, "$in") != 0)
-            continue;
-        list = elements_of_element(value);
-        if (elements_next(&list, value) && !elements_next(&list, &second))
-            return true;
-    }
-    return false;
-}
-
-/* The branches of $and, and of an $or that has only one: all of them must match. */
-static bool is_conjunction(const struct element *condition, struct elements *branches)
-{
-    struct element branch;
-    *branches = elements_of_element(condition);
-    if (strcmp(condition->name, "$and") == 0)
-        return true;
-    struct elements look = *branches;
-    return strcmp(condition->name, "$or") == 0 && elements_next(&look, &branch) &&
-           !elements_next(&look, &branch);
-}
-
-static bool find_equality(struct elements filter, const char *field, struct element *value)
-{
-    struct element condition, branch;
-    struct elements branches;
-    while (elements_next(&filter, &condition)) {
-        if (strcmp(condition.name, field) == 0 && demanded(&condition, value))
-            return true;
-        if (!is_conjunction(&condition, &branches))
-            continue;
-        while (elements_next(&branches, &branch))
-            if (find_equality(elements_of_element(&branch), field, value))
-                return true;
-    }
-    return false;
-}
-
-bool match_equality(const bson_t *filter, const char *field, bson_value_t *value)
-{
-    struct element element;
-    if (!find_equality(elements_of(filter), field, &element))
-        return false;
-    element_value(&element, value);
-    return true;
-}
-
-static bool refuse_expressions(struct elements filter, struct failure *failure)
-{
-    struct element condition, branch;
-    while (elements_next(&filter, &condition)) {
-        if (strcmp(condition.name, "$expr") == 0)
-            return failure_set(failure, FAILURE_EXPRESSION_IN_UPSERT,
-                               "$expr is not allowed in the query predicate for an upsert");
-        if (!is_logical(condition.name))
-            continue;
-        struct elements branches = elements_of_element(&condition);
-        while (elements_next(&branches, &branch))
-            if (!refuse_expressions(elements_of_element(&branch), failure))
-                return false;
-    }
-    return true;
-}
-
-/* Appends {path: value} of each equality; a path may come twice. */
-static void collect_equalities(struct elements filter, struct buffer *out)
-{
-    struct element condition, branch;
-    struct elements branches;
-    while (elements_next(&filter, &condition)) {
-        if (condition.name[0] != '$' && demanded(&condition, &branch))
-            element_write_named(out, condition.name, condition.name_length, &branch);
-        else if (is_conjunction(&condition, &branches))
-            while (elements_next(&branches, &branch))
-                collect_equalities(elements_of_element(&branch), out);
-    }
-}
-
-/* The equalities become {$set: {path: value, ...}} on an empty document, which knows about dotted
- * paths, order and conflicts. */
-bool match_upsert_seed(const bson_t *filter, bson_t *seed, struct failure *failure)
-{
-    struct buffer out = {0};
-    const bson_t nothing = BSON_INITIALIZER;
-    bson_value_t change = {.value_type = BSON_TYPE_DOCUMENT};
-    struct update update = {.change = &change, .inserting = true};
-    bool changed;
-    if (!refuse_expressions(elements_of(filter), failure))
-        return false;
-    size_t begun = document_begin(&out);
-    element_begin(&out, BSON_TYPE_DOCUMENT, "$set", 4);
-    size_t set = document_begin(&out);
-    collect_equalities(elements_of(filter), &out);
-    document_end(&out, set);
-    document_end(&out, begun);
-    change.value.v_doc.data = out.bytes;
-    change.value.v_doc.data_len = (uint32_t)out.length;
-    bool fine = update_apply(&update, &nothing, seed, &changed, failure);
-    if (!fine && failure->code == FAILURE_CONFLICTING_UPDATE_OPERATORS)
-        failure_set(failure, FAILURE_NOT_SINGLE_VALUE_FIELD,
-                    "cannot infer query fields to set, a path is matched twice");
-    buffer_release(&out);
-    return fine;
 }

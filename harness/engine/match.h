@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * match: does a document satisfy a filter? $eq $ne $gt $gte $lt $lte $in $nin $exists on fields,
+ * match: does a document satisfy a filter? $eq $ne $gt $gte $lt $lte $in $nin $exists $size $type
+ * $elemMatch on fields,
  * $and $or $nor $not, $expr; everything else is refused with MongoDB's code.
  */
 #ifndef RACEBENCH_ENGINE_MATCH_H
 #define RACEBENCH_ENGINE_MATCH_H
 
+#include "element.h"
 #include "failure.h"
 #include <bson/bson.h>
 #include <stdbool.h>
@@ -17,6 +19,12 @@ bool match_check(const bson_t *filter, struct failure *);
  * command's single value of $$NOW, milliseconds since 1970. An expression that fails on this
  * document (a type error in $expr) sets `failure` and returns false. */
 bool match(const bson_t *filter, const bson_t *document, int64_t now_ms, struct failure *);
+
+/* Does an array's element satisfy a condition as $elemMatch and $pull know them: operators for its
+ * value, or a filter for an element that is a document, or else an equal value? The condition has
+ * passed match_check_element(). */
+bool match_element(const struct element *condition, const struct element *element);
+bool match_check_element(const struct element *condition, struct failure *);
 
 /* If the filter demands one value of a field (`{_id: 5}`, `{_id: {$eq: 5}}`, `{_id: {$in:
  * [5]}}`, also within $and or an $or of one), gives it in `*value` (borrowed from filter) and

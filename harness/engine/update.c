@@ -147,7 +147,8 @@ static bool add_operator(struct changes *changes, const struct element *operator
     while (elements_next(&fields, &change.operand)) {
         if (!check_path(change.operand.name, failure) || !change_check(&change, failure))
             return false;
-        changes->nested |= change.kind == CHANGE_PUSH || strchr(change.operand.name, '.') != NULL;
+        changes->nested |= change.kind == CHANGE_PUSH || change.kind == CHANGE_ADD_TO_SET ||
+                           strchr(change.operand.name, '.') != NULL;
         changes_add(changes, &change);
     }
     return true;
@@ -278,7 +279,8 @@ static bool is_end(const struct group *part)
 static bool is_creating(const struct applying *applying, const struct group *part)
 {
     for (struct change *change = part->from; change < part->end; change++)
-        if (change->kind != CHANGE_UNSET &&
+        if (change->kind != CHANGE_UNSET && change->kind != CHANGE_PULL &&
+            change->kind != CHANGE_POP &&
             (change->kind != CHANGE_SET_ON_INSERT || applying->update->inserting))
             return true;
     return false;

@@ -9,6 +9,7 @@
 
 #include "base.h"
 #include "fields.h"
+#include "match.h"
 #include "value.h"
 #include <inttypes.h>
 #include <string.h>
@@ -23,10 +24,13 @@ static const struct {
              {"$min", CHANGE_MIN},
              {"$max", CHANGE_MAX},
              {"$push", CHANGE_PUSH},
+             {"$addToSet", CHANGE_ADD_TO_SET},
+             {"$pull", CHANGE_PULL},
+             {"$pop", CHANGE_POP},
              {"$currentDate", CHANGE_CURRENT_DATE},
              {"$setOnInsert", CHANGE_SET_ON_INSERT}};
 
-static const char refused[] = "$addToSet $pull $pullAll $pop $rename $bit $pushAll";
+static const char refused[] = "$pullAll $rename $bit $pushAll";
 
 bool change_kind_of(const char *name, enum change_kind *kind, struct failure *failure)
 {
@@ -90,15 +94,14 @@ static bool check_push(const struct element *operand, struct failure *failure)
     bool has_each = each_of(operand, &each);
     if (has_each && each.type != BSON_TYPE_ARRAY)
         return failure_set(failure, FAILURE_BAD_VALUE,
-                           "The argument to $each in $push must be an array but it was of type: %s",
+                           "The argument to $each must be an array but it was of type: %s",
                            fields_type_name(each.type));
     while (operand->type == BSON_TYPE_DOCUMENT && elements_next(&clauses, &clause)) {
         if (words_contain("$slice $sort $position", clause.name))
-            return failure_set(failure, FAILURE_NOT_IMPLEMENTED, "%s of $push is not implemented",
-                               clause.name);
+            return failure_set(failure, FAILURE_NOT_IMPLEMENTED,
+                               "%s of $push and $addToSet is not implemented", clause.name);
         if (has_each && strcmp(clause.name, "$each") != 0)
-            return failure_set(failure, FAILURE_BAD_VALUE, "Unrecognized clause in $push: %s",
-                               clause.name);
+            return failure_set(failure, FAILURE_BAD_VALUE, "Unrecognized clause: %s", clause.name);
     }
     return true;
 }
@@ -112,6 +115,15 @@ static bool refuse_decimal(struct failure *failure)
 static bool is_number(bson_type_t type)
 {
     return type == BSON_TYPE_INT32 || type == BSON_TYPE_INT64 || type == BSON_TYPE_DOUBLE;
+}
+
+/* 1: the last element goes, -1: the first; 0: neither was asked for. */
+static int64_t pop_end(const struct element *operand)
+{
+    bson_value_t value;
+    int64_t end = 0;
+    element_value(operand, &value);
+    return fields_integer(&value, &end) && (end == 1 || end == -1) ? end : 0;
 }
 
 bool change_check(const struct change *change, struct failure *failure)
@@ -130,7 +142,14 @@ bool change_check(const struct change *change, struct failure *failure)
     case CHANGE_CURRENT_DATE:
         return check_date(operand, failure);
     case CHANGE_PUSH:
+    case CHANGE_ADD_TO_SET:
         return check_push(operand, failure);
+    case CHANGE_PULL:
+        return match_check_element(operand, failure);
+    case CHANGE_POP:
+        return pop_end(operand) != 0 ||
+               failure_set(failure, FAILURE_FAILED_TO_PARSE, "$pop expects 1 or -1 for field '%s'",
+                           operand->name);
     default:
         return true;
     }
@@ -237,35 +256,81 @@ static void write_date(const struct change *change, const struct update *update,
         write_int64(out, BSON_TYPE_DATE_TIME, place, update->now_ms);
 }
 
-static void push_one(struct buffer *out, uint32_t index, const struct element *value)
+/* Appends an element under the number that comes next; with `unique` only when there is none equal
+ * to it since `begun`, where the array begins. */
+static void push_one(struct buffer *out, size_t begun, uint32_t *count, const struct element *value,
+                     bool unique)
 {
     char text[16];
     const char *name;
-    size_t length = bson_uint32_to_string(index, &name, text, sizeof text);
+    struct elements there = {out->bytes + begun + 4, out->bytes + out->length};
+    struct element one;
+    bson_value_t a, b;
+    element_value(value, &a);
+    while (unique && elements_next(&there, &one)) {
+        element_value(&one, &b);
+        if (value_compare(&a, &b) == 0)
+            return;
+    }
+    size_t length = bson_uint32_to_string((*count)++, &name, text, sizeof text);
     element_write_named(out, name, length, value);
 }
 
-static bool push(const struct change *change, const struct change_place *place, struct buffer *out,
-                 struct failure *failure)
+/* Does $pull or $pop take the element out? */
+static bool is_taken(const struct change *change, const struct element *element, bool first,
+                     bool last)
 {
-    struct element each, one;
-    uint32_t count = 0;
-    if (place->old != NULL && place->old->type != BSON_TYPE_ARRAY)
+    if (change->kind == CHANGE_PULL)
+        return match_element(&change->operand, element);
+    return change->kind == CHANGE_POP && (pop_end(&change->operand) == 1 ? last : first);
+}
+
+static bool refuse_array(const struct change *change, const struct element *old,
+                         struct failure *failure)
+{
+    const char *type = fields_type_name(old->type), *path = change->operand.name;
+    switch (change->kind) {
+    case CHANGE_ADD_TO_SET:
+        return failure_set(failure, FAILURE_BAD_VALUE,
+                           "Cannot apply $addToSet to non-array field. Field named '%s' has "
+                           "non-array type %s",
+                           path, type);
+    case CHANGE_PULL:
+        return failure_set(failure, FAILURE_BAD_VALUE, "Cannot apply $pull to a non-array value");
+    case CHANGE_POP:
+        return failure_set(failure, FAILURE_TYPE_MISMATCH,
+                           "Path '%s' contains an element of non-array type '%s'", path, type);
+    default:
         return failure_set(failure, FAILURE_BAD_VALUE,
                            "The field '%s' must be an array but is of type %s in the document",
-                           change->operand.name, fields_type_name(place->old->type));
+                           path, type);
+    }
+}
+
+/* $push, $addToSet, $pull and $pop: the old array without what is taken, then what is added. */
+static bool change_array(const struct change *change, const struct change_place *place,
+                         struct buffer *out, struct failure *failure)
+{
+    struct elements old = {0}, values;
+    struct element each, one;
+    uint32_t count = 0;
+    bool adding = change->kind == CHANGE_PUSH || change->kind == CHANGE_ADD_TO_SET;
+    bool unique = change->kind == CHANGE_ADD_TO_SET, first = true;
+    if (place->old != NULL && place->old->type != BSON_TYPE_ARRAY)
+        return refuse_array(change, place->old, failure);
     element_begin(out, BSON_TYPE_ARRAY, place->name, place->length);
     size_t begun = document_begin(out);
-    struct elements old =
-        place->old != NULL ? elements_of_element(place->old) : (struct elements){0};
-    for (; elements_next(&old, &one); count++)
-        element_write(out, &one);
-    if (each_of(&change->operand, &each)) {
-        struct elements values = elements_of_element(&each);
+    if (place->old != NULL)
+        old = elements_of_element(place->old);
+    for (; elements_next(&old, &one); first = false)
+        if (!is_taken(change, &one, first, old.at == old.end))
+            push_one(out, begun, &count, &one, false);
+    if (adding && each_of(&change->operand, &each)) {
+        values = elements_of_element(&each);
         while (elements_next(&values, &one))
-            push_one(out, count++, &one);
-    } else {
-        push_one(out, count, &change->operand);
+            push_one(out, begun, &count, &one, unique);
+    } else if (adding) {
+        push_one(out, begun, &count, &change->operand, unique);
     }
     document_end(out, begun);
     return true;
@@ -303,8 +368,7 @@ bool change_apply(const struct change *change, const struct update *update,
         write_date(change, update, place, out);
         return true;
     default:
-        must(change->kind == CHANGE_PUSH);
-        return push(change, place, out, failure);
+        return change_array(change, place, out, failure);
     }
     if (taken != NULL)
         element_write_named(out, place->name, place->length, taken);

@@ -18,6 +18,9 @@ enum change_kind {
     CHANGE_MIN,
     CHANGE_MAX,
     CHANGE_PUSH,
+    CHANGE_ADD_TO_SET,
+    CHANGE_PULL,
+    CHANGE_POP,
     CHANGE_CURRENT_DATE,
     CHANGE_SET_ON_INSERT,
 };
