@@ -19,6 +19,11 @@ foreach(file IN LISTS TESTS)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 600
     ENVIRONMENT "RACEBENCH_BINARY=$<TARGET_FILE:racebench>;RACEBENCH_SOURCE=${CMAKE_SOURCE_DIR};MONGOC_DISABLE_SHM=1")
+  if(name STREQUAL "test_durability")
+    add_test(NAME test_durability_100_kills COMMAND ${name})
+    set_tests_properties(test_durability_100_kills PROPERTIES LABELS "long;engine" TIMEOUT 1800
+      ENVIRONMENT "RACEBENCH_BINARY=$<TARGET_FILE:racebench>;RACEBENCH_KILLS=100;MONGOC_DISABLE_SHM=1")
+  endif()
   file(STRINGS ${file} both LIMIT_COUNT 20 REGEX "stores: both")
   if(both AND WIREDTIGER_FOUND)
     add_test(NAME ${name}_wiredtiger COMMAND ${name})

@@ -39,8 +39,11 @@ struct engine *engine_new(const struct engine_settings *settings)
 {
     const char *store_name = settings->store != NULL ? settings->store : "memory";
     const char *persona = settings->persona != NULL ? settings->persona : "standalone";
-    struct store *store = store_open(
-        &(struct store_settings){.name = store_name, .folder = settings->folder, .journal = true});
+    struct store *store =
+        store_open(&(struct store_settings){.name = store_name,
+                                            .folder = settings->folder,
+                                            .temporary = settings->temporary,
+                                            .journal = settings->durability != DURABILITY_OFF});
     if (store == NULL)
         die(EXIT_TARGET, "the embedded engine has no store '%s'", store_name);
     if (strcmp(persona, "standalone") != 0 && strcmp(persona, "replset") != 0)

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * durability: `racebench serve --dbpath` is killed (SIGKILL) under load again and again. What was
+ * acknowledged is counted here, outside the process that dies; after each restart nothing of it may
+ * be missing and nothing may be there twice. The one write of each client that was under way at the
+ * kill may be there or not. The same test must see that --durability off loses.
+ * RACEBENCH_KILLS says how many kills (default 5); the test labelled long makes 100.
+ * labels: engine slow
+ * runs: program
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base.h"
+#include <bson/bson.h>
+#include <mongoc/mongoc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifdef WITH_WIREDTIGER
+
+enum { CLIENTS = 6, KINDS = 4 };
+
+/* What one client was told, by kind of write: numbers count up from 1 in each. */
+struct ledger {
+    int64_t acknowledged[KINDS];
+    int64_t sent[KINDS]; /* one more when the last one was not answered */
+};
+
+struct client {
+    const char *uri;
+    int number;
+    int64_t bad_replies; /* answers that a sound engine cannot give */
+    struct ledger ledger;
+    pthread_t thread;
+};
+
+struct tally {
+    int64_t acknowledged, lost, doubled, unanswered_there, unanswered_gone;
+};
+
+struct served {
+    pid_t process;
+    char *uri;
+};
+
+static void serve(struct served *served, const char *folder, const char *durability)
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    char *path = x_format("%s/data", folder), *socket_path = x_format("%s/e.sock", folder);
+    unlink(socket_path);
+    served->process = fork();
+    if (served->process == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        execl(getenv("RACEBENCH_BINARY"), "racebench", "serve", "--dbpath", path, "--durability",
+              durability, "--socket", socket_path, NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    FILE *lines = fdopen(ends[0], "r");
+    char line[512] = "";
+    if (fgets(line, sizeof line, lines) == NULL)
+        fail_msg("the engine did not start on %s", path);
+    line[strcspn(line, "\n")] = '\0';
+    served->uri = x_format("%s?retryWrites=false&socketTimeoutMS=20000", line);
+    if (strchr(line, '?') == NULL && line[strlen(line) - 1] != '/') {
+        free(served->uri);
+        served->uri = x_format("%s/?retryWrites=false&socketTimeoutMS=20000", line);
+    }
+    fclose(lines);
+    free(path);
+    free(socket_path);
+}
+
+static void end_served(struct served *served, int signal_number)
+{
+    int status;
+    kill(served->process, signal_number);
+    assert_int_equal(waitpid(served->process, &status, 0), served->process);
+    if (signal_number == SIGKILL)
+        assert_true(WIFSIGNALED(status)); /* it was alive until then */
+    else
+        assert_int_equal(WEXITSTATUS(status), 0);
+    free(served->uri);
+}
+
+/* The four kinds of write; false: no answer, or an error. ------------------------------------- */
+
+static bool increment(mongoc_collection_t *collection, const struct client *client, int64_t number)
+{
+    char field[8];
+    bson_error_t error;
+    (void)number;
+    snprintf(field, sizeof field, "w%d", client->number);
+    bson_t *filter = BCON_NEW("_id", "hot");
+    bson_t *update = BCON_NEW("$inc", "{", "all", BCON_INT64(1), field, BCON_INT64(1), "}");
+    bson_t *options = BCON_NEW("upsert", BCON_BOOL(true));
+    bool fine = mongoc_collection_update_one(collection, filter, update, options, NULL, &error);
+    bson_destroy(filter);
+    bson_destroy(update);
+    bson_destroy(options);
+    return fine;
+}
+
+static bool insert(mongoc_collection_t *collection, const struct client *client, int64_t number)
+{
+    bson_error_t error;
+    bson_t *document = BCON_NEW("_id", BCON_INT64(client->number * INT64_C(1000000000) + number),
+                                "w", BCON_INT32(client->number));
+    bool fine = mongoc_collection_insert_one(collection, document, NULL, NULL, &error);
+    bson_destroy(document);
+    return fine;
+}
+
+/* Sets v to the next number and asks for the value before: it must be the last one. */
+static bool find_and_modify(mongoc_collection_t *collection, struct client *client, int64_t number)
+{
+    bson_error_t error;
+    bson_iter_t iter, before;
+    bson_t reply;
+    bson_t *filter = BCON_NEW("_id", BCON_INT32(client->number));
+    bson_t *update = BCON_NEW("$set", "{", "v", BCON_INT64(number), "}");
+    mongoc_find_and_modify_opts_t *options = mongoc_find_and_modify_opts_new();
+    mongoc_find_and_modify_opts_set_update(options, update);
+    mongoc_find_and_modify_opts_set_flags(options, MONGOC_FIND_AND_MODIFY_UPSERT);
+    bool fine =
+        mongoc_collection_find_and_modify_with_opts(collection, filter, options, &reply, &error);
+    int64_t was = 0;
+    if (fine && bson_iter_init(&iter, &reply) &&
+        bson_iter_find_descendant(&iter, "value.v", &before))
+        was = bson_iter_as_int64(&before);
+    if (fine && was != client->ledger.acknowledged[2])
+        client->bad_replies++;
+    bson_destroy(&reply);
+    bson_destroy(filter);
+    bson_destroy(update);
+    mongoc_find_and_modify_opts_destroy(options);
+    return fine;
+}
+
+/* A generated _id and a value of its own in a unique index: a second one must be refused. */
+static bool claim(mongoc_collection_t *collection, struct client *client, int64_t number)
+{
+    bson_error_t error;
+    bson_t *document = BCON_NEW("u", BCON_INT64(client->number * INT64_C(1000000000) + number), "w",
+                                BCON_INT32(client->number));
+    bool fine = mongoc_collection_insert_one(collection, document, NULL, NULL, &error);
+    bson_t *again = BCON_NEW("u", BCON_INT64(client->number * INT64_C(1000000000) + number), "w",
+                             BCON_INT32(-1));
+    if (fine && number % 8 == 0 &&
+        (mongoc_collection_insert_one(collection, again, NULL, NULL, &error) ||
+         (error.code != 11000 && error.domain != MONGOC_ERROR_STREAM)))
+        client->bad_replies++;
+    bson_destroy(document);
+    bson_destroy(again);
+    return fine;
+}
+
+static const char *const collections[KINDS] = {"counters", "inserts", "modified", "claims"};
+
+static void *work(void *context)
+{
+    struct client *client = context;
+    mongoc_client_t *connection = mongoc_client_new(client->uri);
+    mongoc_collection_t *places[KINDS];
+    bool fine = true;
+    for (int kind = 0; kind < KINDS; kind++)
+        places[kind] = mongoc_client_get_collection(connection, "ledger", collections[kind]);
+    for (int kind = client->number % KINDS; fine; kind = (kind + 1) % KINDS) {
+        int64_t number = ++client->ledger.sent[kind];
+        fine = kind == 0   ? increment(places[kind], client, number)
+               : kind == 1 ? insert(places[kind], client, number)
+               : kind == 2 ? find_and_modify(places[kind], client, number)
+                           : claim(places[kind], client, number);
+        if (fine)
+            client->ledger.acknowledged[kind] = number;
+    }
+    for (int kind = 0; kind < KINDS; kind++)
+        mongoc_collection_destroy(places[kind]);
+    mongoc_client_destroy(connection);
+    return NULL;
+}
+
+/* After the restart. -------------------------------------------------------------------------- */
+
+/* A number of the first document that matches, 0: none. */
+static int64_t number_in(mongoc_collection_t *collection, const bson_t *filter, const char *field)
+{
+    const bson_t *document;
+    bson_iter_t iter;
+    int64_t value = 0;
+    mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(collection, filter, NULL, NULL);
+    if (mongoc_cursor_next(cursor, &document) && bson_iter_init_find(&iter, document, field))
+        value = bson_iter_as_int64(&iter);
+    bson_error_t error;
+    if (mongoc_cursor_error(cursor, &error))
+        fail_msg("%s", error.message);
+    mongoc_cursor_destroy(cursor);
+    return value;
+}
+
+/* How many writes of a kind are there for a client. */
+static int64_t found(mongoc_client_t *connection, int kind, int number)
+{
+    mongoc_collection_t *collection =
+        mongoc_client_get_collection(connection, "ledger", collections[kind]);
+    bson_error_t error;
+    int64_t count = 0;
+    char field[8];
+    snprintf(field, sizeof field, "w%d", number);
+    bson_t *filter = kind == 0   ? BCON_NEW("_id", "hot")
+                     : kind == 2 ? BCON_NEW("_id", BCON_INT32(number))
+                                 : BCON_NEW("w", BCON_INT32(number));
+    if (kind == 0 || kind == 2)
+        count = number_in(collection, filter, kind == 0 ? field : "v");
+    else
+        count = mongoc_collection_count_documents(collection, filter, NULL, NULL, NULL, &error);
+    assert_true(count >= 0);
+    bson_destroy(filter);
+    mongoc_collection_destroy(collection);
+    return count;
+}
+
+/* Compares, and takes what is there as the new beginning. */
+static void settle(mongoc_client_t *connection, struct client *client, struct tally *tally)
+{
+    for (int kind = 0; kind < KINDS; kind++) {
+        struct ledger *ledger = &client->ledger;
+        int64_t there = found(connection, kind, client->number);
+        int64_t told = ledger->acknowledged[kind], sent = ledger->sent[kind];
+        tally->lost += there < told ? told - there : 0;
+        tally->doubled += there > sent ? there - sent : 0;
+        if (sent > told)
+            *(there > told ? &tally->unanswered_there : &tally->unanswered_gone) += 1;
+        ledger->acknowledged[kind] = ledger->sent[kind] = there;
+    }
+}
+
+static void make_index(const char *uri)
+{
+    mongoc_client_t *connection = mongoc_client_new(uri);
+    bson_error_t error;
+    bson_t *command =
+        BCON_NEW("createIndexes", "claims", "indexes", "[", "{", "key", "{", "u", BCON_INT32(1),
+                 "}", "name", "u", "unique", BCON_BOOL(true), "}", "]");
+    assert_true(mongoc_client_command_simple(connection, "ledger", command, NULL, NULL, &error));
+    bson_destroy(command);
+    mongoc_client_destroy(connection);
+}
+
+static void sleep_ms(int64_t ms)
+{
+    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
+}
+
+/* One life of the engine: load, a kill at any moment, restart, comparison. */
+static void one_kill(struct served *served, struct client *clients, struct tally *tally,
+                     int64_t load_ms)
+{
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i].uri = served->uri;
+        assert_int_equal(pthread_create(&clients[i].thread, NULL, work, &clients[i]), 0);
+    }
+    sleep_ms(load_ms);
+    kill(served->process, SIGKILL);
+    for (int i = 0; i < CLIENTS; i++)
+        pthread_join(clients[i].thread, NULL);
+    end_served(served, SIGKILL);
+}
+
+static struct tally kills(const char *durability, int count, bool until_lost)
+{
+    struct client clients[CLIENTS] = {{.number = 0}};
+    struct tally tally = {0};
+    struct served served;
+    struct random random;
+    char *folder = make_private_folder("");
+    random_seed(&random, (uint64_t)clock_monotonic_ns());
+    serve(&served, folder, durability);
+    make_index(served.uri);
+    for (int i = 0; i < CLIENTS; i++)
+        clients[i].number = i;
+    for (int i = 0; i < count && !(until_lost && tally.lost > 0); i++) {
+        int64_t before[CLIENTS][KINDS];
+        for (int c = 0; c < CLIENTS; c++)
+            memcpy(before[c], clients[c].ledger.acknowledged, sizeof before[c]);
+        one_kill(&served, clients, &tally, 100 + (int64_t)random_below(&random, 300));
+        serve(&served, folder, durability);
+        mongoc_client_t *connection = mongoc_client_new(served.uri);
+        for (int c = 0; c < CLIENTS; c++) {
+            for (int kind = 0; kind < KINDS; kind++)
+                tally.acknowledged += clients[c].ledger.acknowledged[kind] - before[c][kind];
+            settle(connection, &clients[c], &tally);
+            assert_int_equal(clients[c].bad_replies, 0);
+        }
+        mongoc_client_destroy(connection);
+    }
+    end_served(&served, SIGTERM);
+    remove_folder(folder);
+    free(folder);
+    print_message("%s: %lld acknowledged, %lld lost, %lld doubled; unanswered: %lld there, %lld "
+                  "not\n",
+                  durability, (long long)tally.acknowledged, (long long)tally.lost,
+                  (long long)tally.doubled, (long long)tally.unanswered_there,
+                  (long long)tally.unanswered_gone);
+    return tally;
+}
+
+static int wanted_kills(void)
+{
+    const char *text = getenv("RACEBENCH_KILLS");
+    return text != NULL ? atoi(text) : 5;
+}
+
+static void test_write_survives(void **state)
+{
+    (void)state;
+    struct tally tally = kills("write", wanted_kills(), false);
+    assert_true(tally.acknowledged > 10 * wanted_kills());
+    assert_int_equal(tally.lost, 0);
+    assert_int_equal(tally.doubled, 0);
+}
+
+static void test_sync_survives(void **state)
+{
+    (void)state;
+    struct tally tally = kills("sync", (wanted_kills() + 3) / 4, false);
+    assert_true(tally.acknowledged > 0);
+    assert_int_equal(tally.lost, 0);
+    assert_int_equal(tally.doubled, 0);
+}
+
+/* The test of the test: without the log it must see a loss. */
+static void test_off_loses(void **state)
+{
+    (void)state;
+    assert_true(kills("off", 20, true).lost > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_write_survives),
+        cmocka_unit_test(test_sync_survives),
+        cmocka_unit_test(test_off_loses),
+    };
+    mongoc_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+#else
+
+int main(void) /* nothing that could be durable */
+{
+    return 0;
+}
+
+#endif
