@@ -70,6 +70,7 @@ struct cell {
     const char *store;      /* of the embedded engine, or NULL: the transport's usual one */
     const char *column;     /* of a matrix: what goes wrong in it, "pause"; or NULL */
     const char *conviction; /* in a matrix: why this cell must be seen to break, or NULL */
+    int convicted_of;       /* ... and with which enum reason; 0: any */
     bool lenient;           /* with EXPECT_CLAIMS: what nobody claims may break, but need not */
 };
 

@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * matrix: see matrix.h. A column is one thing that goes wrong, alone, so that a verdict names its
- * cause; `skew` needs a second instance to be skewed against. Cells in which somebody waits for a
- * lease or a tick run in virtual time (`direct`), where waiting costs nothing; the others run on
- * the wire, since that is what people have. With --quick only the plain counter does.
+ * cause; `skew` needs a second instance to be skewed against. After a reply that was lost workers
+ * ask again, as applications do: that is what counts twice.
  *
- * What nobody claims may break, but need not: such a cell is lenient. Not so the canary (naive and
- * file_naive, which claim nothing) in the plain column of a scenario about updates, and not the
+ * Transport, cell by cell. On the wire (`driver`: libmongoc, sockets, threads) run the plain column
+ * and `instances` of every scenario, since that is what people have, and what strikes at the gate
+ * (lost_reply, drop, error) for the counter. libmongoc needs 0.5 s to come back from each lost
+ * connection, and who waits for a lease waits for real: so these strike twice, the lease is 2 s,
+ * and a cell is over after 10 s. All else runs in virtual time (`direct`: fibers beside the
+ * engine), where waiting for a lease, a tick or a redelivery costs nothing, with the usual lease of
+ * 30 s. With --quick only the plain counter is on the wire. `processes` has no other place than the
+ * wire; with --quick only the counter has it.
+ *
+ * What nobody claims may break, but need not: such a cell is lenient. Not so the canaries, who
+ * claim nothing at all (naive and file_naive) and must be seen to lose in every column, and not the
  * cells of the table of convictions: each is a promise of a seed that does not hold, and a harness
  * that cannot show it is blind there.
  */
@@ -26,38 +34,52 @@ struct column {
     const char *name;
     unsigned hazards;
     int32_t instances;
-    bool waits; /* somebody waits for long: virtual time */
+    enum {
+        WIRE,
+        WIRE_COUNTER,
+        VIRTUAL,
+        PROCESSES
+    } place;         /* where it runs unless --transport says */
+    bool asks_again; /* --retry-unknown */
 };
 
 static const struct column columns[] = {
-    {"none", 0, 1, false},
-    {"instances", 0, 2, false},
-    {"processes", HAZARD_BIT(processes), 2, false},
-    {"lost_reply", HAZARD_BIT(lost_reply), 1, false},
-    {"drop", HAZARD_BIT(drop), 1, false},
-    {"error", HAZARD_BIT(error), 1, false},
-    {"delay", HAZARD_BIT(delay), 1, true},
-    {"pause", HAZARD_BIT(pause), 1, true},
-    {"crash", HAZARD_BIT(crash), 1, true},
-    {"skew", HAZARD_BIT(skew), 2, true},
-    {"boot", HAZARD_BIT(boot), 1, true},
-    {"duplicates", HAZARD_BIT(duplicates), 1, true},
-    {"reordering", HAZARD_BIT(reordering), 1, true},
+    {"none", 0, 1, WIRE, false},
+    {"instances", 0, 2, WIRE, false},
+    {"processes", HAZARD_BIT(processes), 2, PROCESSES, false},
+    {"lost_reply", HAZARD_BIT(lost_reply), 1, WIRE_COUNTER, true},
+    {"drop", HAZARD_BIT(drop), 1, WIRE_COUNTER, true},
+    {"error", HAZARD_BIT(error), 1, WIRE_COUNTER, false},
+    {"delay", HAZARD_BIT(delay), 1, VIRTUAL, false},
+    {"pause", HAZARD_BIT(pause), 1, VIRTUAL, false},
+    {"crash", HAZARD_BIT(crash), 1, VIRTUAL, false},
+    {"skew", HAZARD_BIT(skew), 2, VIRTUAL, false},
+    {"boot", HAZARD_BIT(boot), 1, VIRTUAL, false},
+    {"duplicates", HAZARD_BIT(duplicates), 1, VIRTUAL, false},
+    {"reordering", HAZARD_BIT(reordering), 1, VIRTUAL, false},
 };
+
+/* Rolling deploys: the counter under `none` and `instances`, each worker with one of the two. */
+static const char *const mixes[] = {"claim+inc_once", "inc+claim",         "inc+inc_once",
+                                    "inc+occ",        "lock_document+occ", "naive+occ",
+                                    "occ+occ_compat", "occ+occ_once"};
 
 const struct conviction matrix_convictions[] = {
     {.strategy = "live_object",
      .scenario = "counter",
      .instances = 2,
+     .of = REASON_LOST_UPDATE,
      .why = "two copies overwrite each other's saves"},
     {.strategy = "file_lock_compat",
      .scenario = "counter",
      .instances = 2,
+     .of = REASON_LOST_UPDATE,
      .why = "its queue ends at the instance"},
     {.strategy = "lock_document_compat",
      .scenario = "cron_tick",
      .instances = 3,
      .jitter_ms = 10,
+     .of = REASON_REPEATED,
      .why = "a lock is not a tick"},
     {.strategy = "lock_document_compat",
      .scenario = "counter",
@@ -65,6 +87,7 @@ const struct conviction matrix_convictions[] = {
      .instances = 3,
      .times = 600,
      .work_us = 20000,
+     .of = REASON_LOST_UPDATE,
      .why = "a start frees the lock of a holder"},
     {.strategy = "lock_document_compat",
      .scenario = "counter",
@@ -74,45 +97,77 @@ const struct conviction matrix_convictions[] = {
      .dead_us = 60000000,
      .lease_ms = 2000,
      .max_tries = 30,
+     .of = REASON_STUCK,
      .why = "who dies between its two steps leaves a lock for ever"},
     {.strategy = "lock_document_compat",
      .scenario = "counter",
      .hazards = HAZARD_BIT(pause),
      .times = 50,
+     .of = REASON_LOST_UPDATE,
      .why = "a late release frees the lock of another"},
     {.strategy = "lock_release_compat",
      .scenario = "counter",
      .hazards = HAZARD_BIT(pause),
      .times = 50,
+     .of = REASON_LOST_UPDATE,
      .why = "a late release frees the lock of another"},
     {.strategy = "lock_release_compat",
      .scenario = "cron_tick",
+     .of = REASON_REPEATED,
      .why = "who comes after the release does it again"},
     {.strategy = "lock_release_compat",
      .scenario = "once_only",
+     .of = REASON_REPEATED,
      .why = "it checks the copy that was loaded before the lock"},
     {.strategy = "occ",
      .scenario = "counter",
      .hazards = HAZARD_BIT(lost_reply),
      .retry_unknown = true,
+     .of = REASON_DOUBLED_UPDATE,
      .why = "its own write looks like another's, and is made again"},
     {.strategy = "inc",
      .scenario = "counter",
      .hazards = HAZARD_BIT(lost_reply),
      .retry_unknown = true,
+     .of = REASON_DOUBLED_UPDATE,
      .why = "sent again it counts twice"},
     {.strategy = "occ_compat",
      .scenario = "ticket_events",
      .hazards = HAZARD_BIT(duplicates),
+     .of = REASON_NEVER_ACKED,
      .why = "a duplicate is never acknowledged"},
+    {.strategy = "naive+occ",
+     .scenario = "counter",
+     .of = REASON_LOST_UPDATE,
+     .why = "who writes without asking for the version is not noticed by who does"},
+    {.strategy = "inc+occ",
+     .scenario = "counter",
+     .of = REASON_LOST_UPDATE,
+     .why = "$inc leaves the version as it was, so the other overwrites it"},
     {.strategy = NULL},
 };
 
-static bool is_canary(const struct strategy *strategy)
+/* Adds a strategy, or a mix "A+B", to the cell; false: there is no such strategy. */
+static bool line_up(struct cell *cell, const char *name)
 {
-    for (int p = 0; p < PROPERTY_COUNT; p++)
-        if (strategy->keeps[p] != 0)
-            return false;
+    char *copy = x_strdup(name);
+    char *rest = copy;
+    bool known = true;
+    for (char *part; known && (part = strsep(&rest, "+")) != NULL;) {
+        must(cell->strategy_count < CELL_STRATEGIES_MAX);
+        cell->strategy[cell->strategy_count++] = strategy_find(part);
+        known = cell->strategy[cell->strategy_count - 1] != NULL;
+    }
+    free(copy);
+    return known;
+}
+
+static bool is_canary(const struct cell *cell)
+{
+    for (int s = 0; s < cell->strategy_count; s++)
+        for (int p = 0; p < PROPERTY_COUNT; p++)
+            if (cell->strategy[s]->keeps[p] != 0)
+                return false;
     return true;
 }
 
@@ -122,36 +177,53 @@ static bool waits_by_itself(const struct scenario *scenario)
     return strcmp(scenario->name, "cron_tick") == 0 || strcmp(scenario->name, "ticket_events") == 0;
 }
 
-static struct cell common(const struct matrix_settings *settings, const struct scenario *scenario,
-                          const struct strategy *strategy)
+static bool is_counter(const struct scenario *scenario)
 {
-    return (struct cell){.scenario = scenario,
-                         .strategy = {strategy},
-                         .strategy_count = 1,
-                         .strategy_name = strategy->name,
-                         .expect = EXPECT_CLAIMS,
-                         .hazards = HAZARD_BIT(none),
-                         .workers = WORKERS,
-                         .instances = 1,
-                         .processes = 1,
-                         .ops = settings->quick ? OPS_QUICK : OPS_FULL,
-                         .seed = settings->seed,
-                         .docs = 1,
-                         .lease_ms = 30000,
-                         .jitter_ms = 10,
-                         .timeout_ms = 10000,
-                         .max_tries = 1000,
-                         .backoff = {BACKOFF_FULL_JITTER, 1000, 100000},
-                         .store = settings->store,
-                         .durability = settings->durability};
+    return strcmp(scenario->name, "counter") == 0;
 }
 
-/* On which transport, and what follows from it. */
-static void choose_transport(const struct matrix_settings *settings, bool waits, struct cell *cell)
+/* What all cells have in common; false: it is not wanted, or there is no such strategy. */
+static bool common(const struct matrix_settings *settings, const struct scenario *scenario,
+                   const char *strategy_name, struct cell *cell)
+{
+    *cell = (struct cell){.scenario = scenario,
+                          .strategy_name = strategy_name,
+                          .expect = EXPECT_CLAIMS,
+                          .hazards = HAZARD_BIT(none),
+                          .workers = WORKERS,
+                          .instances = 1,
+                          .processes = 1,
+                          .ops = settings->quick ? OPS_QUICK : OPS_FULL,
+                          .seed = settings->seed,
+                          .docs = 1,
+                          .lease_ms = 30000,
+                          .jitter_ms = 10,
+                          .timeout_ms = 10000,
+                          .max_tries = 1000,
+                          .backoff = {BACKOFF_FULL_JITTER, 1000, 100000},
+                          .store = settings->store,
+                          .durability = settings->durability};
+    return line_up(cell, strategy_name) &&
+           (settings->wanted == NULL ||
+            settings->wanted(settings->context, scenario, strategy_name));
+}
+
+/* On a wire, what strikes at the gate. */
+static void shorten(struct cell *cell)
+{
+    enum { TIMES = 2, LEASE_MS = 2000, DURATION_MS = 10000 };
+    cell->lease_ms = LEASE_MS;
+    cell->duration_ms = DURATION_MS;
+    for (int i = 0; i < HAZARD_COUNT; i++)
+        if ((cell->hazards >> i & 1) != 0 && hazard_place((enum hazard_index)i) == PLACE_GATE)
+            cell->hazard[i].times = TIMES;
+}
+
+/* Sets the transport, and what follows from it. */
+static void settle_transport(const struct matrix_settings *settings, bool direct, struct cell *cell)
 {
     enum { TICK_VIRTUAL_MS = 5000, TICK_REAL_MS = 100 };
-    bool plain = strcmp(cell->scenario->name, "counter") == 0 && cell->hazards == HAZARD_BIT(none);
-    bool direct = waits || waits_by_itself(cell->scenario) || (settings->quick && !plain);
+    unsigned at_gate = HAZARD_BIT(lost_reply) | HAZARD_BIT(drop) | HAZARD_BIT(error);
     cell->transport = direct ? TRANSPORT_DIRECT : TRANSPORT_DRIVER;
     if (settings->transport_given)
         cell->transport = settings->transport;
@@ -159,6 +231,8 @@ static void choose_transport(const struct matrix_settings *settings, bool waits,
         cell->transport = TRANSPORT_DRIVER;
     bool is_direct = cell->transport == TRANSPORT_DIRECT;
     cell->tick_ms = is_direct ? TICK_VIRTUAL_MS : TICK_REAL_MS;
+    if (!is_direct && (cell->hazards & at_gate) != 0)
+        shorten(cell);
     if (!is_direct && (cell->hazards & (HAZARD_BIT(pause) | HAZARD_BIT(crash))) != 0)
         cell->lease_ms = PLAN_LEASE_HAZARD_MS;
 }
@@ -175,40 +249,63 @@ static void add(struct cells *cells, const struct cell *cell)
     cells->items[at] = *cell;
 }
 
-static void add_row(const struct matrix_settings *settings, const struct scenario *scenario,
-                    const struct strategy *strategy, struct cells *cells)
+static bool runs_direct(const struct matrix_settings *settings, const struct column *column,
+                        const struct scenario *scenario)
 {
-    unsigned about_updates = 1u << LOST | 1u << REPEATED;
-    if (plan_obstacle(strategy, scenario, false) != NULL)
+    bool plain = is_counter(scenario) && column->hazards == 0 && column->instances == 1;
+    return waits_by_itself(scenario) || (settings->quick && !plain) || column->place == VIRTUAL ||
+           (column->place == WIRE_COUNTER && !is_counter(scenario));
+}
+
+/* Processes know no virtual time: who waits by itself does so for real, and is asked for less. */
+static bool leaves_out(const struct matrix_settings *settings, const struct column *column,
+                       struct cell *cell)
+{
+    if (column->place == PROCESSES && waits_by_itself(cell->scenario))
+        cell->ops = OPS_QUICK;
+    return column->place == PROCESSES && settings->quick && !is_counter(cell->scenario);
+}
+
+static void add_cell(const struct matrix_settings *settings, const struct column *column,
+                     struct cell cell, struct cells *cells)
+{
+    cell.column = column->name;
+    cell.instances = column->instances;
+    cell.hazards |= column->hazards;
+    if (column->place == PROCESSES)
+        cell.processes = column->instances;
+    else if (column->instances > 1)
+        cell.hazards |= HAZARD_BIT(instances);
+    cell.retry_unknown = column->asks_again;
+    cell.lenient = !is_canary(&cell);
+    settle_transport(settings, runs_direct(settings, column, cell.scenario), &cell);
+    if (hazards_obstacle(&cell) == NULL && !leaves_out(settings, column, &cell))
+        add(cells, &cell);
+}
+
+static void add_row(const struct matrix_settings *settings, const struct scenario *scenario,
+                    const char *name, struct cells *cells)
+{
+    struct cell cell;
+    if (!common(settings, scenario, name, &cell))
         return;
-    for (size_t i = 0; i < COUNT_OF(columns); i++) {
-        const struct column *column = &columns[i];
-        struct cell cell = common(settings, scenario, strategy);
-        cell.column = column->name;
-        cell.instances = column->instances;
-        cell.hazards |= column->hazards;
-        if ((column->hazards & HAZARD_BIT(processes)) != 0)
-            cell.processes = column->instances;
-        else if (column->instances > 1)
-            cell.hazards |= HAZARD_BIT(instances);
-        cell.lenient = !(is_canary(strategy) && cell.hazards == HAZARD_BIT(none) &&
-                         (scenario->checks & about_updates) != 0);
-        choose_transport(settings, column->waits, &cell);
-        if (hazards_obstacle(&cell) == NULL)
-            add(cells, &cell);
-    }
+    for (int s = 0; s < cell.strategy_count; s++)
+        if (plan_obstacle(cell.strategy[s], scenario, false) != NULL)
+            return;
+    for (size_t i = 0; i < COUNT_OF(columns); i++)
+        if (cell.strategy_count == 1 || columns[i].hazards == 0)
+            add_cell(settings, &columns[i], cell, cells);
 }
 
 static void add_conviction(const struct matrix_settings *settings,
                            const struct conviction *conviction, struct cells *cells)
 {
     const struct scenario *scenario = scenario_find(conviction->scenario);
-    const struct strategy *strategy = strategy_find(conviction->strategy);
-    if (scenario == NULL || strategy == NULL ||
-        (settings->wanted != NULL && !settings->wanted(settings->context, scenario, strategy)))
+    struct cell cell;
+    if (scenario == NULL || !common(settings, scenario, conviction->strategy, &cell))
         return;
-    struct cell cell = common(settings, scenario, strategy);
     cell.conviction = conviction->why;
+    cell.convicted_of = (int)conviction->of;
     cell.ops = OPS_FULL;
     cell.hazards |= conviction->hazards | (conviction->instances > 1 ? HAZARD_BIT(instances) : 0);
     cell.instances = conviction->instances > 0 ? conviction->instances : 1;
@@ -224,18 +321,19 @@ static void add_conviction(const struct matrix_settings *settings,
     cell.work_us = conviction->work_us;
     cell.hazard[HAZARD_INDEX_crash].amount = conviction->dead_us;
     cell.retry_unknown = conviction->retry_unknown;
-    choose_transport(settings, true, &cell);
+    settle_transport(settings, true, &cell);
     add(cells, &cell);
 }
 
 struct cell *matrix_cells(const struct matrix_settings *settings, size_t *count)
 {
     struct cells cells = {0};
-    for (size_t c = 0; scenarios[c] != NULL; c++)
+    for (size_t c = 0; scenarios[c] != NULL; c++) {
         for (size_t s = 0; strategies[s] != NULL; s++)
-            if (settings->wanted == NULL ||
-                settings->wanted(settings->context, scenarios[c], strategies[s]))
-                add_row(settings, scenarios[c], strategies[s], &cells);
+            add_row(settings, scenarios[c], strategies[s]->name, &cells);
+        for (size_t m = 0; is_counter(scenarios[c]) && m < COUNT_OF(mixes); m++)
+            add_row(settings, scenarios[c], mixes[m], &cells);
+    }
     for (const struct conviction *one = matrix_convictions; one->strategy != NULL; one++)
         add_conviction(settings, one, &cells);
     *count = cells.count;

@@ -7,12 +7,14 @@
 #define RACEBENCH_MATRIX_H
 
 #include "cell.h"
+#include "checker.h"
 
 #include <stddef.h>
 
 /* What a matrix is made of; NULL members mean all. */
 struct matrix_settings {
-    bool (*wanted)(const void *context, const struct scenario *, const struct strategy *);
+    /* `strategy` may be a mix, "A+B". */
+    bool (*wanted)(const void *context, const struct scenario *, const char *strategy);
     const void *context;
     bool quick;
     bool transport_given; /* then `transport` holds in every cell */
@@ -28,8 +30,9 @@ struct cell *matrix_cells(const struct matrix_settings *, size_t *count);
 
 /* A cell that must be seen to break. Numbers that are 0 are the matrix's own. */
 struct conviction {
-    const char *strategy, *scenario;
-    const char *why; /* which promise it is that does not hold */
+    const char *strategy, *scenario; /* the strategy may be a mix, "A+B" */
+    const char *why;                 /* which promise it is that does not hold */
+    enum reason of;                  /* what it is found guilty of */
     unsigned hazards;
     int32_t instances;
     int32_t times; /* that its hazards strike */

@@ -10,6 +10,7 @@
 #include "base.h"
 #include "human.h"
 #include "options.h"
+#include "strategy.h"
 #include "uri.h"
 #include "verb.h"
 
@@ -186,7 +187,7 @@ char *options_command(const struct options *options)
     size_t size = 0;
     FILE *out = open_memstream(&line, &size);
     must(out != NULL);
-    fputs("./racebench", out);
+    fputs(registry_program, out);
     if (strcmp(options->verb->name, "run") != 0)
         fprintf(out, " %s", options->verb->name);
     for (size_t i = 0; i < OPTIONS_COUNT; i++)

@@ -16,6 +16,12 @@
 #include "scenarios.list"
 #undef X
 
+#ifndef RACEBENCH_PROGRAM
+#define RACEBENCH_PROGRAM "./racebench"
+#endif
+
+const char registry_program[] = RACEBENCH_PROGRAM;
+
 const struct strategy *const strategies[] = {
 #define X(name) &strategy_##name,
 #include "strategies.list"
@@ -56,6 +62,24 @@ const struct scenario *scenario_find(const char *name)
     return NULL;
 }
 
+/* A claim about one scenario names one, which checks it, and says more than `keeps` does. */
+static const char *claims_fault(const struct strategy *strategy)
+{
+    for (int i = 0; i < CLAIMS_ALSO_MAX && strategy->also[i].scenario != NULL; i++) {
+        const struct claim *claim = &strategy->also[i];
+        const struct scenario *scenario = scenario_find(claim->scenario);
+        if (scenario == NULL)
+            return "it claims something in a scenario that does not exist";
+        if (claim->hazards >> HAZARD_COUNT != 0)
+            return "it claims something under a hazard that does not exist";
+        if ((scenario->checks >> claim->property & 1) == 0)
+            return "it claims something in a scenario that does not check it";
+        if ((claim->hazards & ~strategy->keeps[claim->property]) == 0)
+            return "it claims something for one scenario that it claims for all";
+    }
+    return NULL;
+}
+
 const char *strategy_fault(const struct strategy *strategy, const char *file)
 {
     if (strategy->name == NULL || strcmp(strategy->name, file) != 0)
@@ -75,7 +99,7 @@ const char *strategy_fault(const struct strategy *strategy, const char *file)
     for (int property = 0; property < PROPERTY_COUNT; property++)
         if (strategy->keeps[property] >> HAZARD_COUNT != 0)
             return "it claims something under a hazard that does not exist";
-    return NULL;
+    return claims_fault(strategy);
 }
 
 const char *scenario_fault(const struct scenario *scenario, const char *file)

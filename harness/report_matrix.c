@@ -2,19 +2,21 @@
  *
  * report_matrix: see report_matrix.h. Columns and rows are found in the result in the order of the
  * cells, so that the report knows nothing of how a matrix is made; a cell without a column (of
- * `run`) stands under "run". What is not there is n/a. The cost stands behind the verdict: commands
- * per operation, and operations per second in Markdown, where there is room; virtual time gives no
- * rate that means anything.
+ * `run`) stands under "run". What is not there is n/a. Under the name of a column stands the
+ * transport of its cells; where they differ it stands in the cells. The cost stands behind the
+ * verdict: commands per operation, and operations per second in Markdown, where there is room;
+ * virtual time gives no rate that means anything.
  */
 #include "report_matrix.h"
 #include "base.h"
 #include "scenario.h"
 #include "table.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAMES_MAX = 64 };
+enum { NAMES_MAX = 256 };
 
 struct names {
     const char *items[NAMES_MAX];
@@ -39,7 +41,7 @@ const char *report_matrix_word(const struct cell_result *result)
 {
     switch (result->verdict.status) {
     case HELD:
-        return result->expected == HELD ? "held" : "not convicted";
+        return result->claimed || result->expected == HELD ? "held" : "(held)";
     case BROKEN:
         return result->expected == HELD ? "BROKEN" : "broken";
     default:
@@ -67,22 +69,52 @@ static const struct cell_result *find_cell(const struct run_result *result, cons
     return NULL;
 }
 
-/* "held 2.0", or in Markdown "held, 2.0 commands, 8,100/s". The caller frees it. */
-static char *say_cell(const struct cell_result *result, bool markdown)
+/* The transport of all cells of a column in a block, or NULL: they differ. */
+static const char *column_transport(const struct run_result *result, const char *scenario,
+                                    const char *column)
+{
+    const struct cell *first = NULL;
+    for (size_t i = 0; i < result->cell_count; i++) {
+        const struct cell *cell = result->cells[i].cell;
+        if (cell->conviction != NULL || strcmp(cell->scenario->name, scenario) != 0 ||
+            strcmp(column_of(cell), column) != 0)
+            continue;
+        if (first != NULL && first->transport != cell->transport)
+            return NULL;
+        first = cell;
+    }
+    return first != NULL ? transport_name(first->transport) : NULL;
+}
+
+/* Capitals in a document are bold, so that the eye finds them. */
+static char *say_word(const struct cell_result *result, bool markdown)
+{
+    const char *word = report_matrix_word(result);
+    bool loud = markdown && word[0] >= 'A' && word[0] <= 'Z';
+    return x_format(loud ? "**%s**" : "%s", word);
+}
+
+/* "held 2.0", or in Markdown "held<br>2.0 c/op, 8,100 op/s"; with the transport where the column
+ * does not say it. The caller frees it. */
+static char *say_cell(const struct cell_result *result, const char *transport, bool markdown)
 {
     if (result == NULL)
         return x_strdup("n/a");
-    const char *word = report_matrix_word(result);
+    char *word = say_word(result, markdown), *text;
     char *cost = x_strdup(human_number(commands_per_operation(result)).text);
-    char *text;
+    char *place = transport != NULL
+                      ? x_strdup("")
+                      : x_format(markdown ? ", %s" : " %s", transport_name(result->cell->transport));
     if (!markdown)
-        text = x_format("%s %s", word, cost);
+        text = x_format("%s %s%s", word, cost, place);
     else if (result->virtual_clock)
-        text = x_format("%s<br>%s c/op", word, cost);
+        text = x_format("%s<br>%s c/op%s", word, cost, place);
     else
-        text = x_format("%s<br>%s c/op, %s op/s", word, cost,
-                        human_number(result->throughput_ops_s).text);
+        text = x_format("%s<br>%s c/op, %s op/s%s", word, cost,
+                        human_number(result->throughput_ops_s).text, place);
+    free(place);
     free(cost);
+    free(word);
     return text;
 }
 
@@ -104,10 +136,52 @@ static void write_table(const struct table *table, bool markdown, const struct s
                 i % table->column_count == table->column_count - 1 ? "|\n" : "");
 }
 
+/* Titles of columns, which a table borrows. */
+struct titles {
+    char *items[TABLE_COLUMNS_MAX];
+    const char *transports[TABLE_COLUMNS_MAX]; /* NULL: its cells differ */
+    size_t count;
+};
+
+static void make_columns(const struct run_result *result, const char *scenario,
+                         const struct names *columns, bool markdown, struct titles *titles)
+{
+    titles->count = columns->count < TABLE_COLUMNS_MAX ? columns->count : TABLE_COLUMNS_MAX - 1;
+    for (size_t c = 0; c < titles->count; c++) {
+        const char *name = columns->items[c];
+        const char *transport = column_transport(result, scenario, name);
+        titles->transports[c] = transport;
+        titles->items[c] = transport == NULL
+                               ? x_strdup(name)
+                               : x_format(markdown ? "%s<br>(%s)" : "%s\n(%s)", name, transport);
+    }
+}
+
+static void fill_table(const struct run_result *result, const char *scenario, bool markdown,
+                       const struct titles *titles, const struct names *rows,
+                       const struct names *columns, struct table *table)
+{
+    table_column(table, "strategy", false, 0);
+    for (size_t c = 0; c < titles->count; c++)
+        table_column(table, titles->items[c], false, 0);
+    for (size_t r = 0; r < rows->count; r++) {
+        table_row(table, NULL);
+        table_put(table, rows->items[r]);
+        for (size_t c = 0; c < titles->count; c++) {
+            const struct cell_result *cell =
+                find_cell(result, scenario, rows->items[r], columns->items[c]);
+            char *text = say_cell(cell, titles->transports[c], markdown);
+            table_put(table, text);
+            free(text);
+        }
+    }
+}
+
 static void write_block(const struct run_result *result, const char *scenario, bool markdown,
                         const struct style *style, FILE *out)
 {
     struct names rows = {0}, columns = {0};
+    struct titles titles = {0};
     struct table table = {0};
     for (size_t i = 0; i < result->cell_count; i++) {
         const struct cell *cell = result->cells[i].cell;
@@ -119,28 +193,38 @@ static void write_block(const struct run_result *result, const char *scenario, b
     if (rows.count == 0)
         return;
     fprintf(out, markdown ? "\n### %s\n\n" : "\n%s\n", scenario);
-    table_column(&table, "strategy", false, 0);
-    for (size_t c = 0; c < columns.count && c + 1 < TABLE_COLUMNS_MAX; c++)
-        table_column(&table, columns.items[c], false, 0);
-    for (size_t r = 0; r < rows.count; r++) {
-        table_row(&table, NULL);
-        table_put(&table, rows.items[r]);
-        for (size_t c = 0; c + 1 < table.column_count; c++) {
-            char *text =
-                say_cell(find_cell(result, scenario, rows.items[r], columns.items[c]), markdown);
-            table_put(&table, text);
-            free(text);
-        }
-    }
+    make_columns(result, scenario, &columns, markdown, &titles);
+    fill_table(result, scenario, markdown, &titles, &rows, &columns, &table);
     write_table(&table, markdown, style, out);
     table_free(&table);
+    for (size_t c = 0; c < titles.count; c++)
+        free(titles.items[c]);
+}
+
+/* "pause", "none"; the caller frees it. */
+static char *say_hazards(const struct cell *cell)
+{
+    char *text = x_strdup("");
+    for (int h = 0; h < HAZARD_COUNT; h++) {
+        if (h == HAZARD_INDEX_none || h == HAZARD_INDEX_instances || (cell->hazards >> h & 1) == 0)
+            continue;
+        char *longer =
+            x_format("%s%s%s", text, text[0] != '\0' ? ", " : "", human_hazard((enum hazard_index)h));
+        free(text);
+        text = longer;
+    }
+    if (text[0] != '\0')
+        return text;
+    free(text);
+    return x_strdup("none");
 }
 
 static void write_convictions(const struct run_result *result, bool markdown,
                               const struct style *style, FILE *out)
 {
     struct table table = {0};
-    static const char *const titles[] = {"strategy", "scenario", "verdict", "found", "why"};
+    static const char *const titles[] = {"strategy", "scenario",  "hazards", "instances",
+                                         "verdict",  "transport", "found",   "why"};
     for (size_t i = 0; i < COUNT_OF(titles); i++)
         table_column(&table, titles[i], false, 0);
     for (size_t i = 0; i < result->cell_count; i++) {
@@ -150,8 +234,14 @@ static void write_convictions(const struct run_result *result, bool markdown,
         table_row(&table, NULL);
         table_put(&table, cell->cell->strategy_name);
         table_put(&table, cell->cell->scenario->name);
-        table_put(&table, report_matrix_word(cell));
+        char *hazards = say_hazards(cell->cell), *word = say_word(cell, markdown);
+        table_put(&table, hazards);
+        table_put(&table, human_count(cell->cell->instances).text);
+        table_put(&table, word);
+        table_put(&table, transport_name(cell->cell->transport));
         table_put(&table, report_broken_words(cell->verdict.reason));
+        free(hazards);
+        free(word);
         table_put(&table, cell->cell->conviction);
     }
     if (table.row_count > 0) {
@@ -169,9 +259,11 @@ static void write_troubles(const struct run_result *result, bool markdown, FILE 
         if (cell_result_exit(cell) == EXIT_OK)
             continue;
         char *why = report_explanation(cell), *repro = cell_result_repro(cell);
-        fprintf(out, "\n%s%s on %s (%s): %s: %s\n  repro: %s\n", markdown ? "- " : "",
-                cell->cell->strategy_name, cell->cell->scenario->name, column_of(cell->cell),
-                report_verdict(cell).text, why, repro);
+        const struct cell *its = cell->cell;
+        fprintf(out, "\n%s%s on %s (%s, %s): %s: %s\n  repro: %s\n", markdown ? "- " : "",
+                its->strategy_name, its->scenario->name,
+                its->conviction != NULL ? "must break" : column_of(its),
+                transport_name(its->transport), report_verdict(cell).text, why, repro);
         free(why);
         free(repro);
     }
@@ -190,15 +282,39 @@ static void write_end(const struct run_result *result, FILE *out)
             count += strcmp(report_matrix_word(&result->cells[i]), words.items[w]) == 0;
         fprintf(out, "%s %s %s", w > 0 ? "," : "", human_count(count).text, words.items[w]);
     }
-    fputs(". The number is commands per operation. Small letters are as expected: broken and not "
-          "convicted are not claimed; n/a: cannot be.\n",
+    fputs(".\nheld: as claimed; (held): here, but nobody claims it; broken: and nobody claims "
+          "otherwise; n/a: cannot be. The number is commands per operation. driver: threads with "
+          "libmongoc over a socket; direct: fibers beside the engine, in virtual time. Capitals are "
+          "not as they should be: BROKEN although it is claimed to hold, NOT CONVICTED although it "
+          "must break.\n",
           out);
+}
+
+/* On what all this was found: a verdict without it cannot be compared. */
+static void write_head(const struct run_result *result, bool markdown, FILE *out)
+{
+    const struct environment *environment = &result->environment;
+    const struct cell_result *cell = &result->cells[0];
+    for (size_t i = 1; i < result->cell_count && cell->cell->strategy[0]->home == HOME_FILES; i++)
+        cell = &result->cells[i];
+    char *target = report_target(cell);
+    fprintf(out, "%s.%s\n", target, markdown ? "  " : ""); /* two blanks: a new line */
+    fprintf(out, "racebench %s, libmongoc %s, %s, seed %" PRIu64 "; ", environment->racebench,
+            environment->libmongoc, environment->started_at, cell->cell->seed);
+    fprintf(out, "%s, %s, %s.\n", environment->os, environment->cpu,
+            human_counted(environment->cpus, "CPU").text);
+    free(target);
 }
 
 void report_matrix_write(const struct run_result *result, bool markdown, const struct style *style,
                          FILE *out)
 {
     struct names scenario_names = {0};
+    if (result->cell_count == 0) {
+        fprintf(out, "No cell was run%s.\n", result->interrupted ? ": interrupted" : "");
+        return;
+    }
+    write_head(result, markdown, out);
     for (size_t i = 0; i < result->cell_count; i++)
         note_name(&scenario_names, result->cells[i].cell->scenario->name);
     for (size_t i = 0; i < scenario_names.count; i++)

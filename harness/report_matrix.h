@@ -9,8 +9,9 @@
 
 #include "report.h"
 
-/* The verdict of a cell in a word or two: held, BROKEN (claimed, not kept), broken (and not
- * claimed), "not convicted" (not claimed, and held), "NOT CONVICTED" (it had to break), unknown. */
+/* The verdict of a cell in a word or two: held (as claimed), (held) (and nobody claims it), broken
+ * (as nobody claims otherwise), BROKEN (though it is claimed to hold), NOT CONVICTED (it had to
+ * break), unknown, UNKNOWN (where something was expected). */
 const char *report_matrix_word(const struct cell_result *);
 /* Writes the whole matrix; `markdown`: as tables of GitHub's Markdown, else for a terminal. */
 void report_matrix_write(const struct run_result *, bool markdown, const struct style *, FILE *);

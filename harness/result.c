@@ -153,7 +153,7 @@ char *cell_result_repro(const struct cell_result *result)
     size_t size = 0;
     FILE *out = open_memstream(&line, &size);
     must(out != NULL);
-    fputs("./racebench", out);
+    fputs(registry_program, out);
     say_word(out, "scenario", cell->scenario->name);
     say_word(out, "strategy", cell->strategy_name);
     fprintf(out, " --workers %" PRId32, cell->workers);

@@ -28,6 +28,7 @@ void target_free(struct target *);
 struct cell_result {
     const struct cell *cell;
     struct verdict verdict;
+    bool claimed;         /* the strategies claim that this cell holds */
     enum status expected; /* under --expect: held or broken; UNDECIDED: nothing expected */
     struct target target;
     bool retry_writes;          /* the driver resends writes after a network error */

@@ -45,6 +45,15 @@ enum hazard_index {
 };
 #define HAZARD_BIT(name) (1u << HAZARD_INDEX_##name)
 
+/* What a strategy keeps in one scenario beyond what it keeps everywhere: nothing is `property`
+ * there under these HAZARD_BIT()s. */
+struct claim {
+    const char *scenario; /* its name; NULL ends a list */
+    enum property property;
+    unsigned hazards;
+};
+enum { CLAIMS_ALSO_MAX = 4 };
+
 struct strategy {
     const char *name; /* the file's name */
     const char *help; /* one line */
@@ -52,7 +61,11 @@ struct strategy {
     enum home home;
     bool blind; /* sends operators and never reads: its updates have no parent in the history */
     unsigned keeps[PROPERTY_COUNT]; /* claims: keeps[LOST] = HAZARD_BIT()s under which no update is
-                                     * lost, and so on */
+                                     * lost, and so on, in every scenario that checks it */
+    struct claim also[CLAIMS_ALSO_MAX];
+    /* By what it knows of others who write the same document: "version", "lock". In a mix
+     * strategies keep their claims only where all have the same; NULL: it knows of nobody. */
+    const char *guard;
     /* Adds what documents carry from birth (a schema's defaults) to one that is seeded; NULL:
      * nothing. `now_ms` is the wall clock. */
     void (*born)(bson_t *document, int64_t now_ms);
@@ -69,6 +82,8 @@ struct strategy {
 
 /* All of them, sorted by name, ended by NULL (generated from the folder). */
 extern const struct strategy *const strategies[];
+/* The program that has these strategies, as a command line begins with it: "./racebench". */
+extern const char registry_program[];
 /* By name, or NULL. */
 const struct strategy *strategy_find(const char *name);
 /* What is wrong with a strategy that the file `file`.c holds, or NULL: static text. */

@@ -8,7 +8,8 @@ scripts/validate_result.py FILE|FOLDER...
 
 Beyond the schemas it checks what they cannot say: of a history, that times do not go back, that
 indices count up, and that each process has one operation open at a time; of a result, that the
-verdicts explain the exit code.
+verdicts explain the exit code, that what is expected goes with what is claimed, and that a matrix
+has no cell twice.
 
 Exit 0: all valid; 1: something is not (one line each on stderr); 64: usage; 65: a file cannot be
 read or is no JSON; 69: python3-jsonschema is missing. It is Debian's interpreter that runs this,
@@ -84,6 +85,31 @@ def expected_exit(result):
     return next((code for code in (1, 130, 2, 0) if code in codes), 2)
 
 
+def expectation_complaints(cell, where):
+    """What was expected must follow from --expect, the claim and the conviction."""
+    expect, expected = cell["settings"]["expect"], cell["expected"]
+    if expect == "exact" and expected != "held":
+        yield f"{where}: --expect exact, but '{expected}' was expected"
+    if expect == "none" and expected is not None:
+        yield f"{where}: --expect none, but '{expected}' was expected"
+    if expect != "claims":
+        return
+    wanted = "broken" if cell["conviction"] else "held" if cell["claimed"] else None
+    if wanted and expected != wanted:
+        yield f"{where}: '{expected}' was expected instead of '{wanted}'"
+    if not wanted and expected == "held":
+        yield f"{where}: expected to hold, and nobody claims it"
+
+
+def matrix_complaints(cells):
+    seen = {}
+    for index, cell in enumerate(cells):
+        yield from expectation_complaints(cell, f"cells/{index}")
+        key = (cell["scenario"], cell["strategy"], cell["column"])
+        if cell["column"] and seen.setdefault(key, index) != index:
+            yield f"cells/{index}: the same cell of the matrix as cells/{seen[key]}"
+
+
 def check_result(text):
     result = parse(text)
     complaints = list(schema_complaints(validator("result.schema.json"), result))
@@ -91,6 +117,7 @@ def check_result(text):
         said, expected = result["exit_code"], expected_exit(result)
         if said != expected and not (expected == 130 and said == 143) and said != 3:
             complaints.append(f"exit_code: {said}, but the verdicts make it {expected}")
+        complaints += matrix_complaints(result["cells"])
     return complaints
 
 

@@ -75,9 +75,13 @@ static enum outcome claim_apply(struct session *session, void *shared, const str
     return outcome;
 }
 
-#define WHILE_ANSWERED                                                                             \
-    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(error) |        \
-     HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(skew) | HAZARD_BIT(boot))
+#define ALIVE                                                                                      \
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(delay) |        \
+     HAZARD_BIT(pause) | HAZARD_BIT(skew) | HAZARD_BIT(boot))
+
+#define UNLESS_RESENT (ALIVE | HAZARD_BIT(error) | HAZARD_BIT(drop) | HAZARD_BIT(crash))
+
+#define ALWAYS (UNLESS_RESENT | HAZARD_BIT(lost_reply))
 
 const struct strategy strategy_claim = {
     .name = "claim",
@@ -85,10 +89,12 @@ const struct strategy strategy_claim = {
     .can = CAN_OPERATORS | CAN_ONCE,
     .home = HOME_DATABASE,
     .blind = true,
-    .keeps = {[LOST] = WHILE_ANSWERED,
-              [DOUBLED] = WHILE_ANSWERED,
-              [REPEATED] = WHILE_ANSWERED,
-              [MISSED] = HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes),
-              [TORN] = WHILE_ANSWERED},
+    .guard = "operators",
+    .keeps = {[LOST] = ALWAYS,
+              [DOUBLED] = UNLESS_RESENT,
+              [REPEATED] = ALWAYS,
+              [MISSED] = ALIVE,
+              [TORN] = ALWAYS},
+    .also = {{"cron_tick", MISSED, ALWAYS}}, /* a tick has no post-processing that could fail */
     .apply = claim_apply,
 };

@@ -229,16 +229,19 @@ static enum outcome fenced_lease_apply(struct session *session, void *shared,
     return outcome;
 }
 
-#define WHILE_ANSWERED                                                                             \
+#define UNLESS_RESENT                                                                              \
     (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(error) |        \
-     HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(crash) | HAZARD_BIT(skew) |                \
-     HAZARD_BIT(boot))
+     HAZARD_BIT(drop) | HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(crash) |                \
+     HAZARD_BIT(skew) | HAZARD_BIT(boot))
+
+#define ALWAYS (UNLESS_RESENT | HAZARD_BIT(lost_reply))
 
 const struct strategy strategy_fenced_lease = {
     .name = "fenced_lease",
     .help = "a lease whose fence the document checks on every write",
     .can = CAN_CHANGE,
     .home = HOME_DATABASE,
-    .keeps = {[LOST] = WHILE_ANSWERED, [DOUBLED] = WHILE_ANSWERED, [TORN] = WHILE_ANSWERED},
+    .guard = "fence",
+    .keeps = {[LOST] = ALWAYS, [DOUBLED] = UNLESS_RESENT, [TORN] = ALWAYS},
     .apply = fenced_lease_apply,
 };

@@ -184,6 +184,7 @@ const struct strategy strategy_file_lock = {
     .help = "edit a file in a queue of readers and writers, under a file lock",
     .can = CAN_CHANGE | CAN_CREATE,
     .home = HOME_FILES,
+    .guard = "file lock",
     .keeps = {[LOST] = ALWAYS, [DOUBLED] = ALWAYS, [TORN] = ALWAYS},
     .setup = file_lock_setup,
     .apply = file_lock_apply,

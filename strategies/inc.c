@@ -57,6 +57,7 @@ const struct strategy strategy_inc = {
     .can = CAN_OPERATORS | CAN_CREATE,
     .home = HOME_DATABASE,
     .blind = true,
+    .guard = "operators",
     .keeps = {[LOST] = ALWAYS, [DOUBLED] = UNLESS_RESENT, [TORN] = ALWAYS},
     .apply = inc_apply,
 };

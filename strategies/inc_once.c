@@ -98,6 +98,7 @@ const struct strategy strategy_inc_once = {
     .can = CAN_OPERATORS | CAN_CREATE,
     .home = HOME_DATABASE,
     .blind = true,
+    .guard = "operators",
     .keeps = {[LOST] = ALWAYS, [DOUBLED] = ALWAYS, [TORN] = ALWAYS},
     .apply = inc_once_apply,
 };

@@ -258,16 +258,19 @@ static void live_object_teardown(struct session *session, void *shared)
     free(live);
 }
 
-#define ALONE                                                                                      \
-    (HAZARD_BIT(none) | HAZARD_BIT(drop) | HAZARD_BIT(delay) | HAZARD_BIT(pause) |                 \
-     HAZARD_BIT(crash) | HAZARD_BIT(boot))
+/* Who asks again for what is still in the object counts twice, stored or not. */
+#define ALONE_ANSWERED                                                                             \
+    (HAZARD_BIT(none) | HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(crash) |                \
+     HAZARD_BIT(boot) | HAZARD_BIT(error))
+
+#define ALONE (ALONE_ANSWERED | HAZARD_BIT(lost_reply) | HAZARD_BIT(drop))
 
 const struct strategy strategy_live_object = {
     .name = "live_object",
     .help = "keep the document in RAM, change it there, save it whole",
     .can = CAN_CHANGE | CAN_CREATE,
     .home = HOME_DATABASE,
-    .keeps = {[LOST] = ALONE, [DOUBLED] = ALONE, [TORN] = ALONE},
+    .keeps = {[LOST] = ALONE, [DOUBLED] = ALONE_ANSWERED, [TORN] = ALONE},
     .setup = live_object_setup,
     .apply = live_object_apply,
     .digest = live_object_digest,

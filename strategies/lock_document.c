@@ -218,6 +218,8 @@ static enum outcome lock_document_apply(struct session *session, void *shared,
      HAZARD_BIT(crash) | HAZARD_BIT(skew) | HAZARD_BIT(boot) | HAZARD_BIT(error) |                 \
      HAZARD_BIT(drop))
 
+#define IN_LEASE_ALWAYS (IN_LEASE | HAZARD_BIT(lost_reply))
+
 #define UNDISTURBED                                                                                \
     (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(delay) |        \
      HAZARD_BIT(skew) | HAZARD_BIT(boot))
@@ -227,6 +229,12 @@ const struct strategy strategy_lock_document = {
     .help = "own a document in a lock collection while reading and writing",
     .can = CAN_CHANGE | CAN_TWO_DOCUMENTS | CAN_ONCE | CAN_CREATE,
     .home = HOME_DATABASE,
-    .keeps = {[LOST] = IN_LEASE, [DOUBLED] = IN_LEASE, [TORN] = IN_LEASE, [SKEWED] = UNDISTURBED},
+    .guard = "lock",
+    .keeps = {[LOST] = IN_LEASE_ALWAYS,
+              [DOUBLED] = IN_LEASE,
+              [TORN] = IN_LEASE_ALWAYS,
+              [SKEWED] = UNDISTURBED},
+    /* An order says itself that it is processed; a tick does not. */
+    .also = {{"once_only", REPEATED, UNDISTURBED}, {"once_only", MISSED, UNDISTURBED}},
     .apply = lock_document_apply,
 };

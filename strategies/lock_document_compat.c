@@ -161,6 +161,7 @@ const struct strategy strategy_lock_document_compat = {
     .help = "the MongoDB Lock Demo as it is",
     .can = CAN_CHANGE | CAN_TWO_DOCUMENTS | CAN_ONCE | CAN_CREATE,
     .home = HOME_DATABASE,
+    .guard = "the one lock",
     .keeps = {[LOST] = UNDISTURBED,
               [DOUBLED] = UNDISTURBED,
               [TORN] = UNDISTURBED,

@@ -211,6 +211,8 @@ static enum outcome lock_release_apply(struct session *session, void *shared,
      HAZARD_BIT(drop) | HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(crash) |                \
      HAZARD_BIT(skew) | HAZARD_BIT(boot))
 
+#define ALWAYS (IN_ANY_LEASE | HAZARD_BIT(lost_reply))
+
 #define IN_LEASE                                                                                   \
     (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(delay) |        \
      HAZARD_BIT(skew) | HAZARD_BIT(boot))
@@ -220,10 +222,13 @@ const struct strategy strategy_lock_release = {
     .help = "lock the document itself until a date, write and release in one",
     .can = CAN_CHANGE | CAN_ONCE | CAN_CREATE,
     .home = HOME_DATABASE,
-    .keeps = {[LOST] = IN_ANY_LEASE,
+    .guard = "locked",
+    .keeps = {[LOST] = ALWAYS,
               [DOUBLED] = IN_ANY_LEASE,
               [REPEATED] = IN_LEASE,
               [MISSED] = IN_LEASE,
-              [TORN] = IN_ANY_LEASE},
+              [TORN] = ALWAYS},
+    /* A tick has no post-processing: it is marked and done in one command. */
+    .also = {{"cron_tick", REPEATED, ALWAYS}},
     .apply = lock_release_apply,
 };

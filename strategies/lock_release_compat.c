@@ -106,15 +106,19 @@ static enum outcome lock_release_compat_apply(struct session *session, void *sha
     return outcome;
 }
 
-#define UNDISTURBED                                                                                \
-    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(delay))
+#define IN_LEASE                                                                                   \
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(delay) |        \
+     HAZARD_BIT(crash) | HAZARD_BIT(error) | HAZARD_BIT(drop))
+
+#define IN_LEASE_ALWAYS (IN_LEASE | HAZARD_BIT(lost_reply))
 
 const struct strategy strategy_lock_release_compat = {
     .name = "lock_release_compat",
     .help = "the plugin mongoose-lock-release as it is",
     .can = CAN_CHANGE | CAN_ONCE,
     .home = HOME_DATABASE,
-    .keeps = {[LOST] = UNDISTURBED, [DOUBLED] = UNDISTURBED, [TORN] = UNDISTURBED},
+    .guard = "locked",
+    .keeps = {[LOST] = IN_LEASE_ALWAYS, [DOUBLED] = IN_LEASE, [TORN] = IN_LEASE_ALWAYS},
     .born = lock_release_compat_born,
     .apply = lock_release_compat_apply,
 };

@@ -82,22 +82,31 @@ static enum outcome occ_compat_apply(struct session *session, void *shared, cons
 #define ALWAYS                                                                                     \
     (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(lost_reply) |   \
      HAZARD_BIT(drop) | HAZARD_BIT(error) | HAZARD_BIT(delay) | HAZARD_BIT(pause) |                \
-     HAZARD_BIT(crash) | HAZARD_BIT(skew) | HAZARD_BIT(boot))
+     HAZARD_BIT(crash) | HAZARD_BIT(skew) | HAZARD_BIT(boot) | HAZARD_BIT(duplicates) |            \
+     HAZARD_BIT(reordering))
 
 #define UNLESS_RESENT                                                                              \
     (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(drop) |         \
      HAZARD_BIT(error) | HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(crash) |               \
-     HAZARD_BIT(skew) | HAZARD_BIT(boot))
+     HAZARD_BIT(skew) | HAZARD_BIT(boot) | HAZARD_BIT(duplicates) | HAZARD_BIT(reordering))
+
+/* Whatever is delivered again is never acknowledged. */
+#define IN_TIME                                                                                    \
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(delay) |        \
+     HAZARD_BIT(skew) | HAZARD_BIT(reordering))
 
 const struct strategy strategy_occ_compat = {
     .name = "occ_compat",
     .help = "mongoose-update-if-current and its listener, as they are",
     .can = CAN_CHANGE | CAN_BASE | CAN_CREATE,
     .home = HOME_DATABASE,
+    .guard = "version",
     .keeps = {[LOST] = ALWAYS,
               [DOUBLED] = UNLESS_RESENT,
-              [REPEATED] = HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes),
-              [MISSED] = HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes),
+              [REPEATED] = ALWAYS,
+              [MISSED] = IN_TIME,
               [TORN] = ALWAYS},
+    /* Who saves over a version that he saw cannot do it twice. */
+    .also = {{"stale_save", DOUBLED, ALWAYS}, {"ticket_events", DOUBLED, ALWAYS}},
     .apply = occ_compat_apply,
 };

@@ -2,8 +2,8 @@
  *
  * report junit: for build servers, in the dialect that Jenkins reads: one <testsuite> per scenario,
  * one <testcase> per cell. A cell that is broken against expectation is a <failure>, one without a
- * verdict an <error>, both with the explanation and a line "repeat: COMMAND"; the rest pass and say
- * why in <system-out>. So a suite is green exactly when racebench's exit code is 0. Names hold no
+ * verdict an <error>, both with the explanation, the transport and a line "repro: COMMAND"; the rest
+ * pass and say why in <system-out>. So a suite is green exactly when racebench's exit code is 0. Names hold no
  * seed unless seeds vary, so that a build server recognises a test from run to run.
  *
  * XML 1.0 has no way to write most control characters, not even escaped: they are left out, and
@@ -85,17 +85,28 @@ static void put_explanation(FILE *out, const struct cell_result *cell, const cha
     put(out, message);
     fputc('\n', out);
     put(out, target);
-    fputs("\nrepeat: ", out);
+    fprintf(out, "\ntransport: %s\nrepro: ", transport_name(cell->cell->transport));
     put(out, repeat);
     fputc('\n', out);
     free(target);
     free(repeat);
 }
 
+/* The cell's name among those of its suite; in a matrix settings alone do not tell cells apart. */
+static char *case_name(const struct run_result *result, const struct cell *cell)
+{
+    char *label = report_label(result, cell);
+    char *name = cell->conviction != NULL ? x_format("%s, must break: %s", label, cell->conviction)
+                 : cell->column != NULL   ? x_format("%s, %s", label, cell->column)
+                                          : x_strdup(label);
+    free(label);
+    return name;
+}
+
 static void put_case(FILE *out, const struct run_result *result, const struct cell_result *cell)
 {
     enum exit_code code = cell_result_exit(cell);
-    char *name = report_label(result, cell->cell);
+    char *name = case_name(result, cell->cell);
     char *class = x_format("racebench.%s", cell->cell->scenario->name);
     char *explanation = report_explanation(cell);
     char *message = x_format("%s: %s", report_verdict(cell).text, explanation);

@@ -99,6 +99,23 @@ static void help_program(FILE *out)
     fprintf(out, "\n");
 }
 
+/* "In once_only also that nothing is repeated, with instances, delay." */
+static void help_also(const struct strategy *strategy, FILE *out)
+{
+    for (int i = 0; i < CLAIMS_ALSO_MAX && strategy->also[i].scenario != NULL; i++) {
+        const struct claim *claim = &strategy->also[i];
+        const char *link = ", also with";
+        fprintf(out, "In %s claims that nothing is %s", claim->scenario,
+                property_name(claim->property));
+        for (int h = 0; h < HAZARD_COUNT; h++)
+            if (h != HAZARD_INDEX_none && (claim->hazards >> h & 1) != 0) {
+                fprintf(out, "%s %s", link, human_hazard((enum hazard_index)h));
+                link = ",";
+            }
+        fprintf(out, ".\n");
+    }
+}
+
 static void help_strategy(const struct strategy *strategy, FILE *out)
 {
     fprintf(out, "Strategy %s: %s.\n", strategy->name, strategy->help);
@@ -115,6 +132,7 @@ static void help_strategy(const struct strategy *strategy, FILE *out)
         }
         fprintf(out, ".\n");
     }
+    help_also(strategy, out);
 }
 
 static void help_scenario(const struct scenario *scenario, FILE *out)

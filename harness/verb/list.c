@@ -39,6 +39,19 @@ static bool is_claimed(int property)
     return false;
 }
 
+/* What is claimed in single scenarios only, a line each. */
+static void list_also(FILE *out)
+{
+    for (size_t i = 0; strategies[i] != NULL; i++)
+        for (int c = 0; c < CLAIMS_ALSO_MAX && strategies[i]->also[c].scenario != NULL; c++) {
+            const struct claim *claim = &strategies[i]->also[c];
+            char *said = say_claim(claim->hazards);
+            fprintf(out, "%s in %s, nothing %s: %s\n", strategies[i]->name, claim->scenario,
+                    property_name(claim->property), said);
+            free(said);
+        }
+}
+
 static void list_strategies(FILE *out)
 {
     struct table table = {0};
@@ -63,6 +76,7 @@ static void list_strategies(FILE *out)
     }
     table_print(&table, WIDTH, out);
     table_free(&table);
+    list_also(out);
 }
 
 static void open_pairs(struct table *table, const char *title, FILE *out)
@@ -161,6 +175,24 @@ static void begin_entry(bson_t *array, size_t index, const char *name, const cha
     BSON_APPEND_UTF8(entry, "help", help);
 }
 
+/* "also": what it claims in single scenarios beyond `keeps`. */
+static void append_also(bson_t *entry, const struct strategy *strategy)
+{
+    bson_t array, one;
+    BSON_APPEND_ARRAY_BEGIN(entry, "also", &array);
+    for (int i = 0; i < CLAIMS_ALSO_MAX && strategy->also[i].scenario != NULL; i++) {
+        const struct claim *claim = &strategy->also[i];
+        char index[16];
+        snprintf(index, sizeof(index), "%d", i);
+        bson_append_document_begin(&array, index, -1, &one);
+        BSON_APPEND_UTF8(&one, "scenario", claim->scenario);
+        append_words(&one, property_word((int)claim->property), claim->hazards, hazard_word,
+                     HAZARD_COUNT);
+        bson_append_document_end(&array, &one);
+    }
+    bson_append_array_end(entry, &array);
+}
+
 static void append_strategies(bson_t *to)
 {
     bson_t array, entry, keeps;
@@ -173,6 +205,7 @@ static void append_strategies(bson_t *to)
         for (int p = 0; p < PROPERTY_COUNT; p++)
             append_words(&keeps, property_word(p), strategy->keeps[p], hazard_word, HAZARD_COUNT);
         bson_append_document_end(&entry, &keeps);
+        append_also(&entry, strategy);
         bson_append_document_end(&array, &entry);
     }
     bson_append_array_end(to, &array);

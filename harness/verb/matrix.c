@@ -29,12 +29,25 @@ static bool lists(const struct options *options, enum option_index at, const cha
     return found;
 }
 
-static bool is_wanted(const void *context, const struct scenario *scenario,
-                      const struct strategy *strategy)
+/* A mix is wanted when it is named, or each of its strategies is. */
+static bool lists_strategy(const struct options *options, const char *name)
+{
+    if (lists(options, OPTION_AT_strategy, options->strategy, name))
+        return true;
+    char *copy = x_strdup(name);
+    char *rest = copy;
+    bool all = strchr(name, '+') != NULL;
+    for (char *part; all && (part = strsep(&rest, "+")) != NULL;)
+        all = lists(options, OPTION_AT_strategy, options->strategy, part);
+    free(copy);
+    return all;
+}
+
+static bool is_wanted(const void *context, const struct scenario *scenario, const char *strategy)
 {
     const struct options *options = context;
     return lists(options, OPTION_AT_scenario, options->scenario, scenario->name) &&
-           lists(options, OPTION_AT_strategy, options->strategy, strategy->name);
+           lists_strategy(options, strategy);
 }
 
 static enum exit_code matrix_act(const struct options *options)
