@@ -85,6 +85,7 @@ void histogram_record(struct histogram *histogram, int64_t ns)
     if (histogram->count == 0 || ns > histogram->max_ns)
         histogram->max_ns = ns;
     histogram->count++;
+    histogram->zeros += ns == 0;
     histogram->sum_ns += (double)ns;
 }
 
@@ -104,6 +105,7 @@ void histogram_merge(struct histogram *into, const struct histogram *from)
     if (into->count == 0 || from->max_ns > into->max_ns)
         into->max_ns = from->max_ns;
     into->count += from->count;
+    into->zeros += from->zeros;
     into->sum_ns += from->sum_ns;
 }
 
@@ -141,6 +143,8 @@ int64_t histogram_percentile(const struct histogram *histogram, double percentil
     uint64_t rank = wanted <= 1 ? 1 : (uint64_t)ceil(wanted);
     if (rank >= histogram->count)
         return histogram->max_ns;
+    if (rank <= histogram->zeros)
+        return 0;
     struct cursor cursor = {0};
     uint64_t total = 0;
     while (total < rank && cursor_next(&cursor, histogram))

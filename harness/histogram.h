@@ -20,6 +20,7 @@ enum {
 struct histogram {
     uint64_t *row[HISTOGRAM_ROWS]; /* counts; row 0 has 2048 of them, the others 1024; or NULL */
     uint64_t count;
+    uint64_t zeros;         /* of these, exactly 0 ns: who never waited */
     int64_t min_ns, max_ns; /* exact */
     double sum_ns;          /* exact enough for a mean */
 };
@@ -32,7 +33,8 @@ void histogram_record(struct histogram *, int64_t ns);
 /* Adds all of `from`, bucket by bucket: lossless. */
 void histogram_merge(struct histogram *into, const struct histogram *from);
 /* The value, ns, under or at which `percentile` (0..100) percent of all values lie, by nearest
- * rank: the highest value equivalent to the bucket, never above the maximum; 0 when empty. */
+ * rank: the highest value equivalent to the bucket, never above the maximum; 0 when empty, and
+ * exactly 0 as far as exact zeros reach. */
 int64_t histogram_percentile(const struct histogram *, double percentile);
 double histogram_mean_ns(const struct histogram *);
 

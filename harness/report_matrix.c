@@ -102,9 +102,9 @@ static char *say_cell(const struct cell_result *result, const char *transport, b
         return x_strdup("n/a");
     char *word = say_word(result, markdown), *text;
     char *cost = x_strdup(human_number(commands_per_operation(result)).text);
-    char *place = transport != NULL
-                      ? x_strdup("")
-                      : x_format(markdown ? ", %s" : " %s", transport_name(result->cell->transport));
+    char *place = transport != NULL ? x_strdup("")
+                                    : x_format(markdown ? ", %s" : " %s",
+                                               transport_name(result->cell->transport));
     if (!markdown)
         text = x_format("%s %s%s", word, cost, place);
     else if (result->virtual_clock)
@@ -136,42 +136,54 @@ static void write_table(const struct table *table, bool markdown, const struct s
                 i % table->column_count == table->column_count - 1 ? "|\n" : "");
 }
 
-/* Titles of columns, which a table borrows. */
-struct titles {
-    char *items[TABLE_COLUMNS_MAX];
-    const char *transports[TABLE_COLUMNS_MAX]; /* NULL: its cells differ */
-    size_t count;
+/* The table of one scenario in the making. */
+struct block {
+    const struct run_result *result;
+    const char *scenario;
+    bool markdown;
+    struct names rows, columns;
+    char *titles[TABLE_COLUMNS_MAX];
+    const char *transports[TABLE_COLUMNS_MAX]; /* by column; NULL: its cells differ */
+    struct table table;
 };
 
-static void make_columns(const struct run_result *result, const char *scenario,
-                         const struct names *columns, bool markdown, struct titles *titles)
+static void find_names(struct block *block)
 {
-    titles->count = columns->count < TABLE_COLUMNS_MAX ? columns->count : TABLE_COLUMNS_MAX - 1;
-    for (size_t c = 0; c < titles->count; c++) {
-        const char *name = columns->items[c];
-        const char *transport = column_transport(result, scenario, name);
-        titles->transports[c] = transport;
-        titles->items[c] = transport == NULL
-                               ? x_strdup(name)
-                               : x_format(markdown ? "%s<br>(%s)" : "%s\n(%s)", name, transport);
+    for (size_t i = 0; i < block->result->cell_count; i++) {
+        const struct cell *cell = block->result->cells[i].cell;
+        if (cell->conviction != NULL || strcmp(cell->scenario->name, block->scenario) != 0)
+            continue;
+        note_name(&block->rows, cell->strategy_name);
+        note_name(&block->columns, column_of(cell));
+    }
+    must(block->columns.count < TABLE_COLUMNS_MAX);
+}
+
+static void make_columns(struct block *block)
+{
+    table_column(&block->table, "strategy", false, 0);
+    for (size_t c = 0; c < block->columns.count; c++) {
+        const char *name = block->columns.items[c];
+        const char *transport = column_transport(block->result, block->scenario, name);
+        block->transports[c] = transport;
+        block->titles[c] = transport == NULL ? x_strdup(name)
+                                             : x_format(block->markdown ? "%s<br>(%s)" : "%s\n(%s)",
+                                                        name, transport);
+        table_column(&block->table, block->titles[c], false, 0);
     }
 }
 
-static void fill_table(const struct run_result *result, const char *scenario, bool markdown,
-                       const struct titles *titles, const struct names *rows,
-                       const struct names *columns, struct table *table)
+static void fill_rows(struct block *block)
 {
-    table_column(table, "strategy", false, 0);
-    for (size_t c = 0; c < titles->count; c++)
-        table_column(table, titles->items[c], false, 0);
-    for (size_t r = 0; r < rows->count; r++) {
-        table_row(table, NULL);
-        table_put(table, rows->items[r]);
-        for (size_t c = 0; c < titles->count; c++) {
+    for (size_t r = 0; r < block->rows.count; r++) {
+        const char *strategy = block->rows.items[r];
+        table_row(&block->table, NULL);
+        table_put(&block->table, strategy);
+        for (size_t c = 0; c < block->columns.count; c++) {
             const struct cell_result *cell =
-                find_cell(result, scenario, rows->items[r], columns->items[c]);
-            char *text = say_cell(cell, titles->transports[c], markdown);
-            table_put(table, text);
+                find_cell(block->result, block->scenario, strategy, block->columns.items[c]);
+            char *text = say_cell(cell, block->transports[c], block->markdown);
+            table_put(&block->table, text);
             free(text);
         }
     }
@@ -180,25 +192,17 @@ static void fill_table(const struct run_result *result, const char *scenario, bo
 static void write_block(const struct run_result *result, const char *scenario, bool markdown,
                         const struct style *style, FILE *out)
 {
-    struct names rows = {0}, columns = {0};
-    struct titles titles = {0};
-    struct table table = {0};
-    for (size_t i = 0; i < result->cell_count; i++) {
-        const struct cell *cell = result->cells[i].cell;
-        if (cell->conviction != NULL || strcmp(cell->scenario->name, scenario) != 0)
-            continue;
-        note_name(&rows, cell->strategy_name);
-        note_name(&columns, column_of(cell));
-    }
-    if (rows.count == 0)
+    struct block block = {.result = result, .scenario = scenario, .markdown = markdown};
+    find_names(&block);
+    if (block.rows.count == 0)
         return;
     fprintf(out, markdown ? "\n### %s\n\n" : "\n%s\n", scenario);
-    make_columns(result, scenario, &columns, markdown, &titles);
-    fill_table(result, scenario, markdown, &titles, &rows, &columns, &table);
-    write_table(&table, markdown, style, out);
-    table_free(&table);
-    for (size_t c = 0; c < titles.count; c++)
-        free(titles.items[c]);
+    make_columns(&block);
+    fill_rows(&block);
+    write_table(&block.table, markdown, style, out);
+    table_free(&block.table);
+    for (size_t c = 0; c < block.columns.count; c++)
+        free(block.titles[c]);
 }
 
 /* "pause", "none"; the caller frees it. */
@@ -208,8 +212,8 @@ static char *say_hazards(const struct cell *cell)
     for (int h = 0; h < HAZARD_COUNT; h++) {
         if (h == HAZARD_INDEX_none || h == HAZARD_INDEX_instances || (cell->hazards >> h & 1) == 0)
             continue;
-        char *longer =
-            x_format("%s%s%s", text, text[0] != '\0' ? ", " : "", human_hazard((enum hazard_index)h));
+        char *longer = x_format("%s%s%s", text, text[0] != '\0' ? ", " : "",
+                                human_hazard((enum hazard_index)h));
         free(text);
         text = longer;
     }
@@ -270,8 +274,14 @@ static void write_troubles(const struct run_result *result, bool markdown, FILE 
 }
 
 /* Numbers of cells by what they came to, and what the words mean. */
-static void write_end(const struct run_result *result, FILE *out)
+static void write_end(const struct run_result *result, const struct style *style, FILE *out)
 {
+    static const char legend[] =
+        "held: as claimed. (held): it held here, but nobody claims that. broken: and nobody claims "
+        "otherwise. n/a: the strategy cannot do it, or there is no place for the hazard to strike. "
+        "Capitals are not as they should be: BROKEN although it is claimed to hold, NOT CONVICTED "
+        "although it must break. The number is commands per operation. driver: threads with "
+        "libmongoc over a socket; direct: fibers beside the engine, in virtual time.";
     struct names words = {0};
     for (size_t i = 0; i < result->cell_count; i++)
         note_name(&words, report_matrix_word(&result->cells[i]));
@@ -282,12 +292,8 @@ static void write_end(const struct run_result *result, FILE *out)
             count += strcmp(report_matrix_word(&result->cells[i]), words.items[w]) == 0;
         fprintf(out, "%s %s %s", w > 0 ? "," : "", human_count(count).text, words.items[w]);
     }
-    fputs(".\nheld: as claimed; (held): here, but nobody claims it; broken: and nobody claims "
-          "otherwise; n/a: cannot be. The number is commands per operation. driver: threads with "
-          "libmongoc over a socket; direct: fibers beside the engine, in virtual time. Capitals are "
-          "not as they should be: BROKEN although it is claimed to hold, NOT CONVICTED although it "
-          "must break.\n",
-          out);
+    fputs(".\n", out);
+    human_wrap(out, legend, style->columns, 0, 0);
 }
 
 /* On what all this was found: a verdict without it cannot be compared. */
@@ -321,5 +327,5 @@ void report_matrix_write(const struct run_result *result, bool markdown, const s
         write_block(result, scenario_names.items[i], markdown, style, out);
     write_convictions(result, markdown, style, out);
     write_troubles(result, markdown, out);
-    write_end(result, out);
+    write_end(result, style, out);
 }

@@ -2,9 +2,9 @@
  *
  * live_object_compat: LiveObjectManager as it is. An edit changes the object in RAM at once, then
  * waits for a save that began afterwards; one save is in flight at a time and takes all who wait by
- * then. What it saves is no snapshot: the "clone" inherits from the live object, so each field is
- * read when it is written out, and may be newer than the one before it. Here a save is two
- * commands, each with half of the fields as they are at its moment.
+ * then. What it saves is no snapshot: the "clone" inherits from the live object, so a save that
+ * reads its fields at two moments can store a record that never was. Here a save finds its record
+ * and then stores it in one command; half of the fields are read before the find, half after.
  *
  * A save that fails rejects its waiters without a reason (FAILED); the object keeps what they
  * changed, and the next save stores it after all.
@@ -77,33 +77,34 @@ static enum outcome load(struct session *session, struct object *object, const s
     return outcome == DONE && !object->loaded ? FAILED : outcome; /* nothing to manage */
 }
 
-/* {$set: the fields of the live object with this parity}, as they are now; NULL: there are none. */
-static const bson_t *half_of(struct session *session, const struct object *object, int parity)
+/* Adds the fields of the live object whose names have this parity, as they are now. */
+static void take_half(const struct object *object, int parity, bson_t *fields)
 {
-    bson_t *update = session_document(session), set;
     bson_iter_t field;
-    int number = 0, taken = 0;
-    BSON_APPEND_DOCUMENT_BEGIN(update, "$set", &set);
-    for (bson_iter_init(&field, object->live); bson_iter_next(&field);)
-        if (strcmp(bson_iter_key(&field), "_id") != 0 && number++ % 2 == parity) {
-            bson_append_iter(&set, NULL, -1, &field);
-            taken++;
-        }
-    bson_append_document_end(update, &set);
-    return taken > 0 ? update : NULL;
+    for (bson_iter_init(&field, object->live); bson_iter_next(&field);) {
+        const char *name = bson_iter_key(&field);
+        if (strcmp(name, "_id") != 0 && name[0] % 2 == parity)
+            bson_append_iter(fields, NULL, -1, &field);
+    }
 }
 
+/* save(clone): finds the record, then stores it, and reads the clone before and after. */
 static enum outcome save(struct session *session, const struct object *object)
 {
     struct key key = {object->collection, object->id};
-    for (int parity = 0; parity < 2; parity++) {
-        struct written written;
-        struct modify modify = {.collection = key.collection,
-                                .filter = session_key(session, &key),
-                                .update = half_of(session, object, parity)};
-        if (modify.update && session_update_one(session, &modify, &written) != DONE)
-            return FAILED; /* rejected, and nobody is told why */
-    }
+    const bson_t *record;
+    bson_t *update = session_document(session), *fields = session_document(session);
+    struct written written;
+    take_half(object, 0, fields);
+    if (session_find(session, key.collection, session_key(session, &key), &record) != DONE)
+        return FAILED;
+    take_half(object, 1, fields); /* others have changed it meanwhile: no snapshot */
+    BSON_APPEND_DOCUMENT(update, "$set", fields);
+    struct modify modify = {.collection = key.collection,
+                            .filter = session_key(session, &key),
+                            .update = update};
+    if (session_update_one(session, &modify, &written) != DONE)
+        return FAILED; /* rejected, and nobody is told why */
     return DONE;
 }
 

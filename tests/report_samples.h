@@ -90,6 +90,7 @@ static inline struct cell_result *sample_add(struct sample *sample, const char *
                                      .write_concern = x_strdup("w:1"),
                                      .uri = x_strdup("embedded")};
     result->expected = HELD;
+    result->claimed = true;
     result->verdict = (struct verdict){
         .status = HELD,
         .counts = {.acked = 10000, .final = 10000, .expected_min = 10000, .expected_max = 10000},
@@ -161,6 +162,7 @@ static inline void sample_race(struct cell_result *cell)
 static inline void sample_break(struct cell_result *cell, int64_t lost, enum status expected)
 {
     cell->expected = expected;
+    cell->claimed = expected == HELD;
     cell->verdict.status = BROKEN;
     cell->verdict.reason = REASON_LOST_UPDATE;
     cell->verdict.lost_bound = 0;
@@ -270,6 +272,7 @@ static inline void sample_odd(struct sample *sample)
     histogram_init(&cell->operation);
     cell->verdict.counts = (struct counts){0};
     cell->expected = UNDECIDED;
+    cell->claimed = false;
     sample_undecide(cell, REASON_IDLE_WORKER);
     sample->result.exit_code = run_result_exit(&sample->result);
 }

@@ -132,7 +132,7 @@ static void test_extremes(void **state)
     assert_int_equal(histogram.count, 3);
     assert_int_equal(histogram.min_ns, 0);
     assert_int_equal(histogram.max_ns, INT64_MAX);
-    assert_int_equal(histogram_percentile(&histogram, 0), 999);
+    assert_int_equal(histogram_percentile(&histogram, 0), 0);
     assert_int_equal(histogram_percentile(&histogram, 66), 999);
     assert_int_equal(histogram_percentile(&histogram, 100), INT64_MAX);
     char *text = hgrm_text(&histogram, 1);
@@ -323,9 +323,32 @@ static void test_hgrm_against_java(void **state)
     free(clean);
 }
 
+/* Most operations never wait: that is 0, and not the highest value of the first bucket. */
+static void zeros_are_zero(void **state)
+{
+    struct histogram histogram, other;
+    (void)state;
+    histogram_init(&histogram);
+    histogram_init(&other);
+    for (int i = 0; i < 60; i++)
+        histogram_record(&histogram, 0);
+    for (int i = 0; i < 20; i++) {
+        histogram_record(&other, 400);
+        histogram_record(&other, 5000);
+    }
+    histogram_merge(&histogram, &other);
+    assert_int_equal(histogram_percentile(&histogram, 50), 0);
+    assert_int_equal(histogram_percentile(&histogram, 60), 0);
+    assert_int_equal(histogram_percentile(&histogram, 61), 999);
+    assert_int_equal(histogram_percentile(&histogram, 100), 5000);
+    histogram_free(&histogram);
+    histogram_free(&other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(zeros_are_zero),
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_hgrm_by_hand),
         cmocka_unit_test(test_extremes),

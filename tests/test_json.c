@@ -244,6 +244,13 @@ static void schemas_refuse_what_is_wrong(void **state)
     expect_refused(json, "s/\"lost\": 0/\"lost\": 1/", 1);
     expect_refused(json, "s/\"exit_code\": 1/\"exit_code\": 0/", 1);
     expect_refused(json, "s/\"victim\": \"w63.1\"/\"victim\": 63/", 1);
+    expect_refused(json, "s/\"claimed\": false/\"claimed\": true/", 1);
+    expect_refused(json, "s/\"conviction\": null/\"conviction\": \"so\"/", 1);
+    expect_refused(json, "s/\"column\": null/\"column\": \"none\"/", 0);
+    expect_refused(json,
+                   "s/\"strategy\": \"[a-z_]*\"/\"strategy\": \"x\"/;"
+                   "s/\"column\": null/\"column\": \"none\"/",
+                   1);
     expect_refused(json, "$d", 65);
     expect_refused(history, "", 0);
     expect_refused(history, "1d", 1);

@@ -358,7 +358,8 @@ static void junit_is_green_as_the_exit_code(void **state)
     sample_has(text,
                "name=\"naive\" time=\"0.467\">\n      <system-out>loses updates (expected): ");
     sample_has(text, "name=\"lock_document\" time=\"10.965\">\n      <error type=\"no-overlap\"");
-    sample_has(text, "\nrepeat: ./racebench --scenario counter --strategy live_object ");
+    sample_has(
+        text, "\ntransport: driver\nrepro: ./racebench --scenario counter --strategy live_object ");
     assert_int_equal(sample_occurs(text, "<failure "), 1);
     assert_int_equal(sample_occurs(text, "<error "), 1);
     free(text);

@@ -233,6 +233,7 @@ static void add_more(bson_t *to, const struct cell_result *result)
     add_latency(to, "attempt_ns", &result->attempt);
     add_latency(to, "waiting_ns", &result->waiting);
     add_text_or_null(to, "database", result->database);
+    add_flag(to, "claimed", result->claimed);
     add_text_or_null(to, "column", result->cell->column);
     add_text_or_null(to, "conviction", result->cell->conviction);
     add_text(to, "repeat", repeat);
@@ -257,7 +258,6 @@ static void add_cell(bson_t *to, const struct cell_result *result)
     add_text(to, "verdict", status_name(verdict->status));
     add_text_or_null(to, "expected",
                      result->expected == UNDECIDED ? NULL : status_name(result->expected));
-    add_flag(to, "claimed", result->claimed);
     add_text_or_null(to, "reason",
                      verdict->reason == REASON_NONE ? NULL : reason_name(verdict->reason));
     add_counts(to, &verdict->counts);

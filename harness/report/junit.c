@@ -2,9 +2,10 @@
  *
  * report junit: for build servers, in the dialect that Jenkins reads: one <testsuite> per scenario,
  * one <testcase> per cell. A cell that is broken against expectation is a <failure>, one without a
- * verdict an <error>, both with the explanation, the transport and a line "repro: COMMAND"; the rest
- * pass and say why in <system-out>. So a suite is green exactly when racebench's exit code is 0. Names hold no
- * seed unless seeds vary, so that a build server recognises a test from run to run.
+ * verdict an <error>, both with the explanation, the transport and a line "repro: COMMAND"; the
+ * rest pass and say why in <system-out>. So a suite is green exactly when racebench's exit code is
+ * 0. Names hold no seed unless seeds vary, so that a build server recognises a test from run to
+ * run.
  *
  * XML 1.0 has no way to write most control characters, not even escaped: they are left out, and
  * what is no UTF-8 becomes '?'.

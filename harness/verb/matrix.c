@@ -50,6 +50,21 @@ static bool is_wanted(const void *context, const struct scenario *scenario, cons
            lists_strategy(options, strategy);
 }
 
+/* Why no cell is left, in one line. */
+static _Noreturn void nothing_to_run(const struct options *options)
+{
+    for (size_t c = 0; scenarios[c] != NULL; c++)
+        for (size_t s = 0; strategies[s] != NULL; s++) {
+            const char *obstacle = plan_obstacle(strategies[s], scenarios[c], false);
+            if (obstacle != NULL && is_wanted(options, scenarios[c], strategies[s]->name))
+                die(EXIT_USAGE, "strategy '%s' cannot do scenario '%s': %s", strategies[s]->name,
+                    scenarios[c]->name, obstacle);
+        }
+    die(EXIT_USAGE,
+        "--strategy '%s': the matrix has no such mix in these scenarios; 'racebench run' takes any",
+        options->strategy);
+}
+
 static enum exit_code matrix_act(const struct options *options)
 {
     struct plan plan = {0};
@@ -67,7 +82,7 @@ static enum exit_code matrix_act(const struct options *options)
                                        .durability = (enum durability)options->durability};
     plan.cells = matrix_cells(&settings, &plan.count);
     if (plan.count == 0)
-        die(EXIT_USAGE, "nothing to run: no strategy of these can do a scenario of these");
+        nothing_to_run(options);
     return verb_run_plan(options, &plan, "matrix");
 }
 
