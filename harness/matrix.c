@@ -70,6 +70,11 @@ const struct conviction matrix_convictions[] = {
      .instances = 2,
      .of = REASON_LOST_UPDATE,
      .why = "two copies overwrite each other's saves"},
+    {.strategy = "live_object",
+     .scenario = "counter",
+     .processes = 2,
+     .of = REASON_LOST_UPDATE,
+     .why = "two processes overwrite each other's saves"},
     {.strategy = "file_lock_compat",
      .scenario = "counter",
      .instances = 2,
@@ -316,6 +321,10 @@ static void add_conviction(const struct matrix_settings *settings,
     cell.ops = OPS_FULL;
     cell.hazards |= conviction->hazards | (conviction->instances > 1 ? HAZARD_BIT(instances) : 0);
     cell.instances = conviction->instances > 0 ? conviction->instances : 1;
+    if (conviction->processes > 0) {
+        cell.processes = cell.instances = conviction->processes;
+        cell.hazards |= HAZARD_BIT(processes);
+    }
     if (conviction->jitter_ms > 0)
         cell.jitter_ms = conviction->jitter_ms;
     if (conviction->max_tries > 0)

@@ -35,7 +35,8 @@ struct conviction {
     enum reason of;                  /* what it is found guilty of */
     unsigned hazards;
     int32_t instances;
-    int32_t times; /* that its hazards strike */
+    int32_t processes; /* one instance each */
+    int32_t times;     /* that its hazards strike */
     int64_t jitter_ms, lease_ms, work_us;
     int64_t dead_us; /* crash: how long the instance is away */
     int32_t max_tries;
