@@ -110,13 +110,14 @@ void crew_init(struct crew *crew, const struct cell *cell, const struct transpor
         crew->count = cell->workers;
     atomic_init(&crew->stop, false);
     atomic_init(&crew->abandon, false);
+    atomic_init(&crew->ahead_ms, 0);
     crew->instances = x_calloc((size_t)cell->instances, sizeof(*crew->instances));
     for (int32_t i = 0; i < cell->instances; i++) {
         crew->instances[i].number = i;
         atomic_init(&crew->instances[i].working, 0);
         must(uv_mutex_init(&crew->instances[i].mutex) == 0);
         for (int s = 0; s < cell->strategy_count; s++)
-            crew->instances[i].guarded |= cell->strategy[s]->setup != NULL;
+            crew->instances[i].guarded |= cell->strategy[s]->digest != NULL; /* keeps RAM */
         if ((cell->hazards & HAZARD_BIT(crash)) != 0 && cell->processes == 1)
             crew->instances[i].guarded = true; /* its death is shared as well */
     }

@@ -161,6 +161,11 @@ enum gate_action gate_arrive(struct gate *gate, const struct step *step)
     atomic_fetch_add_explicit(&gate->steps[step->kind], 1, memory_order_relaxed);
     if (gate->trace_max > 0)
         gate_record(gate, step);
+    return gate_ask(gate, step);
+}
+
+enum gate_action gate_ask(struct gate *gate, const struct step *step)
+{
     if (gate->policy == NULL || gate->policy->arrive == NULL)
         return GATE_PASS;
     return gate->policy->arrive(gate->policy_state, step);

@@ -62,6 +62,7 @@ enum gate_action {
     GATE_CLOSE_BEFORE, /* close the connection; the command is not run */
     GATE_CLOSE_AFTER,  /* run the command, then close the connection without a reply */
     GATE_ERROR,        /* answer with an error code; the command is not run */
+    GATE_HOLD,         /* of commands at the engine: not yet; it asks again, engine_ask_again() */
 };
 
 /* The whole of a decision: what the gate says, or a fail point of the engine, which stands behind
@@ -100,6 +101,9 @@ int32_t gate_error(const struct gate *);
 
 /* A step arrives: it is counted and traced, and the policy says what becomes of it. */
 enum gate_action gate_arrive(struct gate *, const struct step *step);
+
+/* A step that was held asks the policy again. */
+enum gate_action gate_ask(struct gate *, const struct step *step);
 
 /* A command that arrived has changed `documents` documents of `collection`: kept per operation, so
  * that the checker knows by identity, and not by a sum, how often each operation was applied. */

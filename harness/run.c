@@ -202,6 +202,8 @@ static void run_cell(struct runner *runner, const struct cell *cell, size_t numb
     struct stage stage;
     stage_open(&stage, cell, runner->settings->run_id, number);
     runner->stage = &stage;
+    if (runner->settings->opened != NULL)
+        runner->settings->opened(&stage, runner->settings->context);
     if (runner->signal_number != 0)
         atomic_store(&stage.crew.stop, true);
     if (cell->transport == TRANSPORT_DIRECT)
@@ -211,6 +213,8 @@ static void run_cell(struct runner *runner, const struct cell *cell, size_t numb
     else
         run_driver(runner);
     runner->stage = NULL;
+    if (runner->settings->ended != NULL)
+        runner->settings->ended(&stage, runner->settings->context);
     stage_conclude(&stage, runner->signal_number != 0, result);
     stage_close(&stage);
 }

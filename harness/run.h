@@ -16,10 +16,17 @@ enum progress {
     PROGRESS_LINES, /* one plain line every five seconds: for logs */
 };
 
+struct stage;
+
 struct run_settings {
     const char *run_id; /* names the database: racebench_<run id> */
     enum progress progress;
     bool verbose; /* says what it does on stderr */
+    /* Called before the workers of a cell start (`opened`), and when they have ended and their
+     * documents are still there; NULL: nobody wants to know. */
+    void (*opened)(struct stage *, void *context);
+    void (*ended)(struct stage *, void *context);
+    void *context;
 };
 
 /* Runs the cells in order and appends one result for each that was started; a first SIGINT or

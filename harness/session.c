@@ -257,7 +257,7 @@ static int64_t wall_ms(struct session *session)
 {
     struct crew *crew = session->crew;
     int64_t skew_ms = crew->hazards != NULL ? hazards_skew_ms(crew->hazards, session) : 0;
-    return crew->transport->clock->wall_ms(session) + skew_ms;
+    return crew->transport->clock->wall_ms(session) + skew_ms + atomic_load(&crew->ahead_ms);
 }
 
 int64_t session_now_ms(struct session *session)

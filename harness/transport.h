@@ -173,6 +173,7 @@ struct crew {
     atomic_bool stop;       /* an interrupt or the end of --duration: no further operations */
     atomic_bool abandon;    /* every session call fails at once */
     atomic_bool identified; /* a worker has asked for its own number */
+    atomic_llong ahead_ms;  /* how far a replay has moved the workers' clocks */
     void *world;            /* the transport's own: driver's pool, direct's scheduler */
 };
 

@@ -191,6 +191,12 @@ static enum executed obey(struct request *request, const struct receiver *receiv
         parking_add(request, receiver, until_ms);
         return PARKED;
     }
+    if (order->action == GATE_HOLD)
+        order->action = gate_ask(request->engine->gate, &request->step);
+    if (order->action == GATE_HOLD) {
+        parking_add(request, receiver, INT64_MAX);
+        return PARKED;
+    }
     if (order->action == GATE_CLOSE_BEFORE)
         return CLOSED;
     if (order->action != GATE_ERROR)

@@ -162,6 +162,12 @@ void engine_tick(struct engine *engine)
     parking_run(engine);
 }
 
+void engine_ask_again(struct engine *engine)
+{
+    parking_wake(engine);
+    parking_run(engine);
+}
+
 void engine_generate_id(struct engine *engine, int64_t now_ms, bson_oid_t *id)
 {
     uint8_t bytes[12];

@@ -68,6 +68,9 @@ void engine_cancel(struct engine *, const void *context);
 int64_t engine_due_ms(const struct engine *);
 void engine_tick(struct engine *);
 
+/* The gate may let go on what it held: commands that it holds ask it again. */
+void engine_ask_again(struct engine *);
+
 /* The store behind it, for who watches what commands change and puts it back (explore). Rows of a
  * collection are in the table "c DATABASE.COLLECTION". */
 struct store;
@@ -90,6 +93,8 @@ struct engine_server_settings {
 struct engine_server *engine_server_start(const struct engine_server_settings *);
 /* Closes all connections, ends the thread and frees the server. */
 void engine_server_stop(struct engine_server *);
+/* engine_ask_again() for a server's engine, soon, in the server's thread; from any thread. */
+void engine_server_ask_again(struct engine_server *);
 /* Connection strings, owned by the server: of the unix socket and of TCP, or NULL. */
 const char *engine_server_socket_uri(const struct engine_server *);
 const char *engine_server_tcp_uri(const struct engine_server *);

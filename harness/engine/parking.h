@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * parking: commands that cannot go on yet: those that met a row of an open transaction, until some
- * transaction ends, and those that a fail point delays, until their time has come. The loop never
+ * transaction ends, those that the gate holds, until it may be asked again, and those that a fail
+ * point delays, until their time has come. The loop never
  * blocks: a parked command is a copy of its request, which is run again from the start, with the
  * report of what a batch has done already. First come, first run. maxTimeMS ends the wait.
  */

@@ -26,6 +26,12 @@ static void on_stop(uv_async_t *stop)
     uv_stop(stop->loop);
 }
 
+static void on_again(uv_async_t *again)
+{
+    const struct engine_server *server = again->data;
+    engine_ask_again(server->engine);
+}
+
 static void on_connection(uv_stream_t *listener, int status)
 {
     if (status == 0)
@@ -125,6 +131,7 @@ static void make_handles(struct engine_server *server)
 {
     check(uv_loop_init(&server->loop), "make", "its loop");
     check(uv_async_init(&server->loop, &server->stop, on_stop), "make", "its loop");
+    check(uv_async_init(&server->loop, &server->again, on_again), "make", "its loop");
     check(uv_pipe_init(&server->loop, &server->pipe, 0), "make", "a socket");
     check(uv_tcp_init(&server->loop, &server->tcp), "make", "a socket");
     check(uv_timer_init(&server->loop, &server->timer), "make", "a timer");
@@ -135,6 +142,7 @@ static void make_handles(struct engine_server *server)
     server->prepare.data = server;
     server->pipe.data = server;
     server->tcp.data = server;
+    server->again.data = server;
     server->timer.data = server;
 }
 
@@ -168,6 +176,7 @@ void engine_server_stop(struct engine_server *server)
     connection_release_all(server);
     connection_close_all(server);
     uv_close((uv_handle_t *)&server->stop, NULL);
+    uv_close((uv_handle_t *)&server->again, NULL);
     uv_close((uv_handle_t *)&server->pipe, NULL);
     uv_close((uv_handle_t *)&server->tcp, NULL);
     uv_close((uv_handle_t *)&server->timer, NULL);
@@ -182,6 +191,11 @@ void engine_server_stop(struct engine_server *server)
     free(server->socket_uri);
     free(server->tcp_uri);
     free(server);
+}
+
+void engine_server_ask_again(struct engine_server *server)
+{
+    uv_async_send(&server->again);
 }
 
 const char *engine_server_socket_uri(const struct engine_server *server)

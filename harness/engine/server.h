@@ -17,7 +17,8 @@ struct engine_server {
     struct engine *engine;
     uv_loop_t loop;
     uv_thread_t thread;
-    uv_async_t stop;      /* the one handle that another thread touches */
+    uv_async_t stop;      /* of all handles other threads touch only this one */
+    uv_async_t again;     /* and this one */
     uv_pipe_t pipe;       /* listens on the socket's path */
     uv_tcp_t tcp;         /* listens on a port */
     uv_timer_t timer;     /* looks for messages that do not get complete */
