@@ -206,7 +206,7 @@ static enum outcome follow_script(struct session *session, void *shared, const s
     const char *script = stickiness[played].script;
     (void)shared, (void)edit;
     char letter = script[spoken];
-    assert_true(letter != '\0');
+    must(letter != '\0');
     spoken += script[spoken + 1] == ' ' ? 2 : 1;
     const char *place = strchr(letters, letter);
     session->evidence.wrote = place != NULL;
