@@ -5,11 +5,11 @@
  *
  *     twin: occ
  *     convicted by: counter --workers 8 --lease 50ms      (settings as racebench takes them)
- *     hazard: pause:30ms                                  (optional; amount optional)
+ *     hazard: pause:30ms                                  (optional; an amount or times=N too)
  *
  * For each seed the cell runs with 16, 32, 64, ... operations until it is broken: within 10 s, with
  * 8 workers. Then, on each of the same seeds, the twin runs the same cell with ten times the median
- * of these operations, and must be held.
+ * of these operations, its hazards as dense, and must be held.
  *
  * Environment: RACEBENCH_BROKEN_SEEDS how many seeds (3; test_broken_20_seeds, label long: 20);
  * RACEBENCH_BROKEN_ONLY one variant; RACEBENCH_BROKEN_OUT a file that gets one line of JSON a
@@ -26,7 +26,7 @@
 #define NAME_MAX_LENGTH 64
 enum { VARIANTS_MAX = 100, SEEDS_MAX = 1000, OPERATIONS_FIRST = 16, WORKERS = 8 };
 /* Of a twin, in virtual time: what proves contention in every cell. */
-enum { TWIN_FACTOR = 10, TWIN_OPERATIONS_MIN = 640 };
+enum { TWIN_FACTOR = 10, TWIN_OPERATIONS_MIN = 640, HAZARD_TIMES = 10 };
 static const double seconds_max = 10;
 
 struct variant {
@@ -118,7 +118,10 @@ static void set_hazard(struct cell *cell, const char *text)
         if (strcmp(name, hazard_name((enum hazard_index)i)) != 0)
             continue;
         cell->hazards |= 1u << i;
-        if (amount)
+        cell->hazard[i].times = HAZARD_TIMES;
+        if (amount && strncmp(amount, ":times=", 7) == 0)
+            cell->hazard[i].times = atoi(amount + 7);
+        else if (amount)
             cell->hazard[i].amount = duration(amount + 1, 1000);
         return;
     }
@@ -295,6 +298,9 @@ static void run_twins(struct outcome_of_variant *one)
     one->twin_operations = one->operations * TWIN_FACTOR;
     if (cell.transport == TRANSPORT_DIRECT && one->twin_operations < TWIN_OPERATIONS_MIN)
         one->twin_operations = TWIN_OPERATIONS_MIN;
+    for (int i = 0; i < HAZARD_COUNT; i++) /* as dense as it was when the variant was convicted */
+        cell.hazard[i].times =
+            (int32_t)(cell.hazard[i].times * one->twin_operations / one->operations);
     for (int i = 0; i < one->seeds; i++) {
         struct verdict verdict = run_once(cell, one->twin_operations, (uint64_t)i + 1);
         one->twins_held += verdict.status == HELD;

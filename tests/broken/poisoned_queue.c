@@ -13,7 +13,7 @@
  * number: 40
  * twin: poisoned_queue_fixed
  * convicted by: cron_tick --workers 8
- * hazard: error
+ * hazard: error:times=2
  */
 #include "parts.h"
 
