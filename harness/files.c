@@ -31,6 +31,19 @@ enum outcome session_read_file(struct session *session, const char *name, const 
     return DONE;
 }
 
+static enum hazard_index strike(struct session *session)
+{
+    struct hazards *hazards = session->crew->hazards;
+    return hazards != NULL && session->in_attempt ? hazards_at_file(hazards) : HAZARD_INDEX_none;
+}
+
+/* It is written, and nobody says so: the caller's time-out ends it. Outside the instance. */
+static void hang(struct session *session)
+{
+    const struct crew *crew = session->crew;
+    crew->transport->clock->sleep_us(session, crew->cell->timeout_ms * 1000);
+}
+
 static enum outcome write_in_place(struct session *session, struct file_write *write)
 {
     const struct transport_table *transport = session->crew->transport;
@@ -42,12 +55,15 @@ static enum outcome write_in_place(struct session *session, struct file_write *w
     if (!open)
         return FAILED;
     bool alive = session_step(session, STEP_WRITE_FILE, write->name);
+    enum hazard_index hazard = alive ? strike(session) : HAZARD_INDEX_none;
     if (alive)
         transport->waiting->leave(session);
-    bool written = transport->files->fill(session, write, alive);
+    bool written = transport->files->fill(session, write, alive && hazard != HAZARD_INDEX_error);
+    if (hazard == HAZARD_INDEX_hang)
+        hang(session);
     if (alive)
         transport->waiting->enter(session);
-    return written ? DONE : UNKNOWN;
+    return written && hazard != HAZARD_INDEX_hang ? DONE : UNKNOWN;
 }
 
 static enum outcome write_rename(struct session *session, const struct file_write *write)
@@ -55,10 +71,15 @@ static enum outcome write_rename(struct session *session, const struct file_writ
     const struct transport_table *transport = session->crew->transport;
     if (!session_step(session, STEP_WRITE_FILE, write->name))
         return FAILED;
+    enum hazard_index hazard = strike(session);
+    if (hazard == HAZARD_INDEX_error)
+        return FAILED; /* EIO: the new file is not whole, and does not replace the old one */
     transport->waiting->leave(session);
     enum outcome outcome = transport->files->replace(session->crew, write);
+    if (hazard == HAZARD_INDEX_hang)
+        hang(session);
     transport->waiting->enter(session);
-    return outcome;
+    return hazard == HAZARD_INDEX_hang ? UNKNOWN : outcome;
 }
 
 enum outcome session_write_file(struct session *session, const char *name, enum write_mode mode,

@@ -63,6 +63,7 @@ enum gate_action {
     GATE_CLOSE_AFTER,  /* run the command, then close the connection without a reply */
     GATE_ERROR,        /* answer with an error code; the command is not run */
     GATE_HOLD,         /* of commands at the engine: not yet; it asks again, engine_ask_again() */
+    GATE_SILENT,       /* run the command and say nothing; the connection stays open */
 };
 
 /* The whole of a decision: what the gate says, or a fail point of the engine, which stands behind

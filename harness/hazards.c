@@ -66,15 +66,12 @@ enum hazard_amount hazard_amount(enum hazard_index index)
 
 const char *hazards_obstacle(const struct cell *cell)
 {
-    unsigned at_gate = 0;
+    unsigned of_connections = HAZARD_BIT(lost_reply) | HAZARD_BIT(drop);
     bool boots = false;
-    for (int i = 0; i < HAZARD_COUNT; i++)
-        if (rows[i].place == PLACE_GATE)
-            at_gate |= 1u << i;
     for (int s = 0; s < cell->strategy_count; s++)
         boots |= cell->strategy[s]->setup != NULL;
-    if ((cell->hazards & at_gate) != 0 && cell->strategy[0]->home == HOME_FILES)
-        return "it keeps its documents in files, and no command of it passes the gate";
+    if ((cell->hazards & of_connections) != 0 && cell->strategy[0]->home == HOME_FILES)
+        return "it keeps its documents in files, which have no connection that could close";
     if ((cell->hazards & HAZARD_BIT(boot)) != 0 && !boots)
         return "it does nothing when the application starts, so 'boot' changes nothing";
     if ((cell->hazards & HAZARD_BIT(skew)) != 0 && cell->instances < 2)
@@ -150,10 +147,19 @@ static enum gate_action arrive(void *state, const struct step *step)
         return GATE_CLOSE_BEFORE;
     if (hazards_strike(hazards, HAZARD_INDEX_error))
         return GATE_ERROR;
+    if (hazards_strike(hazards, HAZARD_INDEX_hang))
+        return GATE_SILENT;
     return GATE_PASS;
 }
 
 const struct gate_policy hazards_at_gate = {"hazards", arrive};
+
+enum hazard_index hazards_at_file(struct hazards *hazards)
+{
+    if (hazards_strike(hazards, HAZARD_INDEX_error))
+        return HAZARD_INDEX_error;
+    return hazards_strike(hazards, HAZARD_INDEX_hang) ? HAZARD_INDEX_hang : HAZARD_INDEX_none;
+}
 
 /* At a worker -------------------------------------------------------------------------------- */
 

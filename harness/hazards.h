@@ -46,6 +46,10 @@ void hazards_free(struct hazards *);
 /* The policy for the gate; its state is the hazards. */
 extern const struct gate_policy hazards_at_gate;
 
+/* A worker is about to write a file: its write may fail halfway, or be done and never end.
+ * HAZARD_INDEX_none: neither. */
+enum hazard_index hazards_at_file(struct hazards *);
+
 /* An operation of this worker begins: a hazard that strikes workers may choose it as its victim. */
 void hazards_begin(struct hazards *, struct session *);
 /* The operation is over, whatever of its doom has not come yet is left for the next one. */

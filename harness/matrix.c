@@ -50,6 +50,7 @@ static const struct column columns[] = {
     {"lost_reply", HAZARD_BIT(lost_reply), 1, WIRE_COUNTER, true},
     {"drop", HAZARD_BIT(drop), 1, WIRE_COUNTER, true},
     {"error", HAZARD_BIT(error), 1, WIRE_COUNTER, false},
+    {"hang", HAZARD_BIT(hang), 1, VIRTUAL, false},
     {"delay", HAZARD_BIT(delay), 1, VIRTUAL, false},
     {"pause", HAZARD_BIT(pause), 1, VIRTUAL, false},
     {"crash", HAZARD_BIT(crash), 1, VIRTUAL, false},

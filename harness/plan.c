@@ -269,7 +269,8 @@ static int64_t tick_ms(const struct options *options)
 /* Whoever stops past the lease would stop for long: on a wire the default lease is too much. */
 static bool lowers_lease(const struct options *options)
 {
-    return (options->hazard.planned & (HAZARD_BIT(pause) | HAZARD_BIT(crash))) != 0 &&
+    return (options->hazard.planned & (HAZARD_BIT(pause) | HAZARD_BIT(crash) | HAZARD_BIT(hang))) !=
+               0 &&
            options->source[OPTION_AT_lease_ms] == OPTION_FROM_DEFAULT &&
            (enum transport)options->transport == TRANSPORT_DRIVER;
 }
@@ -278,6 +279,14 @@ const char *plan_store(const struct options *options)
 {
     static const char *const names[] = {NULL, "wiredtiger", "memory"};
     return names[options->store];
+}
+
+/* Likewise whoever waits for an answer that never comes. */
+static bool lowers_timeout(const struct options *options)
+{
+    return (options->hazard.planned & HAZARD_BIT(hang)) != 0 &&
+           options->source[OPTION_AT_timeout_ms] == OPTION_FROM_DEFAULT &&
+           (enum transport)options->transport == TRANSPORT_DRIVER;
 }
 
 /* What all cells have in common. */
@@ -307,7 +316,7 @@ static struct cell common_cell(const struct options *options)
         .lease_ms = lowers_lease(options) ? PLAN_LEASE_HAZARD_MS : options->lease_ms,
         .tick_ms = tick_ms(options),
         .jitter_ms = options->jitter_ms,
-        .timeout_ms = options->timeout_ms,
+        .timeout_ms = lowers_timeout(options) ? PLAN_TIMEOUT_HAZARD_MS : options->timeout_ms,
         .max_tries = (int32_t)options->max_tries,
         .retry_unknown = options->retry_unknown,
         .backoff = options->backoff,
@@ -427,6 +436,10 @@ char *plan_make(const struct options *options, struct plan *plan)
         keep_line(&plan->remarks, &plan->remark_count, &plan->remark_capacity,
                   x_format("lease is %s, since a worker stops past it; say --lease to choose",
                            human_option(PLAN_LEASE_HAZARD_MS * 1000).text));
+    if (lowers_timeout(options))
+        keep_line(&plan->remarks, &plan->remark_count, &plan->remark_capacity,
+                  x_format("time-out is %s, since saves hang; say --timeout to choose",
+                           human_option(PLAN_TIMEOUT_HAZARD_MS * 1000).text));
     for (size_t i = 0; problem == NULL && i < scenario_list.count; i++)
         for (size_t j = 0; problem == NULL && j < lineup_list.count; j++)
             problem = add_pair(options, &scenario_list.items[i], &lineup_list.items[j], plan);

@@ -27,6 +27,7 @@ struct plan {
 
 enum {
     PLAN_WORKERS_DRIVER_MAX = 10000,  /* a thread and a connection each */
+    PLAN_TIMEOUT_HAZARD_MS = 200,     /* instead of the default time-out, where saves hang */
     PLAN_LEASE_HAZARD_MS = 200,       /* instead of the default lease, where holders stop past it */
     PLAN_WORKERS_DIRECT_MAX = 100000, /* a fiber each */
 };

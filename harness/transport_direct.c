@@ -165,12 +165,14 @@ struct call {
     struct command_reply *reply;
     struct line *line;
     bool done, parked;
+    bool held; /* no reply comes, and the connection stays: its time-out ends the wait */
 };
 
 static void call_done(const bson_t *answer, void *context)
 {
     struct call *call = context;
-    command_parse(call->request, answer, call->reply);
+    call->held = answer != NULL && bson_empty(answer);
+    command_parse(call->request, call->held ? NULL : answer, call->reply);
     call->done = true;
     if (call->parked)
         make_ready(world(call->line->session), call->line);
@@ -180,7 +182,7 @@ static void execute(struct session *session, const struct command_request *reque
                     struct command_reply *reply)
 {
     struct direct *direct = world(session);
-    struct call call = {request, reply, line(session), false, false};
+    struct call call = {.request = request, .reply = reply, .line = line(session)};
     bson_t command = BSON_INITIALIZER;
     command_build(session, request, &command);
     engine_submit(direct->engine, &command, call_done, &call);
@@ -188,6 +190,8 @@ static void execute(struct session *session, const struct command_request *reque
         call.parked = true;
         fiber_yield(call.line->fiber);
     }
+    if (call.held)
+        sleep_us(session, session->crew->cell->timeout_ms * 1000);
     bson_destroy(&command);
 }
 

@@ -176,8 +176,9 @@ static void file_lock_teardown(struct session *session, void *shared)
 }
 
 #define ALWAYS                                                                                     \
-    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(delay) |        \
-     HAZARD_BIT(pause) | HAZARD_BIT(crash) | HAZARD_BIT(skew) | HAZARD_BIT(boot))
+    (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(error) |        \
+     HAZARD_BIT(hang) | HAZARD_BIT(delay) | HAZARD_BIT(pause) | HAZARD_BIT(crash) |                \
+     HAZARD_BIT(skew) | HAZARD_BIT(boot))
 
 const struct strategy strategy_file_lock = {
     .name = "file_lock",

@@ -43,8 +43,8 @@ static enum outcome inc_apply(struct session *session, void *shared, const struc
 
 #define ALWAYS                                                                                     \
     (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(lost_reply) |   \
-     HAZARD_BIT(drop) | HAZARD_BIT(error) | HAZARD_BIT(delay) | HAZARD_BIT(pause) |                \
-     HAZARD_BIT(crash) | HAZARD_BIT(skew) | HAZARD_BIT(boot))
+     HAZARD_BIT(hang) | HAZARD_BIT(drop) | HAZARD_BIT(error) | HAZARD_BIT(delay) |                 \
+     HAZARD_BIT(pause) | HAZARD_BIT(crash) | HAZARD_BIT(skew) | HAZARD_BIT(boot))
 
 #define UNLESS_RESENT                                                                              \
     (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(drop) |         \

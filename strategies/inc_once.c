@@ -89,8 +89,8 @@ static enum outcome inc_once_apply(struct session *session, void *shared, const 
 
 #define ALWAYS                                                                                     \
     (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(lost_reply) |   \
-     HAZARD_BIT(drop) | HAZARD_BIT(error) | HAZARD_BIT(delay) | HAZARD_BIT(pause) |                \
-     HAZARD_BIT(crash) | HAZARD_BIT(skew) | HAZARD_BIT(boot))
+     HAZARD_BIT(hang) | HAZARD_BIT(drop) | HAZARD_BIT(error) | HAZARD_BIT(delay) |                 \
+     HAZARD_BIT(pause) | HAZARD_BIT(crash) | HAZARD_BIT(skew) | HAZARD_BIT(boot))
 
 const struct strategy strategy_inc_once = {
     .name = "inc_once",

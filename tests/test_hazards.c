@@ -30,10 +30,12 @@ static void test_each_strikes_on_both_transports(void **state)
     static const enum hazard_index indices[] = {HAZARD_INDEX_lost_reply, HAZARD_INDEX_drop,
                                                 HAZARD_INDEX_error,      HAZARD_INDEX_delay,
                                                 HAZARD_INDEX_pause,      HAZARD_INDEX_crash,
-                                                HAZARD_INDEX_boot,       HAZARD_INDEX_skew};
+                                                HAZARD_INDEX_boot,       HAZARD_INDEX_skew,
+                                                HAZARD_INDEX_hang};
     for (int transport = TRANSPORT_DRIVER; transport <= TRANSPORT_DIRECT; transport++)
         for (size_t i = 0; i < COUNT_OF(indices); i++) {
             struct cell cell = hazard_cell("occ_once", (enum transport)transport, 1u << indices[i]);
+            cell.timeout_ms = indices[i] == HAZARD_INDEX_hang ? 100 : cell.timeout_ms;
             if (indices[i] == HAZARD_INDEX_skew) {
                 cell.instances = 2;
                 cell.hazards |= HAZARD_BIT(instances);
@@ -49,6 +51,61 @@ static void test_each_strikes_on_both_transports(void **state)
                 assert_true(result.attempts > 200); /* the lost ones were made again */
             cell_result_free(&result);
         }
+}
+
+/* A save to a file that fails changes nothing and says so; one that hangs may have been made. */
+static void test_saves_to_files_fail_and_hang(void **state)
+{
+    (void)state;
+    static const enum hazard_index indices[] = {HAZARD_INDEX_error, HAZARD_INDEX_hang};
+    for (int transport = TRANSPORT_DRIVER; transport <= TRANSPORT_DIRECT; transport++)
+        for (size_t i = 0; i < COUNT_OF(indices); i++) {
+            struct cell_result result;
+            struct cell cell =
+                hazard_cell("file_lock", (enum transport)transport, 1u << indices[i]);
+            bool hangs = indices[i] == HAZARD_INDEX_hang;
+            cell.timeout_ms = 50;
+            run_here(&cell, &result);
+            const struct counts *counts = &result.verdict.counts;
+            assert_int_equal(result.verdict.status, HELD);
+            assert_int_equal(result.hits[indices[i]], 5);
+            assert_int_equal(counts->unknown, hangs ? 5 : 0);
+            assert_int_equal(counts->failed, hangs ? 0 : 5);
+            assert_int_equal(counts->acked, 195);
+            assert_int_equal(counts->final, hangs ? 200 : 195); /* what hung had been written */
+            cell_result_free(&result);
+        }
+}
+
+/* In place there is no old file to go back to: the document is gone, and that is said. */
+static void test_a_failed_write_in_place_destroys(void **state)
+{
+    (void)state;
+    struct cell_result result;
+    struct cell cell = hazard_cell("file_lock_compat", TRANSPORT_DIRECT, HAZARD_BIT(error));
+    run_here(&cell, &result);
+    assert_int_not_equal(result.verdict.status, HELD);
+    assert_true(result.verdict.counts.acked < 195); /* nor was it told that all went well */
+    cell_result_free(&result);
+}
+
+/* Whoever hangs on a save is not waited for longer than the time-out: the database's strategies. */
+static void test_hanging_saves_end_by_the_time_out(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"live_object", "occ", "inc", "naive"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct cell_result result;
+        struct cell cell = hazard_cell(names[i], TRANSPORT_DRIVER, HAZARD_BIT(hang));
+        cell.timeout_ms = 100;
+        run_here(&cell, &result);
+        assert_in_range(result.hits[HAZARD_INDEX_hang], 1, 5);
+        assert_true(result.verdict.counts.unknown >= result.hits[HAZARD_INDEX_hang]);
+        assert_true(result.seconds < 60);
+        if (i < 3)
+            assert_int_equal(result.verdict.status, HELD);
+        cell_result_free(&result);
+    }
 }
 
 static void test_no_hit_leaves_it_open(void **state)
@@ -164,6 +221,9 @@ int main(void)
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_no_hit_leaves_it_open),
         cmocka_unit_test(test_crash_sweeps_every_step_and_starts_again),
+        cmocka_unit_test(test_saves_to_files_fail_and_hang),
+        cmocka_unit_test(test_a_failed_write_in_place_destroys),
+        cmocka_unit_test(test_hanging_saves_end_by_the_time_out),
         cmocka_unit_test(test_retry_unknown_doubles),
         cmocka_unit_test(test_dead_too_long_is_stuck),
         cmocka_unit_test(test_each_strikes_on_both_transports),

@@ -171,7 +171,7 @@ static void on_answer(const bson_t *reply, void *context)
     connection->wants_flush |= connection->server->engine->flush_wanted;
     if (reply == NULL) { /* replies to earlier commands still go out */
         connection_end(connection);
-    } else if (!connection->message.more_to_come) {
+    } else if (!connection->message.more_to_come && !bson_empty(reply)) {
         wire_append_reply(&connection->out, &connection->message, ++connection->replies, reply);
     }
     if (!connection->inside)

@@ -369,6 +369,8 @@ void dispatch_run(struct request *request, const struct receiver *receiver)
         bson_destroy(request->order.concern);
         settle(request);
         engine->reply_taken = true;
+        if (request->order.action == GATE_SILENT)
+            bson_reinit(request->reply);
         receiver->done(answers && request->order.action != GATE_CLOSE_AFTER ? request->reply : NULL,
                        receiver->context);
         engine->reply_taken = nested;

@@ -51,7 +51,9 @@ const char *engine_version(void); /* MongoDB version that it poses as, "6.0.0" *
 const char *engine_default_store(void);
 
 /* Called once with a command's reply, borrowed for the call. NULL: no reply will come, because the
- * gate closed the connection; the caller cannot know whether the command was run. */
+ * gate closed the connection; the caller cannot know whether the command was run. An empty one: no
+ * reply will come either, but the connection stays open (GATE_SILENT), so that whoever asked waits
+ * for as long as he likes. */
 typedef void engine_done(const bson_t *reply, void *context);
 
 /* Executes one command (body and document sequences merged, with "$db"). `done` is called before

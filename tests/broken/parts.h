@@ -18,7 +18,8 @@
 enum {
     PARTS_PLAIN = HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes),
     PARTS_ALWAYS = (1 << HAZARD_COUNT) - 1,
-    PARTS_ANSWERED = PARTS_ALWAYS & ~(int)HAZARD_BIT(lost_reply) & ~(int)HAZARD_BIT(drop)
+    PARTS_ANSWERED = PARTS_ALWAYS & ~(int)HAZARD_BIT(lost_reply) & ~(int)HAZARD_BIT(hang) &
+                     ~(int)HAZARD_BIT(drop)
 };
 
 /* Documents ------------------------------------------------------------------------------------ */
