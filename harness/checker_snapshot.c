@@ -50,8 +50,9 @@ static bool saw_torn(const struct snapshots *snapshots, const struct event *even
 {
     const struct cell *cell = snapshots->record->cell;
     uint32_t place = checker_table_get(&snapshots->keys, event->key[0]);
+    bool refused = !event->reads_only && (cell->hazards & HAZARD_BIT(error)) != 0;
     if (event->outcome == FAILED) /* the one reason for it where documents are files */
-        return cell->strategy[event->strategy]->home == HOME_FILES &&
+        return cell->strategy[event->strategy]->home == HOME_FILES && !refused &&
                !snapshots->record->interrupted;
     if (event->detail == SNAPSHOT_ABSENT)
         return !cell->unseeded || snapshots->there_ns[place] < event->invoke_ns;
