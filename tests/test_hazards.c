@@ -65,7 +65,7 @@ static void test_saves_to_files_fail_and_hang(void **state)
                 hazard_cell("file_lock", (enum transport)transport, 1u << indices[i]);
             bool hangs = indices[i] == HAZARD_INDEX_hang;
             cell.timeout_ms = 50;
-            run_here(&cell, &result);
+            result = support_run(&cell);
             const struct counts *counts = &result.verdict.counts;
             assert_int_equal(result.verdict.status, HELD);
             assert_int_equal(result.hits[indices[i]], 5);
@@ -83,7 +83,7 @@ static void test_a_failed_write_in_place_destroys(void **state)
     (void)state;
     struct cell_result result;
     struct cell cell = hazard_cell("file_lock_compat", TRANSPORT_DIRECT, HAZARD_BIT(error));
-    run_here(&cell, &result);
+    result = support_run(&cell);
     assert_int_not_equal(result.verdict.status, HELD);
     assert_true(result.verdict.counts.acked < 195); /* nor was it told that all went well */
     cell_result_free(&result);
@@ -98,7 +98,7 @@ static void test_hanging_saves_end_by_the_time_out(void **state)
         struct cell_result result;
         struct cell cell = hazard_cell(names[i], TRANSPORT_DRIVER, HAZARD_BIT(hang));
         cell.timeout_ms = 100;
-        run_here(&cell, &result);
+        result = support_run(&cell);
         assert_in_range(result.hits[HAZARD_INDEX_hang], 1, 5);
         assert_true(result.verdict.counts.unknown >= result.hits[HAZARD_INDEX_hang]);
         assert_true(result.seconds < 60);
