@@ -202,8 +202,10 @@ static enum executed obey(struct request *request, const struct receiver *receiv
     if (order->action != GATE_ERROR)
         return EXECUTED;
     failure_set(&request->failure, (enum failure_code)order->code, "%s",
-                order->code == FAILURE_SHUTDOWN ? "The server is in quiesce mode and will shut down"
-                                                : "refused on purpose");
+                request->engine->test_commands ? "Failing command via 'failCommand' failpoint"
+                : order->code == FAILURE_SHUTDOWN
+                    ? "The server is in quiesce mode and will shut down"
+                    : "refused on purpose");
     return REFUSED;
 }
 

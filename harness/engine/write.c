@@ -15,6 +15,7 @@
 #include "catalog.h"
 #include "command.h"
 #include "dispatch.h"
+#include "element.h"
 #include "keys.h"
 #include "match.h"
 #include "project.h"
@@ -51,6 +52,14 @@ static bool encode_id(struct request *request, const bson_t *document)
     struct failure *failure = &request->failure;
     bson_value_t id;
     must(value_field(document, "_id", &id));
+    struct elements fields = elements_of_value(&id);
+    struct element field;
+    while (id.value_type == BSON_TYPE_DOCUMENT && elements_next(&fields, &field))
+        if (field.name[0] == '$')
+            return failure_set(failure, FAILURE_DOLLAR_PREFIXED_FIELD_NAME,
+                               "_id fields may not contain '$'-prefixed fields: %s is not valid "
+                               "for storage.",
+                               field.name);
     request->engine->key.length = 0;
     if (id.value_type == BSON_TYPE_ARRAY || id.value_type == BSON_TYPE_REGEX ||
         id.value_type == BSON_TYPE_UNDEFINED || !keys_append(&request->engine->key, &id))

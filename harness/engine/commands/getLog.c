@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * getLog: lines of the server's log. There is one that mongosh asks for, startupWarnings, and it
+ * says what this server is; others are empty.
+ */
+#include "engine/diagnostics.h"
+#include "engine/dispatch.h"
+#include <string.h>
+
+static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
+
+static bool run(struct request *request)
+{
+    bson_value_t which;
+    request_first(request, &which);
+    bool warnings = which.value_type == BSON_TYPE_UTF8 &&
+                    strcmp(which.value.v_utf8.str, "startupWarnings") == 0;
+    return diagnostics_reply(request, "{\"totalLinesWritten\": %d, \"log\": [%s]}", warnings,
+                             warnings ? "\"racebench's embedded engine, one thread, not MongoDB\""
+                                      : "");
+}
+
+const struct command command_getLog = {.name = "getLog",
+                                       .flags = COMMAND_LENIENT | COMMAND_ADMIN,
+                                       .fields = fields,
+                                       .run = run};
