@@ -189,22 +189,6 @@ static char *repeated_sentence(const struct narrate_tale *tale)
                     worker_name(witness->culprit).text, what);
 }
 
-/* "w0 waits for the lock on counters.0.json, which w1 holds". */
-static char *wait_sentence(const struct narrate_wait *wait)
-{
-    const char *target = wait->target != NULL ? wait->target : "";
-    char *what = wait->step == STEP_LOCK_FILE ? x_format("the lock on %s", target)
-                 : wait->step == STEP_WAIT    ? x_strdup("another worker of its instance")
-                 : target[0] != '\0'          ? x_format("a change in %s", target)
-                                              : x_format("its next %s", step_kind_name(wait->step));
-    char *sentence = wait->holder == STEP_NOBODY
-                         ? x_format("w%" PRId32 " waits for %s", wait->worker, what)
-                         : x_format("w%" PRId32 " waits for %s, which w%" PRId32 " holds",
-                                    wait->worker, what, wait->holder);
-    free(what);
-    return sentence;
-}
-
 char *narrate_sentence(const struct narrate_tale *tale)
 {
     const struct witness *witness = first_witness(tale->verdict);
@@ -228,7 +212,8 @@ char *narrate_sentence(const struct narrate_tale *tale)
         return x_format("%s decided on what %s was changing: the rule over two documents is broken",
                         worker_name(witness->victim).text, worker_name(witness->culprit).text);
     case REASON_STUCK:
-        return tale->wait_count > 0 ? wait_sentence(&tale->waits[0]) : x_strdup("Nobody can go on");
+        return tale->stuck != NULL ? x_format("Nobody can go on: %s", tale->stuck)
+                                   : x_strdup("Nobody can go on");
     default:
         return x_strdup(reason_help(tale->verdict->reason));
     }
@@ -536,11 +521,6 @@ void narrate(const struct narrate_tale *tale, int columns, FILE *out)
     lay_out(&layout);
     print_table(&layout, out);
     fputc('\n', out);
-    for (size_t i = 0; i < tale->wait_count; i++) {
-        char *wait = wait_sentence(&tale->waits[i]);
-        fprintf(out, "%s.\n", wait);
-        free(wait);
-    }
     human_wrap(out, narrate_hint(tale), columns, 0, 0);
     free(ended);
     free(sentence);

@@ -12,24 +12,15 @@
 
 #include <stdio.h>
 
-/* Why a worker cannot go on. */
-struct narrate_wait {
-    int32_t worker;
-    enum step_kind step; /* the one that it stands before */
-    const char *target;  /* collection or file of that step; borrowed */
-    int32_t holder;      /* who must do something first; STEP_NOBODY: it is not known */
-};
-
 /* What is told. All of it is borrowed. */
 struct narrate_tale {
     const struct cell *cell;
     const struct trail *trail;
     const struct verdict *verdict;
-    const struct narrate_wait *waits; /* of a stuck execution: all workers that have not ended */
-    size_t wait_count;
+    const char *stuck; /* where nobody can go on: who waits for what, one line; or NULL */
 };
 
-/* Tells it in lines of at most `columns` (80 or more are sensible): sentence, table, waits, hint.
+/* Tells it in lines of at most `columns` (80 or more are sensible): sentence, table, hint.
  * Long documents are cut, and show only fields that change. */
 void narrate(const struct narrate_tale *, int columns, FILE *out);
 
