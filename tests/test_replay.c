@@ -3,6 +3,7 @@
  * Replaying schedules: under `direct` move by move, under `driver` with threads and libmongoc held
  * at the engine's gate, and both come to the same end. labels: unit driver
  */
+#include "explore/finding.h"
 #include "explore/replay.h"
 #include "support.h"
 
@@ -10,7 +11,7 @@ static struct schedule schedule;
 
 static void read_moves(const char *moves)
 {
-    char *text = x_format("cell: x\n%s", moves);
+    char *text = x_format("cell: x\n%s", moves); /* what they are of is known */
     char *problem = schedule_parse(&schedule, "x.race", text, strlen(text));
     if (problem != NULL)
         fail_msg("%s", problem);
@@ -132,6 +133,118 @@ static void test_clock_over_sockets(void **state)
     }
 }
 
+/* In this process: every order, the same end as over sockets, the same text again. */
+static struct replay_result in_process(const struct cell *cell, const char *moves,
+                                       struct schedule *ran, struct trail *trail)
+{
+    struct replay_result result = {0};
+    const struct world_limits limits = {.bound = -1};
+    struct world *world = world_open(cell, &limits);
+    read_moves(moves);
+    replay_direct(world, &schedule,
+                  &(struct replay_settings){.seed = 1, .ran = ran, .trail = trail}, &result);
+    schedule_free(&schedule);
+    world_close(world);
+    return result;
+}
+
+static void test_same_end(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {"w0.find  w1.find  w0.update  w1.update\n",
+                                       "w0.find  w1.find  w1.update  w0.update\n",
+                                       "w0.find  w0.update  w1.find  w1.update\n",
+                                       "w1.find  w1.update  w0.find  w0.update\n"};
+    struct cell cell = cell_of("counter", "naive", 2);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct schedule ran = {0};
+        struct trail trail = {0};
+        struct replay_result here = in_process(&cell, rows[i], &ran, &trail);
+        struct replay_result there = over_sockets("counter", "naive", 2, rows[i]);
+        char *text = schedule_text(&ran);
+        assert_int_equal(here.skipped + here.further, 0);
+        assert_string_equal(text, rows[i]); /* byte for byte */
+        assert_int_equal(here.verdict.counts.final, there.verdict.counts.final);
+        assert_int_equal(here.verdict.counts.lost, there.verdict.counts.lost);
+        assert_int_equal(here.verdict.status == BROKEN, i < 2);
+        assert_int_equal(trail.count, 4);
+        assert_int_equal(trail.entries[3].lost, i < 2);
+        if (i == 0)
+            assert_int_equal(trail.entries[3].victim, OPERATION_ID(0, 0));
+        free(text);
+        schedule_free(&ran);
+        trail_free(&trail);
+    }
+}
+
+/* What does not fit is skipped; the seed decides what comes after the end, the same each time. */
+static void test_goes_on_by_seed(void **state)
+{
+    (void)state;
+    struct cell cell = cell_of("counter", "naive", 3);
+    char *first = NULL;
+    for (int i = 0; i < 3; i++) {
+        struct schedule ran = {0};
+        struct replay_result result =
+            in_process(&cell, "w0.find w0.insert w2.find lost w1.update", &ran, NULL);
+        assert_int_equal(result.skipped, 2);
+        assert_int_equal(result.first_skipped, 1);
+        assert_int_equal(result.further, 4);
+        char *text = schedule_text(&ran);
+        if (first == NULL)
+            first = x_strdup(text);
+        assert_string_equal(text, first);
+        free(text);
+        schedule_free(&ran);
+    }
+    free(first);
+}
+
+/* Of naive's lost update: once both have read, nothing helps. */
+static void test_no_return(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *moves;
+        size_t no_return;
+    } rows[] = {
+        {"w0.find w1.find w0.update w1.update", 2},
+        {"w0.find w0.update w1.find w1.update", SIZE_MAX},
+    };
+    struct cell cell = cell_of("counter", "naive", 2);
+    const struct world_limits limits = {.bound = -1};
+    struct world *world = world_open(&cell, &limits);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        read_moves(rows[i].moves);
+        assert_true(replay_no_return(world, &schedule) == rows[i].no_return);
+        schedule_free(&schedule);
+    }
+    world_close(world);
+}
+
+/* Three workers with two operations each, shrunk by explore itself. */
+static void test_shrunk_by_explore(void **state)
+{
+    (void)state;
+    struct cell cell = cell_of("counter", "naive", 3);
+    cell.ops = 6;
+    struct explore_settings settings = {.limits = {.bound = -1}, .policy = &policy_dfs};
+    struct explore_result result = {0};
+    struct finding finding = {0};
+    explore_cell(&cell, &settings, &result);
+    assert_int_equal(result.status, BROKEN);
+    finding_shrink(&finding, &cell, &settings, &result.schedule, &result.first);
+    finding_watch(&finding, &settings.limits);
+    assert_int_equal(finding.cell.workers, 2);
+    assert_int_equal(finding.cell.ops, 2);
+    assert_int_equal(schedule_switches(&finding.schedule), 2);
+    assert_int_equal(finding.schedule.count, 4);
+    assert_int_equal(finding.trail.no_return, 2);
+    assert_int_equal(finding.verdict.reason, REASON_LOST_UPDATE);
+    finding_free(&finding);
+    explore_result_free(&result);
+}
+
 static void test_obstacles(void **state)
 {
     (void)state;
@@ -150,9 +263,16 @@ static void test_obstacles(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_naive_over_sockets),  cmocka_unit_test(test_files_over_sockets),
-        cmocka_unit_test(test_faults_over_sockets), cmocka_unit_test(test_vanished_steps),
-        cmocka_unit_test(test_clock_over_sockets),  cmocka_unit_test(test_obstacles),
+        cmocka_unit_test(test_naive_over_sockets),
+        cmocka_unit_test(test_files_over_sockets),
+        cmocka_unit_test(test_faults_over_sockets),
+        cmocka_unit_test(test_vanished_steps),
+        cmocka_unit_test(test_clock_over_sockets),
+        cmocka_unit_test(test_obstacles),
+        cmocka_unit_test(test_same_end),
+        cmocka_unit_test(test_goes_on_by_seed),
+        cmocka_unit_test(test_no_return),
+        cmocka_unit_test(test_shrunk_by_explore),
     };
     return cmocka_run_group_tests_name("replay", tests, NULL, NULL);
 }

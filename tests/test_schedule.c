@@ -170,8 +170,8 @@ static void test_workers(void **state)
     assert_null(parse(&schedule, CELL "w0.find\n+1s restart crash w2"));
     assert_null(schedule_check(&schedule, "x.race", 3));
     char *problem = schedule_check(&schedule, "x.race", 2);
-    assert_string_equal(problem, "x.race:3: 'crash w2': the cell has no worker 2 but 2, from w0 "
-                                 "on; correct the step, or --workers in 'cell:'");
+    assert_string_equal(problem, "x.race:3: 'crash w2': the cell has 2 workers, counted from w0; "
+                                 "correct the step, or --workers in 'cell:'");
     free(problem);
     schedule_free(&schedule);
 }

@@ -130,11 +130,22 @@ void finding_watch(struct finding *finding, const struct world_limits *given)
     world_close(world);
 }
 
+static struct narrate_tale tale_of(const struct finding *finding)
+{
+    return (struct narrate_tale){&finding->cell, &finding->trail, &finding->verdict,
+                                 finding->stuck};
+}
+
 void finding_tell(const struct finding *finding, int columns, FILE *out)
 {
-    const struct narrate_tale tale = {&finding->cell, &finding->trail, &finding->verdict,
-                                      finding->stuck};
+    const struct narrate_tale tale = tale_of(finding);
     narrate(&tale, columns, out);
+}
+
+char *finding_title(const struct finding *finding)
+{
+    const struct narrate_tale tale = tale_of(finding);
+    return narrate_title(&tale);
 }
 
 void finding_free(struct finding *finding)

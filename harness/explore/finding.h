@@ -31,6 +31,8 @@ void finding_shrink(struct finding *, const struct cell *, const struct explore_
 void finding_watch(struct finding *, const struct world_limits *);
 /* Tells it, in lines of at most `columns`. */
 void finding_tell(const struct finding *, int columns, FILE *out);
+/* The title of its schedule; the caller frees it. */
+char *finding_title(const struct finding *);
 void finding_free(struct finding *);
 
 #endif

@@ -56,47 +56,77 @@ static char *document_name(const char *collection, const bson_t *document)
     return x_format("%s/?", collection);
 }
 
-/* Tells what is the case now: into the move's entry what has changed (NULL: nowhere). */
-static void note_image(struct follower *follower, const struct trail_image *now,
-                       struct trail_entry *entry)
+static struct trail_image *find_image(const struct follower *follower, const char *name)
 {
-    size_t at = 0;
-    while (at < follower->count && strcmp(follower->images[at].name, now->name) != 0)
-        at++;
-    if (at == follower->count) {
-        if (now->text == NULL)
-            return; /* was never there */
-        put_image(&follower->images, &follower->count, &follower->capacity,
-                  &(struct trail_image){now->name, NULL});
+    for (size_t i = 0; i < follower->count; i++)
+        if (strcmp(follower->images[i].name, name) == 0)
+            return &follower->images[i];
+    return NULL;
+}
+
+/* How a document was at the start. */
+static void note_first(struct follower *follower, const struct trail_image *first)
+{
+    struct trail *trail = follower->trail;
+    put_image(&follower->images, &follower->count, &follower->capacity, first);
+    if (first->text != NULL)
+        put_image(&trail->first, &trail->first_count, &trail->first_capacity, first);
+}
+
+/* How it is now: noted in the move's entry when it has changed, or was `written` as it was. */
+static void note_now(struct follower *follower, const struct trail_image *now, bool written,
+                     struct trail_entry *entry)
+{
+    struct trail_image *was = find_image(follower, now->name);
+    if (was == NULL) {
+        note_first(follower, &(struct trail_image){now->name, NULL});
+        was = find_image(follower, now->name);
     }
-    struct trail_image *was = &follower->images[at];
     bool same = was->text == NULL || now->text == NULL ? was->text == now->text
                                                        : strcmp(was->text, now->text) == 0;
-    if (same)
+    if (same && !written)
         return;
     free(was->text);
     was->text = now->text != NULL ? x_strdup(now->text) : NULL;
-    if (entry != NULL)
-        put_image(&entry->images, &entry->image_count, &entry->image_capacity, was);
-    else
-        put_image(&follower->trail->first, &follower->trail->first_count,
-                  &follower->trail->first_capacity, was);
+    put_image(&entry->images, &entry->image_count, &entry->image_capacity, was);
 }
 
+/* The image of a row's bytes; the caller frees its text and name. False: it is no document. */
+static bool row_image(const struct row *row, const uint8_t *bytes, size_t length,
+                      struct trail_image *image)
+{
+    bson_t document;
+    if (row->collection == NULL || bytes == NULL || !bson_init_static(&document, bytes, length))
+        return false;
+    *image =
+        (struct trail_image){document_name(row->collection, &document), document_text(&document)};
+    return true;
+}
+
+static void free_image(struct trail_image *image)
+{
+    free(image->name);
+    free(image->text);
+}
+
+/* Rows are watched from their first change on. */
 static void note_row(struct follower *follower, const struct row *row, struct trail_entry *entry)
 {
-    const uint8_t *bytes = row->now != NULL ? row->now : row->first;
-    size_t length = row->now != NULL ? row->now_bytes : row->first_bytes;
-    bson_t document;
-    if (row->collection == NULL || bytes == NULL || strstr(row->collection, "racebench") != NULL ||
-        !bson_init_static(&document, bytes, length))
-        return;
-    struct trail_image image = {document_name(row->collection, &document), NULL};
-    if (row->now != NULL)
-        image.text = document_text(&document);
-    note_image(follower, &image, entry);
-    free(image.name);
-    free(image.text);
+    struct trail_image image;
+    if (row_image(row, row->first, row->first_bytes, &image)) {
+        if (find_image(follower, image.name) == NULL)
+            note_first(follower, &image);
+        if (row->now == NULL) {
+            free(image.text);
+            image.text = NULL;
+            note_now(follower, &image, false, entry);
+        }
+        free_image(&image);
+    }
+    if (row_image(row, row->now, row->now_bytes, &image)) {
+        note_now(follower, &image, row == follower->world->documents.last, entry);
+        free_image(&image);
+    }
 }
 
 static void note_files(struct follower *follower, struct trail_entry *entry)
@@ -115,18 +145,25 @@ static void note_files(struct follower *follower, struct trail_entry *entry)
             free(image.text);
             image.text = document_text(document);
         }
-        note_image(follower, &image, entry);
+        if (entry == NULL)
+            note_first(follower, &image);
+        else
+            note_now(follower, &image, false, entry);
         bson_destroy(document);
-        free(image.name);
-        free(image.text);
+        free_image(&image);
     }
+}
+
+static bool in_files(const struct follower *follower)
+{
+    return follower->world->cell.strategy[0]->home == HOME_FILES;
 }
 
 static void note_images(struct follower *follower, struct trail_entry *entry)
 {
     for (const struct row *row = follower->world->documents.rows; row != NULL; row = row->hh.next)
         note_row(follower, row, entry);
-    if (follower->world->cell.strategy[0]->home == HOME_FILES)
+    if (in_files(follower))
         note_files(follower, entry);
 }
 
@@ -137,7 +174,16 @@ struct follower *follow_begin(struct world *world, struct trail *trail)
     follower->trail = trail;
     trail->workers = world->count;
     trail->no_return = SIZE_MAX;
-    note_images(follower, NULL);
+    for (int64_t id = 0; id < world->first_count && !in_files(follower); id++) {
+        struct trail_image image = {x_format("%s/%" PRId64, world->cell.scenario->collection, id),
+                                    NULL};
+        if (world->first[id] != NULL)
+            image.text = document_text(world->first[id]);
+        note_first(follower, &image);
+        free_image(&image);
+    }
+    if (in_files(follower))
+        note_files(follower, NULL);
     return follower;
 }
 
@@ -150,6 +196,9 @@ static bool is_stored(const struct world *world, const bson_t *document)
             bson_init_static(&now, row->now, row->now_bytes) && bson_equal(&now, document))
             return true;
     }
+    for (int64_t id = 0; id < world->first_count; id++)
+        if (world->first[id] != NULL && bson_equal(world->first[id], document))
+            return true;
     return false;
 }
 

@@ -89,7 +89,7 @@ void replay_direct(struct world *world, const struct schedule *schedule,
         follow_end(run.follower);
 }
 
-/* The point of no return ------------------------------------------------------------------------ */
+/* The point of no return -------------------------------------------------------------------- */
 
 /* A place on the way where there was a choice. */
 struct fork {

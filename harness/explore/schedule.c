@@ -432,9 +432,9 @@ char *schedule_check(const struct schedule *schedule, const char *file, int32_t 
         if (move->worker < workers)
             continue;
         char *text = move_text(move);
-        char *problem = x_format("%s:%d: '%s': the cell has no worker %" PRId32 " but %" PRId32
-                                 ", from w0 on; correct the step, or --workers in 'cell:'",
-                                 file, move->line, text, move->worker, workers);
+        char *problem = x_format("%s:%d: '%s': the cell has %s, counted from w0; correct the step, "
+                                 "or --workers in 'cell:'",
+                                 file, move->line, text, human_counted(workers, "worker").text);
         free(text);
         return problem;
     }
