@@ -102,9 +102,9 @@ static void test_lost_update(void **state)
          "                                       {n: 0}\n"
          "  1    find {n: 0}\n"
          "  2                   > find {n: 0}\n"
-         "---- from here on every continuation fails --------------------------\n"
+         "---- from here on every continuation fails ----------------------------\n"
          "  3  > update                          {n: 1}\n"
-         "  4                   > update         {n: 1}    LOST: w0's increment\n"
+         "  4                   > update         {n: 1}      LOST: w0's increment\n"
          "\n"
          "Between a find and a save anybody may write: put the version that was read into\n"
          "the filter and try again (occ), or say the change as an operator (inc).\n");
@@ -123,9 +123,9 @@ static void test_many_workers(void **state)
          "                          {n: 0}\n"
          "  1    w0    find {n: 0}\n"
          "  2  > w1    find {n: 0}\n"
-         "---- from here on every continuation fails -------------\n"
+         "---- from here on every continuation fails ---------------\n"
          "  3  > w0    update       {n: 1}\n"
-         "  4  > w1    update       {n: 1}    LOST: w0's increment\n"
+         "  4  > w1    update       {n: 1}      LOST: w0's increment\n"
          "\n"
          "Between a find and a save anybody may write: put the version that was read into\n"
          "the filter and try again (occ), or say the change as an operator (inc).\n");
@@ -346,7 +346,8 @@ static void test_any_text(void **state)
         narrate(&tale, 80, out);
         fclose(out);
         for (const char *line = told_text, *end; (end = strchr(line, '\n')) != NULL; line = end + 1)
-            assert_true(end - line <= 80);
+            if (end - line > 80)
+                fail_msg("%d columns: %.*s", (int)(end - line), (int)(end - line), line);
         assert_null(strchr(told_text, '\033'));
         free(told_text);
         trail_free(&trail);

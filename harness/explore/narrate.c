@@ -325,6 +325,7 @@ static struct wishes make_wishes(const struct layout *layout)
 {
     const struct trail *trail = layout->tale->trail;
     struct wishes wishes = {2, 2, 8, 0};
+    wishes.document = longer(wishes.document, narrate_heading(layout->documents));
     wish_images(layout, trail->first, trail->first_count, &wishes);
     for (size_t i = 0; i < trail->count; i++) {
         const struct trail_entry *entry = &trail->entries[i];
@@ -445,8 +446,9 @@ static void print_head(const struct layout *layout, FILE *out)
         size_t used = strlen(cells);
         snprintf(cells + used, sizeof(cells) - used, "%-*s", layout->worker_width, name);
     }
-    print_row(layout, &(struct row){.cells = cells, .document = narrate_heading(layout->documents)},
-              out);
+    char *heading = x_format("%.*s", layout->document_width, narrate_heading(layout->documents));
+    print_row(layout, &(struct row){.cells = cells, .document = heading}, out);
+    free(heading);
     print_images(layout, trail->first, trail->first_count, out);
 }
 
