@@ -23,6 +23,7 @@ static const struct {
     {"{'whatsmyuri': 1}", "ok", 1},
     {"{'serverStatus': 1}", "ok", 1},
     {"{'hostInfo': 1, '$db': 'admin'}", "system.cpuAddrSize", 64},
+    {"{'find': 'c', 'showRecordId': false, 'returnKey': false}", "cursor.id", 0}, /* no demands */
     {"{'distinct': 'c', 'key': 'a'}", "values.0", 1},
     {"{'distinct': 'c', 'key': 'a'}", "values.2", 3},
     {"{'distinct': 'c', 'key': 'a'}", "values.3", -1},

@@ -138,8 +138,9 @@ static bool store_value(const struct fields_reader *reader, const struct field *
         return true;
     case FIELD_NUMBER:
         return value_is_number(value) || wrong_type(reader, field, value->value_type, failure);
-    case FIELD_REFUSED:
-        return failure_set(failure, FAILURE_NOT_IMPLEMENTED,
+    case FIELD_REFUSED: /* what is false is not asked for */
+        return (value->value_type == BSON_TYPE_BOOL && !value->value.v_bool) ||
+               failure_set(failure, FAILURE_NOT_IMPLEMENTED,
                            "'%s.%s' is not supported by the embedded engine", reader->context,
                            bson_iter_key(element));
     default:
@@ -165,6 +166,8 @@ bool fields_read(struct fields_reader *reader, bson_iter_t *element, bool *known
     *known = field->kind != FIELD_END;
     if (!*known || field->kind == FIELD_IGNORED)
         return true;
+    if (field->kind == FIELD_REFUSED) /* a row of several names: no bit of its own each */
+        return store_value(reader, field, element, failure);
     uint64_t bit = UINT64_C(1) << (field - reader->fields);
     if (reader->seen & bit)
         return failure_set(failure, FAILURE_DUPLICATE_FIELD,

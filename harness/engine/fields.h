@@ -25,7 +25,7 @@ enum field_kind {
     FIELD_VALUE,    /* bson_value_t, borrowed; absent: value_type is BSON_TYPE_EOD */
     FIELD_NUMBER,   /* any number: not stored, only checked */
     FIELD_IGNORED,  /* the name is a list of names, with blanks between them */
-    FIELD_REFUSED,  /* the same */
+    FIELD_REFUSED,  /* the same; false is no demand and passes */
 };
 
 struct field {

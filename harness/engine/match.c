@@ -28,10 +28,10 @@ static const char *const comparison_names[UNKNOWN] = {"$eq",       "$ne",  "$gt"
                                                       "$elemMatch"};
 
 /* What MongoDB knows and this engine does not: in a predicate, and instead of a field. */
-static const char refused_predicates[] =
+const char match_refused_predicates[] =
     "$regex $options $mod $all $bitsAllSet $bitsAllClear $bitsAnySet "
     "$bitsAnyClear $geoWithin $geoIntersects $near $nearSphere $within $ref $id $db";
-static const char refused_conditions[] =
+const char match_refused_conditions[] =
     "$where $text $jsonSchema $sampleRate $alwaysTrue $alwaysFalse";
 
 static enum comparison comparison_of(const char *name)
@@ -183,7 +183,7 @@ static bool check_predicate(const char *path, struct elements predicate, struct 
         bool fine = true;
         switch (comparison_of(operand.name)) {
         case UNKNOWN:
-            if (words_contain(refused_predicates, operand.name))
+            if (words_contain(match_refused_predicates, operand.name))
                 return failure_set(failure, FAILURE_NOT_IMPLEMENTED, "%s is not implemented",
                                    operand.name);
             return failure_set(failure, FAILURE_BAD_VALUE, "unknown operator: %s", operand.name);
@@ -244,7 +244,7 @@ static bool check_condition(const struct element *condition, struct failure *fai
         element_value(condition, &expression);
         return expression_check(&expression, failure);
     }
-    if (words_contain(refused_conditions, condition->name))
+    if (words_contain(match_refused_conditions, condition->name))
         return failure_set(failure, FAILURE_NOT_IMPLEMENTED, "%s is not implemented",
                            condition->name);
     return failure_set(failure, FAILURE_BAD_VALUE,

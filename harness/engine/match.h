@@ -37,4 +37,8 @@ bool match_equality(const bson_t *filter, const char *field, bson_value_t *value
  * it (54), $expr anywhere (224). A replacement takes only _id: match_equality() gives it. */
 bool match_upsert_seed(const bson_t *filter, bson_t *seed, struct failure *);
 
+/* What MongoDB has in a predicate, and in the place of a field, and this engine refuses (238):
+ * names with blanks between them. */
+extern const char match_refused_predicates[], match_refused_conditions[];
+
 #endif

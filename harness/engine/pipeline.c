@@ -189,8 +189,7 @@ static const struct stage {
     {"$replaceRoot", change_root_check, NULL, change_root},
 };
 
-/* Stages that MongoDB has and this engine lacks. */
-static const char refused[] =
+const char pipeline_refused[] =
     "$bucket $bucketAuto $changeStream $collStats $currentOp $densify $documents $facet $fill "
     "$geoNear $graphLookup $indexStats $listLocalSessions $listSessions $lookup $merge $out "
     "$planCacheStats $redact $sample $search $setWindowFields $sortByCount $unionWith $unwind";
@@ -214,7 +213,7 @@ static bool check_stage(const struct element *holder, bool updating, struct fail
         return failure_set(failure, FAILURE_STAGE_FORM,
                            "A pipeline stage specification object must contain exactly one field.");
     const struct stage *row = stage_of(stage.name);
-    if (row == NULL && words_contain(refused, stage.name))
+    if (row == NULL && words_contain(pipeline_refused, stage.name))
         return failure_set(failure, FAILURE_NOT_IMPLEMENTED,
                            "the stage '%s' is not supported by the embedded engine", stage.name);
     if (row == NULL)

@@ -19,4 +19,7 @@ bool pipeline_check(const bson_value_t *stages, bool updating, struct failure *)
 bool pipeline_run(const bson_value_t *stages, struct documents *documents, int64_t now_ms,
                   struct failure *);
 
+/* Stages that MongoDB has and this engine refuses, with blanks between them. */
+extern const char pipeline_refused[];
+
 #endif

@@ -30,7 +30,7 @@ static const struct {
              {"$currentDate", CHANGE_CURRENT_DATE},
              {"$setOnInsert", CHANGE_SET_ON_INSERT}};
 
-static const char refused[] = "$pullAll $rename $bit $pushAll";
+const char change_refused[] = "$pullAll $rename $bit $pushAll";
 
 bool change_kind_of(const char *name, enum change_kind *kind, struct failure *failure)
 {
@@ -39,7 +39,7 @@ bool change_kind_of(const char *name, enum change_kind *kind, struct failure *fa
             *kind = kinds[i].kind;
             return true;
         }
-    if (words_contain(refused, name))
+    if (words_contain(change_refused, name))
         return failure_set(failure, FAILURE_NOT_IMPLEMENTED, "%s is not implemented", name);
     return failure_set(failure, FAILURE_FAILED_TO_PARSE,
                        "Unknown modifier: %s. Expected a valid update modifier or pipeline-style "

@@ -49,4 +49,7 @@ bool change_check(const struct change *, struct failure *);
 bool change_apply(const struct change *, const struct update *, const struct change_place *,
                   struct buffer *out, struct failure *);
 
+/* Operators that MongoDB has and this engine refuses, with blanks between them. */
+extern const char change_refused[];
+
 #endif
