@@ -10,6 +10,12 @@ const char *transport_name(enum transport transport)
     return names[transport];
 }
 
+const char *persona_name(enum persona persona)
+{
+    static const char *const names[] = {"replset", "standalone"};
+    return names[persona];
+}
+
 const char *expect_name(enum expect expect)
 {
     static const char *const names[] = {"exact", "claims", "none"};

@@ -14,9 +14,11 @@ struct scenario;
 struct strategy;
 
 enum transport { TRANSPORT_DRIVER, TRANSPORT_DIRECT };
+enum persona { PERSONA_REPLSET, PERSONA_STANDALONE };
 enum expect { EXPECT_EXACT, EXPECT_CLAIMS, EXPECT_NONE };
 /* Names as the command line spells them. */
 const char *transport_name(enum transport);
+const char *persona_name(enum persona);
 const char *expect_name(enum expect);
 
 /* How long worker_apply() sleeps between attempts. */
@@ -45,6 +47,7 @@ struct cell {
     int strategy_count;
     const char *strategy_name; /* "occ", or "naive+occ" */
     enum transport transport;
+    enum persona persona; /* what the embedded engine poses as */
     enum expect expect;
     unsigned hazards; /* HAZARD_BIT()s that are planned, HAZARD_BIT(none) always */
     struct hazard_setting hazard[CELL_HAZARDS_MAX]; /* by enum hazard_index */

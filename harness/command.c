@@ -75,6 +75,21 @@ static void build_find_and_modify(const struct command_request *request, bson_t 
         BSON_APPEND_BOOL(command, "upsert", true);
 }
 
+/* The session's number and place in its transaction, as a driver says them. */
+static void append_transaction(const struct session *session, bool ends, bson_t *command)
+{
+    const struct transaction *transaction = &session->transaction;
+    int32_t words[4] = {session->worker, transaction->life, 0, 0};
+    bson_t lsid;
+    BSON_APPEND_DOCUMENT_BEGIN(command, "lsid", &lsid);
+    BSON_APPEND_BINARY(&lsid, "id", BSON_SUBTYPE_UUID, (const uint8_t *)words, sizeof(words));
+    bson_append_document_end(command, &lsid);
+    BSON_APPEND_INT64(command, "txnNumber", transaction->number);
+    BSON_APPEND_BOOL(command, "autocommit", false);
+    if (!transaction->sent && !ends)
+        BSON_APPEND_BOOL(command, "startTransaction", true);
+}
+
 void command_build(const struct session *session, const struct command_request *request,
                    bson_t *command)
 {
@@ -94,9 +109,6 @@ void command_build(const struct session *session, const struct command_request *
     case STEP_FIND_AND_MODIFY:
         build_find_and_modify(request, command);
         break;
-    case STEP_BEGIN: /* a transaction begins with its first statement: ask whether there are any */
-        BSON_APPEND_INT32(command, "abortTransaction", 1);
-        break;
     case STEP_COMMIT:
         BSON_APPEND_INT32(command, "commitTransaction", 1);
         break;
@@ -107,7 +119,10 @@ void command_build(const struct session *session, const struct command_request *
     }
     if (session->comment[0] != '\0')
         BSON_APPEND_UTF8(command, "comment", session->comment);
-    BSON_APPEND_UTF8(command, "$db", session->crew->database);
+    bool ends = request->kind == STEP_COMMIT || request->kind == STEP_ABORT;
+    if (session->in_transaction)
+        append_transaction(session, ends, command);
+    BSON_APPEND_UTF8(command, "$db", ends ? "admin" : session->crew->database);
 }
 
 /* Reads code and message of the reply itself, or of its first write error. */

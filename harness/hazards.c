@@ -23,6 +23,7 @@ struct hazards {
     const struct cell *cell;
     struct strike strikes[HAZARD_COUNT];
     struct hazard_tally *tally, own;
+    uint64_t *lost; /* by worker: the command whose resend is to lose its reply as well, or 0 */
 };
 
 static const struct {
@@ -54,6 +55,8 @@ enum hazard_amount hazard_amount(enum hazard_index index)
     switch (index) {
     case HAZARD_INDEX_error:
         return AMOUNT_CODE;
+    case HAZARD_INDEX_lost_reply:
+        return AMOUNT_ONCE;
     case HAZARD_INDEX_delay:
     case HAZARD_INDEX_pause:
     case HAZARD_INDEX_crash:
@@ -95,6 +98,7 @@ struct hazards *hazards_new(const struct cell *cell, struct hazard_tally *shared
 {
     struct hazards *hazards = x_calloc(1, sizeof(*hazards));
     hazards->cell = cell;
+    hazards->lost = x_calloc((size_t)cell->workers, sizeof(*hazards->lost));
     hazards->tally = shared != NULL ? shared : &hazards->own;
     for (int i = 0; i < HAZARD_COUNT; i++) {
         struct strike *strike = &hazards->strikes[i];
@@ -113,6 +117,8 @@ struct hazards *hazards_new(const struct cell *cell, struct hazard_tally *shared
 
 void hazards_free(struct hazards *hazards)
 {
+    if (hazards != NULL)
+        free(hazards->lost);
     free(hazards);
 }
 
@@ -138,11 +144,20 @@ static enum gate_action arrive(void *state, const struct step *step)
 {
     struct hazards *hazards = state;
     bool writes = step->kind == STEP_INSERT || step->kind == STEP_UPDATE ||
-                  step->kind == STEP_DELETE || step->kind == STEP_FIND_AND_MODIFY;
+                  step->kind == STEP_DELETE || step->kind == STEP_FIND_AND_MODIFY ||
+                  step->kind == STEP_COMMIT;
     if (!writes)
         return GATE_PASS;
-    if (hazards_strike(hazards, HAZARD_INDEX_lost_reply))
+    uint64_t *lost = &hazards->lost[step->worker];
+    uint64_t key = step->resend_key != 0 ? random_mix(step->resend_key, step->kind) : 0;
+    bool again = key != 0 && *lost == key;
+    *lost = 0;
+    if (again) /* the driver has sent the victim again: one strike, two replies */
         return GATE_CLOSE_AFTER;
+    if (hazards_strike(hazards, HAZARD_INDEX_lost_reply)) {
+        *lost = hazards->cell->hazard[HAZARD_INDEX_lost_reply].amount == 0 ? key : 0;
+        return GATE_CLOSE_AFTER;
+    }
     if (hazards_strike(hazards, HAZARD_INDEX_drop))
         return GATE_CLOSE_BEFORE;
     if (hazards_strike(hazards, HAZARD_INDEX_error))

@@ -22,7 +22,7 @@ struct hazards; /* opaque: hazards.c */
 enum hazard_place { PLACE_NOWHERE, PLACE_SETTING, PLACE_GATE, PLACE_SESSION, PLACE_SCENARIO };
 enum hazard_place hazard_place(enum hazard_index);
 /* What the amount of a hazard means (struct hazard_setting). */
-enum hazard_amount { AMOUNT_NONE, AMOUNT_TIME, AMOUNT_CODE };
+enum hazard_amount { AMOUNT_NONE, AMOUNT_TIME, AMOUNT_CODE, AMOUNT_ONCE };
 enum hazard_amount hazard_amount(enum hazard_index);
 const char *hazard_name(enum hazard_index);
 const char *hazard_help(enum hazard_index);

@@ -67,6 +67,11 @@ static char *read_amount(enum hazard_index index, const char *text, int64_t *amo
     switch (hazard_amount(index)) {
     case AMOUNT_NONE:
         return x_format("%s takes no amount; write %s or %s:times=N", name, name, name);
+    case AMOUNT_ONCE: /* not its resend as well */
+        if (strcmp(text, "once") != 0)
+            return x_format("%s takes no amount but 'once'", name);
+        value = 1;
+        break;
     case AMOUNT_CODE:
         if (option_value_count(text, &value) != NULL || value < 1 || value > CODE_MAX)
             return x_format("the code of %s must be from 1 to %s", name,

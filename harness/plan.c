@@ -296,6 +296,7 @@ static struct cell common_cell(const struct options *options)
         options->duration_ms > 0 && options->source[OPTION_AT_ops] == OPTION_FROM_DEFAULT;
     struct cell cell = {
         .transport = (enum transport)options->transport,
+        .persona = (enum persona)options->persona,
         .expect = (enum expect)options->expect,
         .hazards = HAZARD_BIT(none) | options->hazard.planned |
                    (options->instances > options->processes ? HAZARD_BIT(instances) : 0u) |

@@ -53,6 +53,7 @@ static void open_driver(struct stage *stage)
                                                                       : engine_default_store(),
                                          .folder = store_path,
                                          .temporary = true,
+                                         .persona = persona_name(cell->persona),
                                          .durability = cell->durability};
         stage->server = engine_server_start(
             &(struct engine_server_settings){.engine = engine, .socket_path = socket_path});

@@ -13,7 +13,7 @@
 
 enum outcome command_outcome(const struct command_reply *reply, bool writes)
 {
-    enum { DUPLICATE_KEY = 11000, WRITE_CONFLICT = 112 };
+    enum { DUPLICATE_KEY = 11000, WRITE_CONFLICT = 112, NO_SUCH_TRANSACTION = 251 };
     enum { MAX_TIME_EXPIRED = 50, INTERRUPTED_AT_SHUTDOWN = 11600, INTERRUPTED_BY_CHANGE = 11602 };
     if (!reply->answered) {
         if (!writes)
@@ -25,6 +25,7 @@ enum outcome command_outcome(const struct command_reply *reply, bool writes)
         return reply->durable ? DONE : UNKNOWN;
     case DUPLICATE_KEY:
     case WRITE_CONFLICT:
+    case NO_SUCH_TRANSACTION: /* aborted meanwhile: nothing of it is written */
         return CONFLICT;
     case MAX_TIME_EXPIRED: /* these may come after the write took effect */
     case INTERRUPTED_AT_SHUTDOWN:
@@ -67,7 +68,8 @@ bool session_step(struct session *session, enum step_kind kind, const char *targ
         return false;
     if (!may_go_on(session))
         return false;
-    if (kind > STEP_OTHER_COMMAND || !crew->gate_sees_commands) {
+    bool unseen = kind > STEP_OTHER_COMMAND || kind == STEP_BEGIN; /* no command says it */
+    if (unseen || !crew->gate_sees_commands) {
         struct step step = {session->worker, session->operation_count - 1, kind, target, 0};
         gate_arrive(crew->gate, &step);
     }
@@ -150,7 +152,9 @@ static enum outcome execute(struct session *session, const struct command_reques
     transport->commands->execute(session, request, reply);
     transport->waiting->enter(session);
     keep(session, reply->document);
-    return command_outcome(reply, request->kind != STEP_FIND);
+    bool writes = request->kind != STEP_FIND && /* within a transaction only its commit writes */
+                  (!session->in_transaction || request->kind == STEP_COMMIT);
+    return command_outcome(reply, writes);
 }
 
 enum outcome session_find(struct session *session, const char *collection, const bson_t *filter,
@@ -228,8 +232,9 @@ enum outcome session_commit(struct session *session)
     must(session->in_transaction);
     struct command_request request = {.kind = STEP_COMMIT, .collection = ""};
     struct command_reply reply;
-    session->in_transaction = false;
-    return execute(session, &request, &reply);
+    enum outcome outcome = execute(session, &request, &reply);
+    session->in_transaction = outcome == UNKNOWN;
+    return outcome;
 }
 
 void session_abort(struct session *session)
@@ -237,8 +242,9 @@ void session_abort(struct session *session)
     must(session->in_transaction);
     struct command_request request = {.kind = STEP_ABORT, .collection = ""};
     struct command_reply reply;
-    session->in_transaction = false;
     execute(session, &request, &reply);
+    session->in_transaction = false;
+    session->transaction.life += !reply.sent;
 }
 
 enum outcome session_effect(struct session *session, const struct edit *edit)

@@ -61,9 +61,10 @@ enum outcome session_delete_one(struct session *, const char *collection, const 
  * matched, and NULL too when the old image of an upsert's insert was asked for. */
 enum outcome session_find_and_modify(struct session *, const struct modify *, const bson_t **image);
 
-/* A transaction over the commands that follow. begin: FAILED when the target has none. commit:
- * CONFLICT: another writer was first, nothing is written; UNKNOWN: may be committed. Abort never
- * needs an answer. */
+/* A transaction over the commands that follow. begin: FAILED when the target has none. Within it
+ * nothing is written before the commit: CONFLICT: another writer was first, the transaction is over;
+ * BUSY: no answer. commit: CONFLICT likewise; UNKNOWN: may be committed, and may be asked again.
+ * Abort never needs an answer; what an attempt leaves open is aborted at its end. */
 enum outcome session_begin(struct session *);
 enum outcome session_commit(struct session *);
 void session_abort(struct session *);

@@ -184,6 +184,13 @@ struct evidence {
     uint8_t wrote;
 };
 
+/* A worker's transactions where no driver numbers them. */
+struct transaction {
+    int64_t number;
+    int32_t life;      /* of its logical session: who dies leaves the old one behind */
+    bool sent, ending; /* statements; the commit */
+};
+
 /* One worker: its session, its share of the work, its history. Nobody else touches it until the
  * join, but for `progress`. */
 struct session {
@@ -213,10 +220,11 @@ struct session {
     bool doubled;   /* an attempt read the operation's own stamp */
     bool worked;    /* this attempt's --work has been slept */
     bool in_transaction;
-    bool died;              /* the instance died during the attempt */
-    enum hazard_index doom; /* what will strike this worker, or none */
-    int doom_step;          /* before which of an attempt's steps */
-    int steps;              /* of the attempt `steps_attempt` so far */
+    struct transaction transaction; /* of `direct`, which has no driver to number them */
+    bool died;                      /* the instance died during the attempt */
+    enum hazard_index doom;         /* what will strike this worker, or none */
+    int doom_step;                  /* before which of an attempt's steps */
+    int steps;                      /* of the attempt `steps_attempt` so far */
     int64_t steps_attempt;
 
     bson_t **documents; /* owned by the present attempt */

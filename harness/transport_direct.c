@@ -115,10 +115,26 @@ static void give_up(struct direct *direct)
     direct_abandon(direct->crew);
 }
 
+/* Nobody is ready: does the engine wait for a time (a transaction's end, whose client has died) that
+ * comes before the first sleeper wakes? Then it is that time now. */
+static void wait_for_engine(struct direct *direct)
+{
+    int64_t due_ms = engine_due_ms(direct->engine);
+    int64_t due_ns = direct->now_ns + due_ms * 1000000;
+    if (direct->ready_count > 0 || due_ms < 0 ||
+        (direct->sleeping_count > 0 && direct->sleeping[0]->wake_ns <= due_ns))
+        return;
+    direct->now_ns = due_ns;
+    engine_tick(direct->engine);
+}
+
 bool direct_turn(struct crew *crew, int steps)
 {
     struct direct *direct = crew->world;
     for (int i = 0; i < steps && direct->alive > 0; i++) {
+        if (engine_due_ms(direct->engine) == 0)
+            engine_tick(direct->engine);
+        wait_for_engine(direct);
         while (direct->sleeping_count > 0 &&
                (direct->sleeping[0]->wake_ns <= direct->now_ns || direct->ready_count == 0)) {
             struct line *sleeper = heap_pop(direct);
@@ -178,13 +194,34 @@ static void call_done(const bson_t *answer, void *context)
         make_ready(world(call->line->session), call->line);
 }
 
+/* What a driver does without a command: beginning, ending what was not begun, and not aborting what
+ * may be committed. */
+static bool execute_here(struct session *session, enum step_kind kind, struct command_reply *reply)
+{
+    struct transaction *transaction = &session->transaction;
+    bool has = strcmp(engine_persona(world(session)->engine), "replset") == 0;
+    bool here = kind == STEP_BEGIN || (kind == STEP_COMMIT && !transaction->sent) ||
+                (kind == STEP_ABORT && (!transaction->sent || transaction->ending));
+    reply->sent = reply->answered = here;
+    if (kind == STEP_BEGIN) {
+        reply->code = has ? 0 : 20;
+        transaction->number++;
+        transaction->sent = transaction->ending = false;
+    }
+    return here;
+}
+
 static void execute(struct session *session, const struct command_request *request,
                     struct command_reply *reply)
 {
     struct direct *direct = world(session);
     struct call call = {.request = request, .reply = reply, .line = line(session)};
     bson_t command = BSON_INITIALIZER;
+    if (execute_here(session, request->kind, reply))
+        return;
     command_build(session, request, &command);
+    session->transaction.sent = session->in_transaction;
+    session->transaction.ending |= request->kind == STEP_COMMIT;
     engine_submit(direct->engine, &command, call_done, &call);
     if (!call.done) {
         call.parked = true;
@@ -259,10 +296,12 @@ void direct_open(struct crew *crew)
     crew->world = direct;
     direct->crew = crew;
     random_seed(&direct->random, random_mix(crew->cell->seed, 0));
-    direct->engine = engine_new(&(struct engine_settings){.gate = crew->gate,
-                                                          .now_ms = engine_now_ms,
-                                                          .now_context = direct,
-                                                          .seed = crew->cell->seed | 1});
+    direct->engine =
+        engine_new(&(struct engine_settings){.gate = crew->gate,
+                                             .persona = persona_name(crew->cell->persona),
+                                             .now_ms = engine_now_ms,
+                                             .now_context = direct,
+                                             .seed = crew->cell->seed | 1});
     size_t count = (size_t)crew->count;
     direct->lines = x_calloc(count, sizeof(*direct->lines));
     direct->ready = x_calloc(count, sizeof(*direct->ready));
@@ -293,6 +332,7 @@ void direct_abandon(struct crew *crew)
     }
     while (direct->sleeping_count > 0)
         make_ready(direct, heap_pop(direct));
+    engine_cancel(direct->engine, NULL);
 }
 
 bool direct_stuck(const struct crew *crew)

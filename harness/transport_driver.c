@@ -229,7 +229,8 @@ static void find_and_modify(struct session *session, const struct command_reques
 
 static void end_transaction(struct session *session)
 {
-    mongoc_client_session_destroy(line(session)->transaction);
+    if (line(session)->transaction != NULL)
+        mongoc_client_session_destroy(line(session)->transaction);
     line(session)->transaction = NULL;
 }
 
@@ -254,6 +255,7 @@ static void begin(struct session *session, struct command_reply *reply)
         parse_error(&error, reply);
         return;
     }
+    end_transaction(session); /* one that died with its instance */
     self->transaction = mongoc_client_start_session(self->client, NULL, &error);
     if (self->transaction == NULL) {
         parse_error(&error, reply);
@@ -266,6 +268,7 @@ static void begin(struct session *session, struct command_reply *reply)
     }
 }
 
+/* Without an answer the transaction is kept: its commit may be asked again. */
 static void commit(struct session *session, struct command_reply *reply)
 {
     bson_t answer;
@@ -274,7 +277,8 @@ static void commit(struct session *session, struct command_reply *reply)
     if (!mongoc_client_session_commit_transaction(line(session)->transaction, &answer, &error))
         parse_error(&error, reply);
     bson_destroy(&answer);
-    end_transaction(session);
+    if (reply->answered && reply->durable)
+        end_transaction(session);
 }
 
 static void rollback(struct session *session, struct command_reply *reply)
@@ -483,6 +487,7 @@ static void body(void *argument)
         crew_work(session);
     for (int i = 0; i < self->collection_count; i++)
         mongoc_collection_destroy(self->collections[i]);
+    end_transaction(session);
     if (self->client != NULL)
         mongoc_client_pool_push(driver->pool, self->client);
     uv_mutex_lock(&driver->mutex);

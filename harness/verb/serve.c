@@ -56,6 +56,8 @@ static struct engine_settings engine_of(const struct options *options, const cha
     return (struct engine_settings){.store = store,
                                     .folder = options->dbpath != NULL ? options->dbpath : folder,
                                     .temporary = options->dbpath == NULL,
+                                    .persona = persona_name((enum persona)options->persona),
+                                    .test_commands = options->test_commands,
                                     .durability = (enum durability)options->durability};
 }
 
