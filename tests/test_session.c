@@ -12,6 +12,7 @@
 /* What the body under test found, read after the run. */
 struct findings {
     atomic_int failed_line; /* 0: all as expected */
+    enum persona persona;   /* of the engine that is run */
 };
 static struct findings findings;
 
@@ -58,6 +59,7 @@ static void run_body(void (*work)(struct session *, const struct cell *), enum t
     struct cell cell = support_cell(&scenario, &idle, transport);
     cell.workers = workers;
     cell.instances = instances;
+    cell.persona = findings.persona;
     findings.failed_line = 0;
     struct cell_result result = support_run(&cell);
     cell_result_free(&result);
@@ -160,7 +162,56 @@ static void test_find_and_modify(void **state)
 static void test_a_standalone_has_no_transactions(void **state)
 {
     (void)state;
+    findings.persona = PERSONA_STANDALONE;
     on_both(work_no_transactions, 1, 1);
+    findings.persona = PERSONA_REPLSET;
+}
+
+/* The "n" of the document 1, and what somebody who is not in a transaction would see is the same
+ * worker's after its end. */
+static int64_t n_of(struct session *s)
+{
+    const bson_t *found = NULL;
+    EXPECT(session_find(s, "things", json(s, "{\"_id\": 1}"), &found) == DONE);
+    return found != NULL ? edit_number(found, "n", -1) : -1;
+}
+
+static enum outcome set_n(struct session *s, const char *update)
+{
+    struct written written;
+    const struct modify modify = {.collection = "things",
+                                  .filter = json(s, "{\"_id\": 1}"),
+                                  .update = json(s, update)};
+    return session_update_one(s, &modify, &written);
+}
+
+static void work_transactions(struct session *s, const struct cell *cell)
+{
+    (void)cell;
+    EXPECT(session_insert_one(s, "things", json(s, "{\"_id\": 1, \"n\": 1}")) == DONE);
+    EXPECT(session_begin(s) == DONE);
+    EXPECT(set_n(s, "{\"$set\": {\"n\": 2}}") == DONE);
+    EXPECT(n_of(s) == 2);
+    session_abort(s);
+    EXPECT(n_of(s) == 1);
+    EXPECT(session_begin(s) == DONE);
+    EXPECT(session_commit(s) == DONE); /* with nothing in it */
+    EXPECT(session_begin(s) == DONE);
+    EXPECT(n_of(s) == 1);
+    EXPECT(set_n(s, "{\"$set\": {\"n\": 3}}") == DONE);
+    EXPECT(session_commit(s) == DONE);
+    EXPECT(n_of(s) == 3);
+    EXPECT(session_begin(s) == DONE);
+    EXPECT(set_n(s, "{\"$inc\": {\"_id\": 1}}") == FAILED); /* and the transaction is over */
+    EXPECT(set_n(s, "{\"$set\": {\"n\": 4}}") == CONFLICT);
+    EXPECT(session_commit(s) == CONFLICT);
+    EXPECT(n_of(s) == 3);
+}
+
+static void test_transactions(void **state)
+{
+    (void)state;
+    on_both(work_transactions, 1, 1);
 }
 
 /* Clock and choice --------------------------------------------------------------------------- */
@@ -311,6 +362,7 @@ int main(void)
         cmocka_unit_test(test_commands),
         cmocka_unit_test(test_find_and_modify),
         cmocka_unit_test(test_a_standalone_has_no_transactions),
+        cmocka_unit_test(test_transactions),
         cmocka_unit_test(test_clock_and_choice),
         cmocka_unit_test(test_direct_sleeps_in_virtual_time),
         cmocka_unit_test(test_files),
