@@ -31,8 +31,15 @@ struct applied {
     struct tally *workers; /* gate->workers of them */
 };
 
+/* What became of a worker's latest command that a driver may send again. */
+struct fate {
+    uint64_t key; /* 0: it passed */
+    enum gate_action action;
+};
+
 struct gate {
     int32_t workers;
+    struct fate *fates; /* by worker; only the engine's thread looks at them */
     const struct gate_policy *policy;
     void *policy_state;
     int32_t error_code;
@@ -80,6 +87,7 @@ struct gate *gate_new(int32_t workers, size_t trace_max)
     struct gate *gate = x_calloc(1, sizeof *gate);
     must(workers >= 0);
     gate->workers = workers;
+    gate->fates = x_calloc((size_t)workers + 1, sizeof *gate->fates);
     gate->trace_max = trace_max;
     gate->error_code = SHUTDOWN_IN_PROGRESS;
     if (trace_max > 0)
@@ -100,6 +108,7 @@ void gate_free(struct gate *gate)
     }
     free(gate->applied);
     free(gate->trace);
+    free(gate->fates);
     pthread_mutex_destroy(&gate->lock);
     free(gate);
 }
@@ -168,7 +177,22 @@ enum gate_action gate_ask(struct gate *gate, const struct step *step)
 {
     if (gate->policy == NULL || gate->policy->arrive == NULL)
         return GATE_PASS;
-    return gate->policy->arrive(gate->policy_state, step);
+    if (step->resend_key == 0) {
+        enum gate_action once = gate->policy->arrive(gate->policy_state, step);
+        return once == GATE_CLOSE_ONCE ? GATE_CLOSE_AFTER : once;
+    }
+    struct fate *fate = &gate->fates[step->worker];
+    uint64_t key = random_mix(step->resend_key, step->kind);
+    bool again = fate->key == key;
+    fate->key = 0;
+    if (again)
+        return fate->action;
+    enum gate_action action = gate->policy->arrive(gate->policy_state, step);
+    if (action == GATE_CLOSE_ONCE)
+        return GATE_CLOSE_AFTER;
+    if (action != GATE_PASS && action != GATE_HOLD)
+        *fate = (struct fate){key, action};
+    return action;
 }
 
 static struct applied *gate_find_applied(const struct gate *gate, const char *collection)

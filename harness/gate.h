@@ -61,6 +61,7 @@ enum gate_action {
     GATE_PASS,         /* go on */
     GATE_CLOSE_BEFORE, /* close the connection; the command is not run */
     GATE_CLOSE_AFTER,  /* run the command, then close the connection without a reply */
+    GATE_CLOSE_ONCE,   /* the same, but the driver's resend of it passes */
     GATE_ERROR,        /* answer with an error code; the command is not run */
     GATE_HOLD,         /* of commands at the engine: not yet; it asks again, engine_ask_again() */
     GATE_SILENT,       /* run the command and say nothing; the connection stays open */
@@ -100,7 +101,9 @@ void gate_set_policy(struct gate *, const struct gate_policy *policy, void *stat
 void gate_set_error(struct gate *, int32_t code);
 int32_t gate_error(const struct gate *);
 
-/* A step arrives: it is counted and traced, and the policy says what becomes of it. */
+/* A step arrives: it is counted and traced, and the policy says what becomes of it. A command that
+ * its driver sends again is the same step: what became of it becomes of the resend, once, and the
+ * policy does not hear of that. GATE_CLOSE_ONCE is answered as GATE_CLOSE_AFTER. */
 enum gate_action gate_arrive(struct gate *, const struct step *step);
 
 /* A step that was held asks the policy again. */

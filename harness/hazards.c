@@ -23,7 +23,6 @@ struct hazards {
     const struct cell *cell;
     struct strike strikes[HAZARD_COUNT];
     struct hazard_tally *tally, own;
-    uint64_t *lost; /* by worker: the command whose resend is to lose its reply as well, or 0 */
 };
 
 static const struct {
@@ -98,7 +97,6 @@ struct hazards *hazards_new(const struct cell *cell, struct hazard_tally *shared
 {
     struct hazards *hazards = x_calloc(1, sizeof(*hazards));
     hazards->cell = cell;
-    hazards->lost = x_calloc((size_t)cell->workers, sizeof(*hazards->lost));
     hazards->tally = shared != NULL ? shared : &hazards->own;
     for (int i = 0; i < HAZARD_COUNT; i++) {
         struct strike *strike = &hazards->strikes[i];
@@ -117,8 +115,6 @@ struct hazards *hazards_new(const struct cell *cell, struct hazard_tally *shared
 
 void hazards_free(struct hazards *hazards)
 {
-    if (hazards != NULL)
-        free(hazards->lost);
     free(hazards);
 }
 
@@ -148,16 +144,9 @@ static enum gate_action arrive(void *state, const struct step *step)
                   step->kind == STEP_COMMIT;
     if (!writes)
         return GATE_PASS;
-    uint64_t *lost = &hazards->lost[step->worker];
-    uint64_t key = step->resend_key != 0 ? random_mix(step->resend_key, step->kind) : 0;
-    bool again = key != 0 && *lost == key;
-    *lost = 0;
-    if (again) /* the driver has sent the victim again: one strike, two replies */
-        return GATE_CLOSE_AFTER;
-    if (hazards_strike(hazards, HAZARD_INDEX_lost_reply)) {
-        *lost = hazards->cell->hazard[HAZARD_INDEX_lost_reply].amount == 0 ? key : 0;
-        return GATE_CLOSE_AFTER;
-    }
+    if (hazards_strike(hazards, HAZARD_INDEX_lost_reply))
+        return hazards->cell->hazard[HAZARD_INDEX_lost_reply].amount == 0 ? GATE_CLOSE_AFTER
+                                                                          : GATE_CLOSE_ONCE;
     if (hazards_strike(hazards, HAZARD_INDEX_drop))
         return GATE_CLOSE_BEFORE;
     if (hazards_strike(hazards, HAZARD_INDEX_error))

@@ -62,9 +62,9 @@ enum outcome session_delete_one(struct session *, const char *collection, const 
 enum outcome session_find_and_modify(struct session *, const struct modify *, const bson_t **image);
 
 /* A transaction over the commands that follow. begin: FAILED when the target has none. Within it
- * nothing is written before the commit: CONFLICT: another writer was first, the transaction is over;
- * BUSY: no answer. commit: CONFLICT likewise; UNKNOWN: may be committed, and may be asked again.
- * Abort never needs an answer; what an attempt leaves open is aborted at its end. */
+ * nothing is written before the commit: CONFLICT: another writer was first, the transaction is
+ * over; BUSY: no answer. commit: CONFLICT likewise; UNKNOWN: may be committed, and may be asked
+ * again. Abort never needs an answer; what an attempt leaves open is aborted at its end. */
 enum outcome session_begin(struct session *);
 enum outcome session_commit(struct session *);
 void session_abort(struct session *);

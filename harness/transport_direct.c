@@ -115,8 +115,8 @@ static void give_up(struct direct *direct)
     direct_abandon(direct->crew);
 }
 
-/* Nobody is ready: does the engine wait for a time (a transaction's end, whose client has died) that
- * comes before the first sleeper wakes? Then it is that time now. */
+/* Nobody is ready: does the engine wait for a time (the end of a transaction whose client has died)
+ * that comes before the first sleeper wakes? Then it is that time now. */
 static void wait_for_engine(struct direct *direct)
 {
     int64_t due_ms = engine_due_ms(direct->engine);

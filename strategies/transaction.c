@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * transaction: a multi-document transaction around reads and writes: begin, find each document, run
- * the edit, write what it changed, commit. All of it sees one snapshot, and all of its writes become
- * visible at once or not at all. Whoever writes a document that another has written since that
- * snapshot is refused at once (WriteConflict, 112): the attempt is over, nothing of it is written,
- * and it begins anew with a new snapshot, as the drivers' withTransaction does after a
+ * the edit, write what it changed, commit. All of it sees one snapshot, and all of its writes
+ * become visible at once or not at all. Whoever writes a document that another has written since
+ * that snapshot is refused at once (WriteConflict, 112): the attempt is over, nothing of it is
+ * written, and it begins anew with a new snapshot, as the drivers' withTransaction does after a
  * TransientTransactionError. A commit without an answer is asked again, once beside the driver's
  * own resend: committing what is committed is no second commit. If that has no answer either,
  * nobody can tell.
