@@ -30,8 +30,10 @@ static void read_elements(struct canon *canon, bson_iter_t *iter, uint64_t place
         bson_type_t type = bson_iter_type(iter);
         struct hash one;
         bson_iter_t child;
-        if (strcmp(name, EDIT_STAMP) == 0)
+        if (strcmp(name, EDIT_STAMP) == 0) { /* that there is one can be seen, which one cannot */
+            canon->hash = canon_mix(canon->hash, place);
             continue;
+        }
         hash_init(&one);
         if ((type == BSON_TYPE_DOCUMENT || type == BSON_TYPE_ARRAY) &&
             bson_iter_recurse(iter, &child)) {

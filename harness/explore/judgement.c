@@ -6,7 +6,9 @@
  */
 #include "stand.h"
 
+#include "folder.h"
 #include "scenario.h"
+#include <inttypes.h>
 #include <stdlib.h>
 
 static const bson_t *final_document(const struct world *world, int64_t id, bson_t *view)
@@ -19,6 +21,19 @@ static const bson_t *final_document(const struct world *world, int64_t id, bson_
         return row->now != NULL && bson_init_static(view, row->now, row->now_bytes) ? view : NULL;
     }
     return world->first[id];
+}
+
+bson_t *world_file(const struct world *world, int64_t id)
+{
+    size_t length;
+    bson_error_t error;
+    char *name = x_format("%s.%" PRId64 ".json", world->cell.scenario->collection, id);
+    char *text = folder_read(world->stage.crew.files, name, &length);
+    bson_t *document =
+        text != NULL ? bson_new_from_json((const uint8_t *)text, (ssize_t)length, &error) : NULL;
+    free(text);
+    free(name);
+    return document;
 }
 
 static size_t read_effects(const struct world *world, struct effect *effects)
@@ -66,9 +81,10 @@ void world_judge(struct world *world, struct verdict *verdict)
     struct final finals[COUNT_OF(views)] = {{0}};
     struct effect *effects = x_malloc((world->documents.changed_count + 1) * sizeof(*effects));
     struct history *events = &world->events;
+    bool in_files = world->cell.strategy[0]->home == HOME_FILES;
     events->count = 0;
     for (int64_t id = 0; id < count; id++) {
-        documents[id] = final_document(world, id, &views[id]);
+        documents[id] = in_files ? world_file(world, id) : final_document(world, id, &views[id]);
         if (documents[id] != NULL)
             finals[id] = (struct final){true, edit_number(documents[id], scenario->field, 0),
                                         edit_stamp(documents[id])};
@@ -81,8 +97,9 @@ void world_judge(struct world *world, struct verdict *verdict)
                             .effects = effects,
                             .effect_count = read_effects(world, effects)};
     record.events = events->events;
-    if (count > 0 && world->first[0] != NULL)
-        record.initial_value = edit_number(world->first[0], scenario->field, 0);
+    record.initial_value = world->initial_value;
     scenario->judge(&record, verdict);
+    for (int64_t id = 0; id < count && in_files; id++)
+        bson_destroy((bson_t *)documents[id]);
     free(effects);
 }

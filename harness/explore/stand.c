@@ -8,6 +8,7 @@
 #include "folder.h"
 #include "transport_direct.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum { SHUTDOWN_IN_PROGRESS = 91, MOVE_NS = 10000 };
@@ -75,6 +76,7 @@ static bool stand_at(struct session *session, enum step_kind kind, const char *t
     stand->target = target;
     check_function(world(session), stand, canon_mix(what, (uint64_t)kind));
     fiber_yield(stand->fiber);
+    tell(session, (uint64_t)kind << 1 | stand->failed); /* that it was made, or fails */
     return !is_abandoned(session) && !stand->failed;
 }
 
@@ -222,19 +224,25 @@ static int64_t run_ns(struct session *session)
 static int64_t wall_ms(struct session *session)
 {
     struct world *self = world(session);
-    if (session->step == STEP_NOW && self->limits.clock_steps > 0)
+    int64_t skew_ms = 0;
+    if ((self->limits.hazards & HAZARD_BIT(skew)) != 0 && session->instance->number % 2 == 1)
+        skew_ms = self->cell.lease_ms + WORLD_MARGIN_MS;
+    if (session->step == STEP_NOW && self->clock_moves)
         stand_at(session, STEP_NOW, "", 0);
     session->step = STEP_KIND_COUNT;
     tell(session, (uint64_t)self->now_ms);
-    return DIRECT_EPOCH_MS + self->now_ms;
+    return DIRECT_EPOCH_MS + self->now_ms + skew_ms;
 }
 
-/* Waking is untimed. Who sleeps outside of an operation polls, or waits for a moment. */
+/* Waking is untimed. Who sleeps outside of an operation, without having claimed another, polls. */
 static bool sleep_us(struct session *session, int64_t us)
 {
     (void)us;
-    stand_of(session)->free = false;
-    if (!session->in_operation)
+    struct stand *stand = stand_of(session);
+    bool polls = stand->claimed == session->operations_left && !session->in_operation;
+    stand->free = false;
+    stand->claimed = session->operations_left;
+    if (polls)
         rest(session);
     return !is_abandoned(session);
 }
@@ -271,13 +279,27 @@ static uint64_t look(const struct session *session)
     return hash_value(&hash);
 }
 
+/* Is entering a step? Where RAM is shared, since others may come first; and where it may die: after
+ * its last command, before anybody is told. */
+static bool stops_to_enter(const struct session *session)
+{
+    const struct world *self = world(session);
+    const struct instance *instance = session->instance;
+    bool dead = instance->crashed && session->in_attempt && instance->starter != session;
+    if (!self->started || dead || is_abandoned(session))
+        return false;
+    return shares_ram(instance) || (session->in_attempt && self->faults_left > 0 &&
+                                    (self->limits.hazards & HAZARD_BIT(crash)) != 0);
+}
+
 static void enter(struct session *session)
 {
+    struct stand *stand = stand_of(session);
     session->step = STEP_KIND_COUNT;
-    if (!world(session)->started || !shares_ram(session->instance) || is_abandoned(session))
+    if (!stops_to_enter(session))
         return;
     stand_at(session, STEP_ENTER, "", 0);
-    stand_of(session)->inside = true;
+    stand->inside = shares_ram(session->instance) && !stand->failed;
     if (!is_abandoned(session))
         tell(session, look(session));
 }
@@ -303,7 +325,7 @@ static bool wait(struct session *session, const void *condition)
     *end = &waiter;
     stand->inside = stand->woken = false;
     stand_at(session, STEP_WAIT, "", 0);
-    if (is_abandoned(session))
+    if (is_abandoned(session) || stand->failed)
         return false;
     stand->inside = true;
     tell(session, look(session));
@@ -345,6 +367,10 @@ static uint64_t text_hash(const char *text, size_t length)
 static char *read_file(struct crew *crew, const char *name, size_t *length)
 {
     const struct world *self = crew->sessions[0].line;
+    if (self->running != STEP_NOBODY && self->stands[self->running].failed) {
+        errno = EIO;
+        return NULL;
+    }
     char *text = files_in_memory.read(crew, name, length);
     if (self->running != STEP_NOBODY)
         tell(&crew->sessions[self->running], text != NULL ? text_hash(text, *length) : 0);
@@ -358,12 +384,16 @@ static void touch(struct session *session, const char *name)
 
 static enum outcome replace(struct crew *crew, const struct file_write *write)
 {
+    if (stand_of(&crew->sessions[write->worker])->failed)
+        return FAILED;
     touch(&crew->sessions[write->worker], write->name);
     return files_in_memory.replace(crew, write);
 }
 
 static bool empty(struct session *session, struct file_write *write)
 {
+    if (stand_of(session)->failed)
+        return false;
     touch(session, write->name);
     return files_in_memory.empty(session, write);
 }
@@ -376,7 +406,7 @@ static bool fill(struct session *session, struct file_write *write, bool alive)
 
 static bool lock(struct session *session)
 {
-    return files_in_memory.lock(session);
+    return !stand_of(session)->failed && files_in_memory.lock(session);
 }
 
 static void unlock(struct session *session)
@@ -406,6 +436,7 @@ static void attempt_settle(struct session *session, enum outcome outcome, bool s
     struct stand *stand = stand_of(session);
     stand->trying = false;
     stand->scenario = canon_mix(stand->scenario, (uint64_t)outcome);
+    stand->outcomes = canon_mix(stand->outcomes, (uint64_t)outcome);
     if (seen)
         stand->scenario = canon_mix(stand->scenario, stand->chain);
     else

@@ -15,6 +15,9 @@
 
 struct fiber;
 
+/* What a lease is over by, when the clock moves past it. */
+enum { WORLD_MARGIN_MS = 1000 };
+
 /* What a command examined: stale when something at the place has changed since. */
 struct examined {
     uint64_t place;
@@ -25,10 +28,11 @@ struct stand {
     struct session *session;
     struct fiber *fiber;
     bool ended;
-    int64_t share; /* operations at the start */
-    bool free;     /* steps are made without asking: before the first operation or sleep */
-    bool inside;   /* alone in its instance, whose RAM is shared */
-    bool woken;    /* of a worker that waits for a condition */
+    int64_t share;   /* operations at the start */
+    int64_t claimed; /* operations that were left when it slept last */
+    bool free;       /* steps are made without asking: before the first operation or sleep */
+    bool inside;     /* alone in its instance, whose RAM is shared */
+    bool woken;      /* of a worker that waits for a condition */
     bool resting;
     bool parked; /* its command is on its way through the engine and will be answered later */
     bool trying; /* in an attempt */
@@ -39,6 +43,7 @@ struct stand {
     enum move_kind fate;      /* what becomes of the step ... */
     int64_t drawn;            /* ... or what is drawn */
     uint64_t scenario, chain; /* all that it was told: by operations so far, in this attempt */
+    uint64_t outcomes;        /* of its operations */
     struct examined *examined;
     size_t examined_count, examined_capacity;
 };
@@ -54,6 +59,9 @@ struct world {
     bool begun;   /* fibers are in the middle */
     bool started; /* everyone has been set up */
     int64_t now_ms;
+    bool clock_moves; /* it can, while others could move: readings are steps */
+    int idle;         /* moves of the clock since somebody wrote, made since nobody could go on */
+    int64_t idle_writes;
     int clock_left, faults_left, switches_left;
     int32_t running; /* whose fiber runs, or STEP_NOBODY */
     int32_t last;    /* worker that moved last, or STEP_NOBODY */
@@ -68,6 +76,7 @@ struct world {
     struct history events; /* scratch: of the judge */
     bson_t **first;        /* the scenario's documents at the start; NULL: absent */
     int64_t first_count;
+    int64_t initial_value; /* of the scenario's number in them */
     struct trail *trail;
 };
 
@@ -78,6 +87,9 @@ extern const struct transport_table transport_explore;
 struct stand *stand_of(const struct session *);
 /* Could this stand's step be made now? */
 bool stand_ready(const struct world *, const struct stand *);
+/* The document in a file; NULL: there is none, or what is there holds none, which is the same to
+ * whoever lost it. The caller destroys it. */
+bson_t *world_file(const struct world *, int64_t id);
 /* Has something changed that the worker examined? */
 bool stand_stale(const struct world *, const struct stand *);
 

@@ -10,19 +10,47 @@
 #include "folder.h"
 #include <stdlib.h>
 
+/* In place of where a hole stands: the stamp of a document. */
+#define STAMPED UINT64_C(0x5354414d50)
+
 bool world_symmetric(const struct world *world)
 {
     return !atomic_load_explicit(&world->stage.crew.identified, memory_order_relaxed);
 }
 
-/* What stands in documents about a worker: where, and of which of its tokens. */
-static uint64_t holes(const struct world *world, const struct session *session)
+/* One document's last version, if this worker wrote it. */
+static uint64_t stamped(const struct session *session, uint64_t place, int64_t stamp)
+{
+    if (stamp == 0 || OPERATION_WORKER(stamp) != session->worker)
+        return 0;
+    return canon_mix(canon_mix(place, STAMPED),
+                     (uint64_t)(session->operation_count - OPERATION_NUMBER(stamp)));
+}
+
+static uint64_t stamped_files(const struct world *world, const struct session *session)
 {
     uint64_t sum = 0;
+    if (world->cell.strategy[0]->home != HOME_FILES)
+        return 0;
+    for (int64_t id = 0; id < world->first_count; id++) {
+        bson_t *document = world_file(world, id);
+        sum += stamped(session, (uint64_t)id + 1, edit_stamp(document));
+        bson_destroy(document);
+    }
+    return sum;
+}
+
+/* What stands in documents about a worker: where, and of which of its tokens; and which of its
+ * operations was the last to write them. Earlier versions of a document are not in the key, but its
+ * last one is: by it the judge sees that an operation did write it which says that it did not. */
+static uint64_t holes(const struct world *world, const struct session *session)
+{
+    uint64_t sum = stamped_files(world, session);
     for (size_t i = 0; i < world->documents.changed_count; i++) {
         const struct row *row = world->documents.changed[i];
         if (row->now == NULL)
             continue;
+        sum += stamped(session, row->canon.hash, row->stamp);
         for (int h = 0; h < row->canon.count; h++) {
             const struct hole *hole = &row->canon.holes[h];
             if (hole->worker == session->worker)
@@ -76,11 +104,13 @@ static int compare(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static uint64_t workers_key(const struct world *world)
+/* A number over all workers, from one for each, in no order. */
+static uint64_t over_workers(const struct world *world,
+                             uint64_t (*key_of)(const struct world *, int32_t worker))
 {
     uint64_t key = 0;
     for (int32_t w = 0; w < world->count; w++)
-        world->keys[w] = world_worker_key(world, w);
+        world->keys[w] = key_of(world, w);
     qsort(world->keys, (size_t)world->count, sizeof(*world->keys), compare);
     for (int32_t w = 0; w < world->count; w++)
         key = canon_mix(key, world->keys[w]);
@@ -106,7 +136,7 @@ static uint64_t things_key(const struct world *world)
 
 uint64_t world_key(const struct world *world)
 {
-    uint64_t key = canon_mix(things_key(world), workers_key(world));
+    uint64_t key = canon_mix(things_key(world), over_workers(world, world_worker_key));
     key = canon_mix(key, (uint64_t)world->now_ms);
     key = canon_mix(key, (uint64_t)world->clock_left << 32 | (uint64_t)world->faults_left);
     if (world->limits.bound >= 0) {
@@ -117,7 +147,13 @@ uint64_t world_key(const struct world *world)
     return key;
 }
 
+static uint64_t worker_outcome(const struct world *world, int32_t worker)
+{
+    const struct stand *stand = &world->stands[worker];
+    return canon_mix(canon_mix(stand->outcomes, stand->ended), holes(world, stand->session));
+}
+
 uint64_t world_outcome(const struct world *world)
 {
-    return canon_mix(world->documents.sum, workers_key(world));
+    return canon_mix(things_key(world), over_workers(world, worker_outcome));
 }

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHOICES_MAX = 8 };
+enum { CHOICES_MAX = 8, IDLE_MAX = 3 };
 
 /* Fibers -------------------------------------------------------------------------------------- */
 
@@ -87,6 +87,9 @@ static void reset(struct world *world)
     world->moved = 0;
     world->trace = 0;
     world->started = false;
+    world->idle = 0;
+    world->idle_writes = -1;
+    world->documents.writes = 0;
 }
 
 void world_begin(struct world *world, struct trail *trail)
@@ -105,7 +108,7 @@ void world_begin(struct world *world, struct trail *trail)
                                 .target = "",
                                 .examined = examined,
                                 .examined_capacity = capacity};
-        stand->share = stand->session->operations_left;
+        stand->share = stand->claimed = stand->session->operations_left;
         fiber_reset(stand->fiber);
     }
     world->alive = world->count;
@@ -141,6 +144,37 @@ static void add_draws(struct world *world, const struct stand *stand, struct mov
     }
 }
 
+static bool may_strike(const struct world *world, enum hazard_index hazard)
+{
+    return world->faults_left > 0 && (world->limits.hazards & 1u << hazard) != 0;
+}
+
+/* What may go wrong with this worker's step instead of it. */
+static void add_faults(struct world *world, const struct stand *stand, struct move move)
+{
+    bool writes = stand->kind == STEP_INSERT || stand->kind == STEP_UPDATE ||
+                  stand->kind == STEP_DELETE || stand->kind == STEP_FIND_AND_MODIFY;
+    static const struct {
+        enum hazard_index hazard;
+        enum move_kind kind;
+    } at_gate[] = {{HAZARD_INDEX_lost_reply, MOVE_LOST},
+                   {HAZARD_INDEX_drop, MOVE_DROP},
+                   {HAZARD_INDEX_error, MOVE_ERROR}};
+    for (size_t i = 0; writes && i < COUNT_OF(at_gate); i++)
+        if (may_strike(world, at_gate[i].hazard)) {
+            move.kind = at_gate[i].kind;
+            add(world, &move);
+        }
+    if (!stand->session->in_attempt)
+        return;
+    move.kind = MOVE_PAUSE;
+    if (may_strike(world, HAZARD_INDEX_pause))
+        add(world, &move);
+    move.kind = MOVE_CRASH;
+    if (may_strike(world, HAZARD_INDEX_crash) && !stand->session->instance->crashed)
+        add(world, &move);
+}
+
 static void add_steps(struct world *world, int32_t worker)
 {
     const struct stand *stand = &world->stands[worker];
@@ -156,6 +190,26 @@ static void add_steps(struct world *world, int32_t worker)
         add(world, &move);
 }
 
+/* The clock moves past a lease, or to the next tick: by choice, within the budget; or because
+ * nobody can go on, as time does. */
+static void add_clock(struct world *world)
+{
+    const struct cell *cell = &world->cell;
+    struct move move = {.kind = MOVE_CLOCK,
+                        .worker = STEP_NOBODY,
+                        .amount = cell->lease_ms + WORLD_MARGIN_MS};
+    bool idle = world->move_count == 0;
+    if (idle && world->idle_writes == world->documents.writes && world->idle >= IDLE_MAX)
+        return;
+    if (!idle && world->clock_left == 0)
+        return;
+    add(world, &move);
+    if (idle || (cell->scenario->needs & CAN_ONCE) == 0)
+        return;
+    move.amount = cell->tick_ms;
+    add(world, &move);
+}
+
 size_t world_moves(struct world *world, const struct move **moves)
 {
     int32_t last = world->last;
@@ -169,18 +223,89 @@ size_t world_moves(struct world *world, const struct move **moves)
         for (int32_t w = 0; w < world->count; w++)
             if (w != last)
                 add_steps(world, w);
+    size_t steps = world->move_count;
+    for (size_t i = 0; i < steps && world->faults_left > 0; i++)
+        if (world->moves[i].amount <= 0) /* once, of all that may be drawn */
+            add_faults(world, &world->stands[world->moves[i].worker], world->moves[i]);
+    add_clock(world);
     *moves = world->moves;
     return world->move_count;
 }
 
+static void move_clock(struct world *world, int64_t ms)
+{
+    world->now_ms += ms;
+    direct_set_clock(&world->stage.crew, world->now_ms * 1000000);
+    settle(world, true);
+}
+
+/* Nobody could go on: time passes, and soon this is known to be for ever. */
+static void idle(struct world *world)
+{
+    if (world->idle_writes != world->documents.writes)
+        world->idle = 0;
+    world->idle_writes = world->documents.writes;
+    world->idle++;
+}
+
+/* The instance dies. Its workers find every verb failing and leave, each by itself; the last one
+ * starts it again. */
+static void crash(struct world *world, const struct move *move)
+{
+    struct session *victim = world->stands[move->worker].session;
+    crew_crash(victim);
+    if (world->stage.crew.files != NULL) {
+        folder_keep(world->stage.crew.files, move->amount > 0 ? move->amount : 0);
+        folder_crash(world->stage.crew.files, victim->instance->number);
+    }
+    for (int32_t w = 0; w < world->count; w++) {
+        struct stand *stand = &world->stands[w];
+        if (stand->ended || stand->session->instance != victim->instance ||
+            !stand->session->in_attempt)
+            continue;
+        stand->failed = true;
+        stand->inside = false;
+        resume(world, stand);
+        stand->failed = false;
+    }
+}
+
+/* A fault, or the clock. */
+static void do_event(struct world *world, const struct move *move)
+{
+    world->moved++;
+    world->steps++;
+    if (move->kind == MOVE_CLOCK) {
+        if (world->move_count == 1)
+            idle(world);
+        else
+            world->clock_left--;
+        move_clock(world, move->amount);
+    } else {
+        world->faults_left--;
+        if (move->kind == MOVE_CRASH)
+            crash(world, move);
+        else
+            move_clock(world, world->cell.lease_ms + world->cell.lease_ms / 2);
+        settle(world, false);
+    }
+    world->trace = canon_mix(world->trace, (uint64_t)move->kind);
+}
+
 void world_do(struct world *world, const struct move *move)
 {
+    if (move->kind == MOVE_CLOCK || move->kind == MOVE_CRASH || move->kind == MOVE_PAUSE) {
+        do_event(world, move);
+        return;
+    }
     struct stand *stand = &world->stands[move->worker];
     const int32_t last = world->last;
     if (last != STEP_NOBODY && last != move->worker && world->switches_left > 0 &&
         stand_ready(world, &world->stands[last]))
         world->switches_left--;
     must(stand_ready(world, stand) && stand->kind == move->step);
+    if (move->kind != MOVE_STEP)
+        world->faults_left--;
     stand->fate = move->kind;
     stand->drawn = move->amount;
     world->last = move->worker;
@@ -198,6 +323,12 @@ static void read_first(struct world *world)
 {
     const struct scenario *scenario = world->cell.scenario;
     world->first_count = scenario->documents(&world->cell);
+    if (!world->cell.unseeded) {
+        bson_t document = BSON_INITIALIZER;
+        scenario->seed(&world->cell, 0, &document);
+        world->initial_value = edit_number(&document, scenario->field, 0);
+        bson_destroy(&document);
+    }
     world->first = x_calloc((size_t)world->first_count + 1, sizeof(*world->first));
     for (int64_t id = 0; id < world->first_count; id++)
         target_read_document(&world->stage.line, world->stage.database,
@@ -209,7 +340,6 @@ struct world *world_open(const struct cell *cell, const struct world_limits *lim
     struct world *world = x_calloc(1, sizeof(*world));
     world->cell = *cell;
     world->cell.transport = TRANSPORT_DIRECT;
-    world->cell.hazards = HAZARD_BIT(none);
     world->cell.max_tries = INT32_MAX;
     world->limits = *limits;
     world->count = cell->workers;
@@ -217,6 +347,11 @@ struct world *world_open(const struct cell *cell, const struct world_limits *lim
     stage_open(&world->stage, &world->cell, "explore", 0);
     struct crew *crew = &world->stage.crew;
     crew->transport = &transport_explore;
+    gate_set_policy(world->stage.gate, NULL, NULL); /* faults are moves, and nobody draws them */
+    hazards_free(crew->hazards);
+    crew->hazards = NULL;
+    world->clock_moves =
+        limits->clock_steps > 0 || (limits->faults > 0 && (limits->hazards & HAZARD_BIT(pause)));
     documents_init(&world->documents, direct_engine(crew), world->stage.database, world->count);
     if (crew->files != NULL)
         world->first_files = folder_copy(crew->files);

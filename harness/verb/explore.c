@@ -7,6 +7,7 @@
  */
 #include "../explore/finding.h"
 #include "../explore/replay.h"
+#include "../hazards.h"
 #include "../human.h"
 #include "../options.h"
 #include "../plan.h"
@@ -40,6 +41,18 @@ static void read_budget(const char *text, struct explore_budget *budget)
             problem);
 }
 
+/* Hazards that are moves, or nothing that a schedule does not have anyway (delay). */
+static void check_hazards(const struct options *options)
+{
+    unsigned known = HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(lost_reply) |
+                     HAZARD_BIT(drop) | HAZARD_BIT(error) | HAZARD_BIT(delay) | HAZARD_BIT(pause) |
+                     HAZARD_BIT(crash) | HAZARD_BIT(skew);
+    for (int i = 0; i < HAZARD_COUNT; i++)
+        if ((options->hazard.planned & ~known & 1u << i) != 0)
+            die(EXIT_USAGE, "--hazard %s: explore does not try it; use run or matrix for it",
+                hazard_name((enum hazard_index)i));
+}
+
 static void make_plan(const struct options *given, struct plan *plan)
 {
     struct options options = *given;
@@ -51,6 +64,7 @@ static void make_plan(const struct options *given, struct plan *plan)
     options.backoff = (struct backoff){.kind = BACKOFF_NONE};
     options.jitter_ms = 0;
     options.duration_ms = 0;
+    check_hazards(given);
     char *problem = plan_make(&options, plan);
     if (problem != NULL)
         die(EXIT_USAGE, "%s", problem);

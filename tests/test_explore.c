@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Explore against numbers that are known beforehand: how many schedules there are and how many of
+ * them fail, counted by hand or by formula; and the cached search against the one that executes
+ * every schedule: the same set of outcomes for every strategy and scenario, also under hazards.
+ *
+ * labels: unit explore
+ */
+#include "support.h"
+
+#include "explore/explore.h"
+#include "plan.h"
+
+static struct cell cell_of(const char *scenario, const char *strategy, int32_t workers)
+{
+    struct cell cell =
+        support_cell(scenario_find(scenario), strategy_find(strategy), TRANSPORT_DIRECT);
+    cell.workers = workers;
+    cell.ops = workers;
+    cell.tick_ms = 5000;
+    cell.backoff = (struct backoff){.kind = BACKOFF_NONE};
+    return cell;
+}
+
+static struct explore_settings settings_of(bool no_cache)
+{
+    return (struct explore_settings){.limits = {.bound = -1},
+                                     .policy = &policy_dfs,
+                                     .seed = 1,
+                                     .no_cache = no_cache,
+                                     .all = true};
+}
+
+static struct explore_result explored(const struct cell *cell,
+                                      const struct explore_settings *settings)
+{
+    struct explore_result result = {0};
+    explore_cell(cell, settings, &result);
+    if (result.fault != NULL)
+        print_error("%s with %s: %s\n", cell->scenario->name, cell->strategy_name, result.fault);
+    assert_null(result.fault);
+    return result;
+}
+
+/* Executes every schedule and compares the counts. */
+static void count(const char *scenario, const char *strategy, int32_t workers, int64_t schedules,
+                  int64_t failing)
+{
+    struct cell cell = cell_of(scenario, strategy, workers);
+    struct explore_settings settings = settings_of(true);
+    struct explore_result result = explored(&cell, &settings);
+    print_message("%s with %s, %d workers: %lld schedules, %lld fail\n", scenario, strategy,
+                  workers, (long long)result.schedules, (long long)result.failing);
+    assert_true(result.complete);
+    assert_int_equal(result.schedules, schedules);
+    assert_int_equal(result.failing, failing);
+    assert_int_equal(result.status, failing > 0 ? BROKEN : HELD);
+    explore_result_free(&result);
+}
+
+/* (2n)! / 2^n orders; all but n! of them lose. */
+static void every_order_of_naive_workers_is_executed(void **state)
+{
+    (void)state;
+    count("counter", "naive", 2, 6, 4);
+    count("counter", "naive", 3, 90, 84);
+    count("counter", "naive", 4, 2520, 2496);
+}
+
+static void occ_tries_again_and_loses_nothing(void **state)
+{
+    (void)state;
+    count("counter", "occ", 2, 6, 0);
+    count("counter", "occ", 3, 498, 0);
+}
+
+static void who_finds_a_lock_held_waits_for_its_change(void **state)
+{
+    (void)state;
+    count("counter", "lock_document", 2, 8, 0);
+    count("counter", "lock_document", 3, 456, 0);
+}
+
+static void a_lock_does_not_make_a_tick_happen_once(void **state)
+{
+    (void)state;
+    count("cron_tick", "lock_document", 3, 78, 42);
+    count("cron_tick", "claim", 3, 6, 0);
+}
+
+/* Who is one of equal workers does not matter: so many states, and nothing else. */
+static void ten_workers_are_proved(void **state)
+{
+    static const struct {
+        const char *strategy;
+        int64_t states;
+        enum status status;
+    } rows[] = {{"naive", 9219, BROKEN}, {"occ", 2047, HELD}, {"lock_document", 0, HELD}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct cell cell = cell_of("counter", rows[i].strategy, 10);
+        struct explore_settings settings = settings_of(false);
+        struct explore_result result = explored(&cell, &settings);
+        print_message("%s: %lld states, %lld executions, %lld steps, %.3f s\n", rows[i].strategy,
+                      (long long)result.states, (long long)result.executions,
+                      (long long)result.steps, result.seconds);
+        assert_true(result.complete);
+        assert_true(result.symmetric);
+        assert_int_equal(result.status, rows[i].status);
+        if (rows[i].states > 0) /* with or without the last one, in which all have ended */
+            assert_true(result.states == rows[i].states || result.states + 1 == rows[i].states);
+        explore_result_free(&result);
+    }
+}
+
+/* Are all of one set in the other? */
+static bool contains(struct memory *all, const struct memory *some)
+{
+    for (size_t i = 0; i < some->capacity; i++) {
+        size_t before = all->count;
+        if (some->slots[i].key == 0)
+            continue;
+        memory_meet(all, some->slots[i].key, 0);
+        if (all->count != before)
+            return false;
+    }
+    return true;
+}
+
+/* The same outcomes with and without the cache; false: too many schedules to execute all. */
+static bool compare(const struct cell *cell, unsigned hazards)
+{
+    struct explore_settings settings = settings_of(true);
+    settings.budget.schedules = 60000;
+    settings.limits.hazards = hazards;
+    settings.limits.faults = hazards != 0 ? 1 : 0;
+    struct explore_result whole = explored(cell, &settings);
+    settings.no_cache = false;
+    settings.budget.schedules = 0;
+    bool complete = whole.complete;
+    if (complete) {
+        struct explore_result cached = explored(cell, &settings);
+        bool same = whole.outcomes.count == cached.outcomes.count &&
+                    contains(&whole.outcomes, &cached.outcomes) && whole.status == cached.status;
+        if (!same)
+            print_error("%s with %s, %d workers, hazards %x: %zu outcomes of %lld schedules, %zu "
+                        "with the cache\n",
+                        cell->scenario->name, cell->strategy_name, cell->workers, hazards,
+                        whole.outcomes.count, (long long)whole.schedules, cached.outcomes.count);
+        assert_true(same);
+        explore_result_free(&cached);
+    }
+    explore_result_free(&whole);
+    return complete;
+}
+
+static void compare_all(unsigned hazards)
+{
+    int compared = 0, left_out = 0;
+    for (size_t c = 0; scenarios[c] != NULL; c++)
+        for (size_t s = 0; strategies[s] != NULL; s++) {
+            struct cell cell = cell_of(scenarios[c]->name, strategies[s]->name, 2);
+            cell.hazards |= hazards;
+            if (plan_obstacle(strategies[s], scenarios[c], false) != NULL ||
+                hazards_obstacle(&cell) != NULL)
+                continue;
+            if (compare(&cell, hazards))
+                compared++;
+            else
+                left_out++;
+        }
+    print_message("hazards %x: %d compared, %d too large\n", hazards, compared, left_out);
+    assert_true(compared > 0);
+}
+
+static void the_cache_loses_no_outcome(void **state)
+{
+    (void)state;
+    compare_all(0);
+}
+
+static void the_cache_loses_no_outcome_under_faults(void **state)
+{
+    (void)state;
+    compare_all(HAZARD_BIT(lost_reply));
+    compare_all(HAZARD_BIT(crash));
+    compare_all(HAZARD_BIT(pause));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_order_of_naive_workers_is_executed),
+        cmocka_unit_test(occ_tries_again_and_loses_nothing),
+        cmocka_unit_test(who_finds_a_lock_held_waits_for_its_change),
+        cmocka_unit_test(a_lock_does_not_make_a_tick_happen_once),
+        cmocka_unit_test(ten_workers_are_proved),
+        cmocka_unit_test(the_cache_loses_no_outcome),
+        cmocka_unit_test(the_cache_loses_no_outcome_under_faults),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
