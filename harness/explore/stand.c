@@ -211,6 +211,7 @@ static void execute(struct session *session, const struct command_request *reque
         forget_reply(reply);
     examine(session, documents_place(request->collection, picks));
     tell(session, reply_hash(session, reply));
+    record_reply(session, reply);
 }
 
 /* Clock and choice ---------------------------------------------------------------------------- */
@@ -421,6 +422,7 @@ static void attempt_begin(struct session *session)
     struct stand *stand = stand_of(session);
     stand->free = false;
     stand->trying = true;
+    stand->attempts++;
     stand->chain = canon_mix(stand->scenario, (uint64_t)session->unanswered + 2);
     stand->examined_count = 0;
 }
@@ -436,6 +438,7 @@ static void attempt_settle(struct session *session, enum outcome outcome, bool s
     struct stand *stand = stand_of(session);
     stand->trying = false;
     stand->scenario = canon_mix(stand->scenario, (uint64_t)outcome);
+    stand->attempts = 0;
     stand->outcomes = canon_mix(stand->outcomes, (uint64_t)outcome);
     if (seen)
         stand->scenario = canon_mix(stand->scenario, stand->chain);

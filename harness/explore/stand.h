@@ -44,6 +44,7 @@ struct stand {
     int64_t drawn;            /* ... or what is drawn */
     uint64_t scenario, chain; /* all that it was told: by operations so far, in this attempt */
     uint64_t outcomes;        /* of its operations */
+    int32_t attempts;         /* of the present operation */
     struct examined *examined;
     size_t examined_count, examined_capacity;
 };
@@ -76,8 +77,10 @@ struct world {
     struct history events; /* scratch: of the judge */
     bson_t **first;        /* the scenario's documents at the start; NULL: absent */
     int64_t first_count;
-    int64_t initial_value; /* of the scenario's number in them */
-    struct trail *trail;
+    int64_t initial_value;     /* of the scenario's number in them */
+    struct trail *trail;       /* NULL: none is kept */
+    struct trail_entry *entry; /* of the move under way */
+    size_t events_before;
 };
 
 /* The tables under the sessions of a world's workers. */
@@ -90,6 +93,11 @@ bool stand_ready(const struct world *, const struct stand *);
 /* The document in a file; NULL: there is none, or what is there holds none, which is the same to
  * whoever lost it. The caller destroys it. */
 bson_t *world_file(const struct world *, int64_t id);
+/* Fills in the trail: the start, before a move, what its command returned, after it. */
+void record_first(struct world *);
+void record_begin(struct world *, const struct move *);
+void record_reply(struct session *, const struct command_reply *);
+void record_end(struct world *, const struct move *);
 /* Has something changed that the worker examined? */
 bool stand_stale(const struct world *, const struct stand *);
 

@@ -115,6 +115,8 @@ void world_begin(struct world *world, struct trail *trail)
     world->begun = true;
     for (int32_t w = 0; w < world->count; w++)
         resume(world, &world->stands[w]);
+    if (trail != NULL)
+        record_first(world);
     world->started = true;
     for (int32_t w = 0; w < world->count; w++)
         resume(world, &world->stands[w]);
@@ -292,12 +294,8 @@ static void do_event(struct world *world, const struct move *move)
     world->trace = canon_mix(world->trace, (uint64_t)move->kind);
 }
 
-void world_do(struct world *world, const struct move *move)
+static void do_step(struct world *world, const struct move *move)
 {
-    if (move->kind == MOVE_CLOCK || move->kind == MOVE_CRASH || move->kind == MOVE_PAUSE) {
-        do_event(world, move);
-        return;
-    }
     struct stand *stand = &world->stands[move->worker];
     const int32_t last = world->last;
     if (last != STEP_NOBODY && last != move->worker && world->switches_left > 0 &&
@@ -314,6 +312,18 @@ void world_do(struct world *world, const struct move *move)
     resume(world, stand);
     settle(world, false);
     world->trace = canon_mix(world->trace, canon_mix((uint64_t)move->worker, stand->chain));
+}
+
+void world_do(struct world *world, const struct move *move)
+{
+    if (world->trail != NULL)
+        record_begin(world, move);
+    if (move->kind == MOVE_CLOCK || move->kind == MOVE_CRASH || move->kind == MOVE_PAUSE)
+        do_event(world, move);
+    else
+        do_step(world, move);
+    if (world->trail != NULL)
+        record_end(world, move);
 }
 
 /* Life ---------------------------------------------------------------------------------------- */
