@@ -15,6 +15,8 @@
 #define OPERATION_WORKER(id)         ((int32_t)((id) >> 32) - 1)
 #define OPERATION_NUMBER(id)         ((int64_t)((id)&0xffffffff))
 
+/* In the number of a token, which is no operation's (session_token()). */
+#define TOKEN_BIT INT64_C(0x80000000)
 /* `read` of an event that wrote without reading (operators). */
 #define VERSION_BLIND INT64_C(-1)
 /* `return_ns` of an event whose operation may still take effect at any time. */

@@ -300,7 +300,7 @@ int64_t session_random(struct session *session, int64_t bound)
 int64_t session_token(struct session *session)
 {
     session_step(session, STEP_TOKEN, "");
-    return OPERATION_ID(session->worker, ++session->token_count);
+    return OPERATION_ID(session->worker, TOKEN_BIT | ++session->token_count);
 }
 
 /* Waiting ------------------------------------------------------------------------------------ */

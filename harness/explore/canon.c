@@ -67,7 +67,15 @@ void canon_read(struct canon *canon, const uint8_t *data, size_t length, int32_t
         read_elements(canon, &iter, 0, workers);
 }
 
-uint64_t canon_seen_by(const struct canon *canon, int32_t worker, int64_t token_count)
+int64_t canon_age(const struct hole *hole, int64_t tokens, int64_t operations)
+{
+    if ((hole->number & TOKEN_BIT) != 0)
+        return 2 * (tokens - (hole->number & ~TOKEN_BIT));
+    return 2 * (operations - hole->number) + 1;
+}
+
+uint64_t canon_seen_by(const struct canon *canon, int32_t worker, int64_t tokens,
+                       int64_t operations)
 {
     uint64_t seen = canon->hash;
     for (int i = 0; i < canon->count; i++) {
@@ -75,7 +83,8 @@ uint64_t canon_seen_by(const struct canon *canon, int32_t worker, int64_t token_
         bool own = hole->worker == worker;
         seen = canon_mix(seen, hole->place);
         seen = canon_mix(seen, own ? 0 : (uint64_t)hole->worker + 1);
-        seen = canon_mix(seen, (uint64_t)(own ? token_count - hole->number : hole->number));
+        seen =
+            canon_mix(seen, (uint64_t)(own ? canon_age(hole, tokens, operations) : hole->number));
     }
     return seen;
 }

@@ -31,9 +31,10 @@ struct canon {
  * beyond HOLES_MAX are hashed as they are. */
 void canon_read(struct canon *, const uint8_t *data, size_t length, int32_t workers);
 
-/* The document as one worker sees it: its own tokens by their age (the last token's is 0), those of
- * others as they are. */
-uint64_t canon_seen_by(const struct canon *, int32_t worker, int64_t token_count);
+/* How old a number is to its worker, who has drawn so many tokens and begun so many operations. */
+int64_t canon_age(const struct hole *, int64_t tokens, int64_t operations);
+/* The document as a worker sees it: its own numbers by their age, those of others as they are. */
+uint64_t canon_seen_by(const struct canon *, int32_t worker, int64_t tokens, int64_t operations);
 
 /* Mixes a second number into a first: not commutative. */
 uint64_t canon_mix(uint64_t a, uint64_t b);

@@ -44,7 +44,7 @@ static uint64_t see(const struct session *session, const bson_t *document)
     if (document == NULL)
         return 0;
     canon_read(&canon, bson_get_data(document), document->len, world(session)->count);
-    return canon_seen_by(&canon, session->worker, session->token_count);
+    return canon_seen_by(&canon, session->worker, session->token_count, session->operation_count);
 }
 
 /* Told the same, a worker must go on in the same way: the check that always runs. */

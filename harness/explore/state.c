@@ -55,7 +55,8 @@ static uint64_t holes(const struct world *world, const struct session *session)
             const struct hole *hole = &row->canon.holes[h];
             if (hole->worker == session->worker)
                 sum += canon_mix(canon_mix(row->canon.hash, hole->place),
-                                 (uint64_t)(session->token_count - hole->number));
+                                 (uint64_t)canon_age(hole, session->token_count,
+                                                     session->operation_count));
         }
     }
     return sum;
