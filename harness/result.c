@@ -138,6 +138,8 @@ static void say_hazards(FILE *out, const struct cell *cell)
         fprintf(out, "%s%s", first ? " --hazard " : ",", human_hazard((enum hazard_index)i));
         if (setting->amount > 0 && i == HAZARD_INDEX_error)
             fprintf(out, ":%" PRId64, setting->amount);
+        else if (setting->amount > 0 && i == HAZARD_INDEX_lost_reply)
+            fputs(":once", out);
         else if (setting->amount > 0)
             fprintf(out, ":%s", human_option(setting->amount).text);
         if (setting->times > 0)
@@ -182,6 +184,8 @@ char *cell_result_repro(const struct cell_result *result)
         say_word(out, "store", cell->store);
     if (cell->transport != usual.transport)
         say_word(out, "transport", transport_name(cell->transport));
+    if (cell->persona != usual.persona)
+        say_word(out, "persona", persona_name(cell->persona));
     say_uri(out, result);
     if (cell->database != NULL)
         say_word(out, "database", cell->database);

@@ -103,7 +103,9 @@ static void add_hazards(bson_t *to, const struct cell_result *result)
         bson_append_document_begin(&hazards, key, -1, &hazard);
         add_text(&hazard, "name", human_hazard((enum hazard_index)i));
         add_whole(&hazard, "hits", result->hits[i]);
-        if (result->cell->hazard[i].amount > 0)
+        if (result->cell->hazard[i].amount > 0 && i == HAZARD_INDEX_lost_reply)
+            bson_append_bool(&hazard, "once", -1, true);
+        else if (result->cell->hazard[i].amount > 0)
             add_whole(&hazard, i == HAZARD_INDEX_error ? "code" : "amount_us",
                       result->cell->hazard[i].amount);
         if (result->cell->hazard[i].times > 0)
