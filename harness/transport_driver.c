@@ -348,11 +348,21 @@ static bool sleep_us(struct session *session, int64_t us)
     return !atomic_load(&session->crew->abandon);
 }
 
+/* Who comes first where RAM is shared is a step that a schedule decides. */
+static void take_turn(struct session *session)
+{
+    if (session->operation_count > 0) { /* not while instances are set up */
+        const struct step step = {session->worker, session->operation_count - 1, STEP_ENTER, "", 0};
+        gate_arrive(session->crew->gate, &step);
+    }
+    uv_mutex_lock(&session->instance->mutex);
+}
+
 /* Counted, since a scenario's own calls leave an instance that their worker had not entered. */
 static void enter(struct session *session)
 {
     if (session->instance->guarded && ++line(session)->inside == 1)
-        uv_mutex_lock(&session->instance->mutex);
+        take_turn(session);
 }
 
 static void leave(struct session *session)
@@ -371,6 +381,8 @@ static bool wait(struct session *session, const void *condition)
     *end = &waiter;
     while (!waiter.woken)
         uv_cond_wait(&line(session)->woken, &session->instance->mutex);
+    uv_mutex_unlock(&session->instance->mutex); /* woken, it enters like anybody */
+    take_turn(session);
     return !atomic_load(&session->crew->abandon);
 }
 

@@ -245,6 +245,26 @@ static void test_shrunk_by_explore(void **state)
     explore_result_free(&result);
 }
 
+/* An instance's workers share RAM: who enters first is the schedule's too. What explore finds, real
+ * threads repeat. */
+static void test_instances_over_sockets(void **state)
+{
+    (void)state;
+    struct cell cell = cell_of("counter", "live_object_compat", 2);
+    struct explore_settings settings = {.limits = {.bound = -1}, .policy = &policy_dfs};
+    struct explore_result found = {0};
+    struct replay_result result = {0};
+    cell.instances = 2;
+    explore_cell(&cell, &settings, &found);
+    assert_null(found.fault);
+    assert_int_equal(found.status, BROKEN);
+    replay_driver(&found.schedule, &cell, "replay", &result);
+    assert_int_equal(result.skipped, 0);
+    assert_int_equal(result.verdict.status, BROKEN);
+    assert_int_equal(result.verdict.reason, found.first.reason);
+    explore_result_free(&found);
+}
+
 static void test_obstacles(void **state)
 {
     (void)state;
@@ -263,15 +283,11 @@ static void test_obstacles(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_naive_over_sockets),
-        cmocka_unit_test(test_files_over_sockets),
-        cmocka_unit_test(test_faults_over_sockets),
-        cmocka_unit_test(test_vanished_steps),
-        cmocka_unit_test(test_clock_over_sockets),
-        cmocka_unit_test(test_obstacles),
-        cmocka_unit_test(test_same_end),
-        cmocka_unit_test(test_goes_on_by_seed),
-        cmocka_unit_test(test_no_return),
+        cmocka_unit_test(test_naive_over_sockets),     cmocka_unit_test(test_files_over_sockets),
+        cmocka_unit_test(test_faults_over_sockets),    cmocka_unit_test(test_vanished_steps),
+        cmocka_unit_test(test_clock_over_sockets),     cmocka_unit_test(test_obstacles),
+        cmocka_unit_test(test_instances_over_sockets), cmocka_unit_test(test_same_end),
+        cmocka_unit_test(test_goes_on_by_seed),        cmocka_unit_test(test_no_return),
         cmocka_unit_test(test_shrunk_by_explore),
     };
     return cmocka_run_group_tests_name("replay", tests, NULL, NULL);

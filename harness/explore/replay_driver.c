@@ -74,6 +74,12 @@ static void settle(struct pacer *pacer)
     }
 }
 
+/* The step by which the driver's worker makes a move: whoever was woken enters its instance. */
+static enum step_kind kind_of(const struct move *move)
+{
+    return move->step == STEP_WAIT ? STEP_ENTER : move->step;
+}
+
 static enum gate_action action_of(enum move_kind kind)
 {
     switch (kind) {
@@ -98,11 +104,12 @@ static enum gate_action take_turn(struct pacer *pacer, const struct step *step)
         return GATE_PASS;
     }
     const struct move *move = &schedule->moves[pacer->next];
-    if (pacer->busy != STEP_NOBODY || move->worker != step->worker || move->step != step->kind)
+    if (pacer->busy != STEP_NOBODY || move->worker != step->worker || kind_of(move) != step->kind)
         return GATE_HOLD;
     pacer->next++;
     pacer->stalls = 0;
-    if (step->kind > STEP_OTHER_COMMAND) {
+    /* after its operations it only ends: nobody waits to see it again */
+    if (step->kind > STEP_OTHER_COMMAND && pacer->crew->sessions[step->worker].in_operation) {
         pacer->busy = step->worker;
         pacer->progress = progress_of(pacer, step->worker);
     }
@@ -236,7 +243,7 @@ void replay_driver(const struct schedule *schedule, const struct cell *given, co
     pthread_cond_init(&pacer.moved, NULL);
     for (size_t i = 0; i < schedule->count; i++)
         if (schedule->moves[i].kind != MOVE_CLOCK && passes_gate(&schedule->moves[i]))
-            pacer.held[schedule->moves[i].step] = true;
+            pacer.held[kind_of(&schedule->moves[i])] = true;
     run_cells(&cell, 1, &settings, &run, &signal_number);
     result->verdict = run.cells[0].verdict;
     cell_result_free(&run.cells[0]);
