@@ -105,7 +105,11 @@ const char *engine_store(const struct engine *engine)
 
 const char *engine_default_store(void)
 {
+#ifdef WITH_WIREDTIGER
+    return "wiredtiger";
+#else
     return "memory";
+#endif
 }
 
 const char *engine_durability(const struct engine *engine)

@@ -87,7 +87,7 @@ struct engine_server_settings {
     const char *tcp_host;    /* address to listen on, or NULL: no TCP; loopback unless asked */
     int tcp_port;            /* 0: any free port */
     bool canned;             /* answer find/update/... with precomputed replies, for measuring */
-    int connections_max;     /* 0: 20000; further connections are closed */
+    int connections_max;     /* 0: 20000; or what descriptors allow; further ones are closed */
     int message_timeout_ms;  /* 0: 30000; a message that has begun must be complete by then */
 };
 

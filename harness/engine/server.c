@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
@@ -146,11 +147,21 @@ static void make_handles(struct engine_server *server)
     server->timer.data = server;
 }
 
+/* Connections must leave descriptors to the store: a log that cannot be opened is its end. */
+static int connections_possible(int wanted)
+{
+    enum { SPARE = 64 };
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= (rlim_t)wanted + SPARE)
+        return wanted;
+    return limit.rlim_cur > 2 * SPARE ? (int)limit.rlim_cur - SPARE : (int)limit.rlim_cur / 2;
+}
+
 struct engine_server *engine_server_start(const struct engine_server_settings *settings)
 {
     struct engine_server *server = x_calloc(1, sizeof *server);
-    server->connections_max =
-        settings->connections_max > 0 ? settings->connections_max : CONNECTIONS_MAX;
+    server->connections_max = connections_possible(
+        settings->connections_max > 0 ? settings->connections_max : CONNECTIONS_MAX);
     server->message_timeout_ms =
         settings->message_timeout_ms > 0 ? settings->message_timeout_ms : MESSAGE_TIMEOUT_MS;
     make_handles(server);

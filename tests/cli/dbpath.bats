@@ -1,0 +1,111 @@
+#!/usr/bin/env bats
+# dbpath: `racebench serve --dbpath`: one engine per folder, only folders of its own, and what happens
+# when the disk is full or descriptors run out. That acknowledged writes survive is shown by
+# tests/test_durability.c.
+# labels: cli slow
+
+setup() {
+    R=$RACEBENCH_BINARY
+    T=$(mktemp -d)
+    PIDS=()
+    "$R" serve --dbpath "$T/probe" --store wiredtiger </dev/null >/dev/null 2>"$T/err" &
+    if wait_for "$T/probe/racebench.store"; then kill $! && wait $!; else skip "no WiredTiger"; fi
+}
+
+teardown() {
+    for pid in "${PIDS[@]}"; do kill "$pid" 2>/dev/null || true; done
+    mountpoint -q "$T/small" && umount "$T/small"
+    rm -rf "$T"
+}
+
+# wait_for FILE: until it is there and not empty, at most 20 s.
+wait_for() {
+    local i
+    for i in $(seq 200); do
+        [ -s "$1" ] && return 0
+        sleep 0.1
+    done
+    return 1
+}
+
+# serve DIR: in the background; its first URI is in $URI, its process in $SERVER.
+serve() {
+    rm -f "$T/uris"
+    "$R" serve --dbpath "$1" --socket "$T/e.sock" >"$T/uris" 2>"$T/err" 3>&- &
+    SERVER=$!
+    PIDS+=("$SERVER")
+    wait_for "$T/uris"
+    URI=$(head -n 1 "$T/uris")
+}
+
+@test "a second engine on one folder: 69 and a line; the first goes on" {
+    serve "$T/data"
+    run "$R" serve --dbpath "$T/data"
+    [ "$status" = 69 ]
+    [ "$output" = "racebench: another engine uses the store in $T/data; end it or choose another folder" ]
+    timeout 60 "$R" run -s inc -w 2 -n 200 --uri "$URI" --results "$T/r" >/dev/null
+    kill "$SERVER"
+    wait "$SERVER"
+}
+
+@test "a folder with something else stays as it is" {
+    mkdir "$T/mine"
+    echo precious >"$T/mine/file"
+    run "$R" serve --dbpath "$T/mine"
+    [ "$status" = 69 ]
+    [[ $output == *"not empty and not a store of racebench; it stays as it is"* ]]
+    [ "$(ls -A "$T/mine")" = file ]
+}
+
+@test "a newer format is not opened" {
+    mkdir "$T/newer"
+    echo "racebench store, format 2" >"$T/newer/racebench.store"
+    run "$R" serve --dbpath "$T/newer"
+    [ "$status" = 69 ]
+    [[ $output == *"format 2"*"known is 1"* ]]
+    [ "$(ls -A "$T/newer")" = racebench.store ]
+}
+
+@test "a start that was cut short is begun again" {
+    mkdir "$T/cut"
+    printf 'racebench st' >"$T/cut/racebench.store"
+    serve "$T/cut"
+    grep -q '^racebench store, format 1$' "$T/cut/racebench.store"
+}
+
+@test "a folder that cannot be made: 69; memory has none: 64" {
+    run "$R" serve --dbpath "$T/no/folder"
+    [ "$status" = 69 ]
+    [[ $output == *"cannot make the folder"*"No such file"* ]]
+    run "$R" serve --dbpath "$T/data" --store memory
+    [ "$status" = 64 ]
+}
+
+@test "disk full: 74 and a line; with room again it starts on the same folder" {
+    mkdir "$T/small"
+    mount -t tmpfs -o size=40m none "$T/small" 2>/dev/null || skip "no mount here"
+    serve "$T/small/data"
+    run timeout 15 "$R" run -s inc -w 4 -n 100000 --bytes 100000 --timeout 1s --max-tries 2 --uri "$URI" \
+        --database full --keep --results "$T/r" --json
+    [ "$status" != 0 ]
+    run wait "$SERVER"
+    [ "$status" = 74 ]
+    grep -q 'No space left on device; nothing that was acknowledged is lost' "$T/err"
+    acked=$(jq '.cells[0].counts.acked' "$T"/r/*/result.json | head -n 1)
+    [ "$acked" -gt 0 ]
+    mount -o remount,size=400m "$T/small"
+    serve "$T/small/data"
+    timeout 60 "$R" run -s inc -w 2 -n 20 --uri "$URI" --results "$T/r2" >/dev/null
+}
+
+@test "descriptors: connections leave some to the store" {
+    (ulimit -n 80 && exec "$R" serve --dbpath "$T/data" --socket "$T/e.sock" >"$T/uris" 2>"$T/err" 3>&-) &
+    SERVER=$!
+    PIDS+=("$SERVER")
+    wait_for "$T/uris"
+    URI=$(head -n 1 "$T/uris")
+    run timeout 15 "$R" run -s inc -w 100 -n 1000 --timeout 1s --uri "$URI" --results "$T/r"
+    timeout 60 "$R" run -s inc -w 4 -n 40000 --uri "$URI" --results "$T/r" >/dev/null # the log changes its file
+    kill "$SERVER"
+    wait "$SERVER"
+}
