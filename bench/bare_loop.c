@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * bare_loop: what a libmongoc program without any harness does: N threads, a held client each, an
- * update_one {$inc: {n: 1}} loop on one document. It is the reference that scripts/bench_overhead
+ * update_one {$inc: {n: 1}} loop on one document, or on several that the threads share out. It is the reference that scripts/bench_overhead
  * holds `racebench -s inc` against; no history, no histogram, no stamp, no check.
  *
- * Usage: bare_loop URI THREADS OPERATIONS; prints operations per second and CPU microseconds per
+ * Usage: bare_loop URI THREADS OPERATIONS [DOCUMENTS]; prints operations per second and CPU microseconds per
  * operation of this process.
  */
 #include <mongoc/mongoc.h>
@@ -18,7 +18,8 @@
 struct team {
     mongoc_client_pool_t *pool;
     uv_barrier_t start, end;
-    long operations_each;
+    long operations_each, documents;
+    atomic_long number; /* of the next thread */
     atomic_long failed;
 };
 
@@ -42,16 +43,20 @@ static void work(void *argument)
     struct team *team = argument;
     mongoc_client_t *client = mongoc_client_pool_pop(team->pool);
     mongoc_collection_t *collection = mongoc_client_get_collection(client, "bare", "counters");
-    bson_t *filter = BCON_NEW("_id", BCON_INT64(0));
+    bson_t *filter =
+        BCON_NEW("_id", BCON_INT64(atomic_fetch_add(&team->number, 1) % team->documents));
+    bson_t *upsert = BCON_NEW("upsert", BCON_BOOL(true));
     bson_t *update = BCON_NEW("$inc", "{", "n", BCON_INT64(1), "}");
     bson_t *ping = BCON_NEW("ping", BCON_INT32(1));
     mongoc_client_command_simple(client, "admin", ping, NULL, NULL, NULL);
+    mongoc_collection_update_one(collection, filter, update, upsert, NULL, NULL);
     uv_barrier_wait(&team->start);
     for (long i = 0; i < team->operations_each; i++)
         if (!mongoc_collection_update_one(collection, filter, update, NULL, NULL, NULL))
             atomic_fetch_add(&team->failed, 1);
     uv_barrier_wait(&team->end);
     bson_destroy(ping);
+    bson_destroy(upsert);
     bson_destroy(update);
     bson_destroy(filter);
     mongoc_collection_destroy(collection);
@@ -60,21 +65,23 @@ static void work(void *argument)
 
 int main(int count, char **arguments)
 {
-    if (count != 4) {
-        fputs("usage: bare_loop URI THREADS OPERATIONS\n", stderr);
+    if (count != 4 && count != 5) {
+        fputs("usage: bare_loop URI THREADS OPERATIONS [DOCUMENTS]\n", stderr);
         return 64;
     }
     unsigned threads = (unsigned)strtoul(arguments[2], NULL, 10);
     long operations = strtol(arguments[3], NULL, 10);
+    long documents = count > 4 ? strtol(arguments[4], NULL, 10) : 1;
     mongoc_init();
     mongoc_uri_t *uri = mongoc_uri_new(arguments[1]);
-    if (uri == NULL || threads == 0 || operations < (long)threads) {
+    if (uri == NULL || threads == 0 || operations < (long)threads || documents <= 0) {
         fputs("bare_loop: bad URI, thread count or operation count\n", stderr);
         return 64;
     }
     mongoc_uri_set_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE, (int32_t)threads);
     struct team team = {.pool = mongoc_client_pool_new(uri),
-                        .operations_each = operations / (long)threads};
+                        .operations_each = operations / (long)threads,
+                        .documents = documents};
     uv_thread_t *crew = calloc(threads, sizeof(*crew));
     uv_thread_options_t options = {UV_THREAD_HAS_STACK_SIZE, 256 << 10};
     uv_barrier_init(&team.start, threads + 1);

@@ -180,7 +180,7 @@ char *cell_result_repro(const struct cell_result *result)
         say_word(out, "backoff", human_backoff(&cell->backoff).text);
     if (cell->durability != usual.durability)
         say_word(out, "durability", durability_name(cell->durability));
-    if (cell->store != NULL)
+    if (cell->store != NULL && cell->transport == TRANSPORT_DRIVER)
         say_word(out, "store", cell->store);
     if (cell->transport != usual.transport)
         say_word(out, "transport", transport_name(cell->transport));
