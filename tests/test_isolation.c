@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,9 +36,9 @@ static int attempt(const char *folder, char *line, size_t bytes)
         _exit(0);
     }
     close(ends[1]);
-    ssize_t length = read(ends[0], line, bytes - 1);
-    line[length > 0 ? length : 0] = '\0';
-    close(ends[0]);
+    FILE *said = fdopen(ends[0], "r");
+    line[fread(line, 1, bytes - 1, said)] = '\0';
+    fclose(said);
     waitpid(process, &status, 0);
     return WEXITSTATUS(status);
 }
