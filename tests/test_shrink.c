@@ -201,6 +201,32 @@ static void test_without_a_search(void **state)
     }
 }
 
+static bool replay_nothing(void *context, const struct shrink_size *size,
+                           const struct schedule *tried, struct schedule *ran)
+{
+    (void)context, (void)size, (void)tried, (void)ran;
+    return false;
+}
+
+/* Searches alone find the smallest sizes too. */
+static void test_without_a_replay(void **state)
+{
+    (void)state;
+    static const struct shrink_driver driver = {search, replay_nothing, NULL};
+    struct random random;
+    random_seed(&random, seed_of("searches"));
+    for (int i = 0; i < 20; i++) {
+        struct shrink_size size = {3, 4, 0, 0};
+        struct schedule schedule = {0};
+        random_failure(&random, &size, &schedule);
+        shrink(&driver, &schedule, &size);
+        assert_int_equal(size.workers, 2);
+        assert_int_equal(size.operations, 2);
+        assert_int_equal(size.switches, 2);
+        schedule_free(&schedule);
+    }
+}
+
 /* Whatever the size, what comes out fails, is not larger than what went in, and replays to itself.
  */
 static void test_never_larger(void **state)
@@ -255,9 +281,8 @@ static void test_already_small(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_smallest),
-        cmocka_unit_test(test_without_a_search),
-        cmocka_unit_test(test_never_larger),
+        cmocka_unit_test(test_smallest),         cmocka_unit_test(test_without_a_search),
+        cmocka_unit_test(test_without_a_replay), cmocka_unit_test(test_never_larger),
         cmocka_unit_test(test_already_small),
     };
     return cmocka_run_group_tests_name("shrink", tests, NULL, NULL);
