@@ -98,6 +98,7 @@ void crew_again(struct crew *crew)
         session->history.count = 0;
         session->latencies = kept.latencies;
         session->line = kept.line;
+        session->transaction.number = kept.transaction.number; /* the engine remembers the last */
         begin_session(crew, session);
     }
 }

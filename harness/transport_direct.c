@@ -194,9 +194,7 @@ static void call_done(const bson_t *answer, void *context)
         make_ready(world(call->line->session), call->line);
 }
 
-/* What a driver does without a command: beginning, ending what was not begun, and not aborting what
- * may be committed. */
-static bool execute_here(struct session *session, enum step_kind kind, struct command_reply *reply)
+bool direct_answers(struct session *session, enum step_kind kind, struct command_reply *reply)
 {
     struct transaction *transaction = &session->transaction;
     bool has = strcmp(engine_persona(world(session)->engine), "replset") == 0;
@@ -217,7 +215,7 @@ static void execute(struct session *session, const struct command_request *reque
     struct direct *direct = world(session);
     struct call call = {.request = request, .reply = reply, .line = line(session)};
     bson_t command = BSON_INITIALIZER;
-    if (execute_here(session, request->kind, reply))
+    if (direct_answers(session, request->kind, reply))
         return;
     command_build(session, request, &command);
     session->transaction.sent = session->in_transaction;

@@ -21,6 +21,9 @@ void direct_open(struct crew *);
 struct engine *direct_engine(const struct crew *);
 /* Sets the virtual clock of an engine whose workers somebody else runs. */
 void direct_set_clock(struct crew *, int64_t since_start_ns);
+/* Answers what a driver does without a command: beginning a transaction, ending what was not begun,
+ * and not aborting what may be committed. False: it must be sent. */
+bool direct_answers(struct session *, enum step_kind, struct command_reply *);
 /* Makes the fibers. */
 void direct_start(struct crew *);
 /* Runs up to `steps` steps; false when every fiber has ended. */

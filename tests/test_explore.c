@@ -4,7 +4,7 @@
  * them fail, counted by hand or by formula; and the cached search against the one that executes
  * every schedule: the same set of outcomes for every strategy and scenario, also under hazards.
  *
- * labels: unit explore
+ * labels: unit slow explore
  */
 #include "support.h"
 
@@ -131,7 +131,7 @@ static bool contains(struct memory *all, const struct memory *some)
 static bool compare(const struct cell *cell, unsigned hazards)
 {
     struct explore_settings settings = settings_of(true);
-    settings.budget.schedules = 60000;
+    settings.budget.schedules = 3000;
     settings.limits.hazards = hazards;
     settings.limits.faults = hazards != 0 ? 1 : 0;
     struct explore_result whole = explored(cell, &settings);

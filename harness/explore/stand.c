@@ -173,6 +173,8 @@ static void submit(struct session *session, const struct command_request *reques
     struct call call = {request, reply, false};
     bson_t command = BSON_INITIALIZER;
     command_build(session, request, &command);
+    session->transaction.sent = session->in_transaction;
+    session->transaction.ending |= request->kind == STEP_COMMIT;
     begin_own(stand, &world(session)->documents);
     engine_submit(direct_engine(session->crew), &command, call_done, &call);
     end_own(stand, &world(session)->documents);
@@ -195,6 +197,10 @@ static void execute(struct session *session, const struct command_request *reque
                     struct command_reply *reply)
 {
     struct stand *stand = stand_of(session);
+    if (direct_answers(session, request->kind, reply)) {
+        tell(session, reply_hash(session, reply));
+        return;
+    }
     const bson_t *picks = request->kind == STEP_INSERT ? request->document : request->filter;
     if (!stand_at(session, request->kind, request->collection, request_hash(session, request)))
         return;
@@ -289,8 +295,8 @@ static bool stops_to_enter(const struct session *session)
     bool dead = instance->crashed && session->in_attempt && instance->starter != session;
     if (!self->started || dead || is_abandoned(session))
         return false;
-    return shares_ram(instance) || (session->in_attempt && self->faults_left > 0 &&
-                                    (self->limits.hazards & HAZARD_BIT(crash)) != 0);
+    return shares_ram(instance) ||
+           (session->in_attempt && (self->limits.hazards & HAZARD_BIT(crash)) != 0);
 }
 
 static void enter(struct session *session)
@@ -299,7 +305,13 @@ static void enter(struct session *session)
     session->step = STEP_KIND_COUNT;
     if (!stops_to_enter(session))
         return;
-    stand_at(session, STEP_ENTER, "", 0);
+    if (shares_ram(session->instance) || world(session)->faults_left > 0) {
+        stand_at(session, STEP_ENTER, "", 0);
+    } else { /* nobody can die here any more: made at once, and known as made */
+        stand->kind = STEP_ENTER;
+        check_function(world(session), stand, canon_mix(0, STEP_ENTER));
+        tell(session, (uint64_t)STEP_ENTER << 1);
+    }
     stand->inside = shares_ram(session->instance) && !stand->failed;
     if (!is_abandoned(session))
         tell(session, look(session));

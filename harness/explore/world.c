@@ -50,6 +50,21 @@ static void settle(struct world *world, bool clock_moved)
     }
 }
 
+/* Ends transactions whose workers will not: an hour is longer than any of them lives. */
+static void abort_transactions(struct world *world)
+{
+    enum { LONG_S = 3600 };
+    struct engine *engine = direct_engine(&world->stage.crew);
+    bool any = false;
+    for (int32_t w = 0; w < world->count; w++)
+        any |= world->stage.crew.sessions[w].transaction.sent;
+    if (!any)
+        return;
+    engine_cancel(engine, NULL);
+    direct_set_clock(&world->stage.crew, world->now_ms * 1000000 + LONG_S * INT64_C(1000000000));
+    engine_tick(engine);
+}
+
 /* Unwinds what is in the middle: every session call fails from here on. */
 static void unwind(struct world *world)
 {
@@ -60,6 +75,7 @@ static void unwind(struct world *world)
     atomic_store(&crew->abandon, true);
     for (int32_t i = 0; i < world->cell.instances; i++)
         crew->instances[i].waiters = NULL;
+    engine_cancel(direct_engine(crew), NULL); /* who is parked there is told that nothing comes */
     while (world->alive > 0)
         for (int32_t w = 0; w < world->count; w++)
             if (!world->stands[w].ended)
@@ -73,6 +89,7 @@ static void reset(struct world *world)
 {
     struct crew *crew = &world->stage.crew;
     unwind(world);
+    abort_transactions(world);
     documents_restore(&world->documents);
     if (crew->files != NULL)
         folder_restore(crew->files, world->first_files);
@@ -238,6 +255,7 @@ static void move_clock(struct world *world, int64_t ms)
 {
     world->now_ms += ms;
     direct_set_clock(&world->stage.crew, world->now_ms * 1000000);
+    engine_tick(direct_engine(&world->stage.crew));
     settle(world, true);
 }
 
@@ -379,6 +397,7 @@ struct world *world_open(const struct cell *cell, const struct world_limits *lim
 void world_close(struct world *world)
 {
     unwind(world);
+    abort_transactions(world);
     documents_free(&world->documents);
     for (int32_t w = 0; w < world->count; w++) {
         fiber_free(world->stands[w].fiber);
