@@ -70,7 +70,7 @@ static const struct refusal refusals[] = {
     {"{'find': 'c', 'readConcern': {'level': 'snapshot'}}", 246, "SnapshotUnavailable"},
     {"{'find': 'c', 'readConcern': {'level': 'linearizable'}}", 123, "NotAReplicaSet"},
     {"{'find': 'c', 'readConcern': {'level': 'wild'}}", 2, "BadValue"},
-    {"{'find': 'c', 'readConcern': {'afterClusterTime': 1}}", 238, "NotImplemented"},
+    {"{'find': 'c', 'readConcern': {'afterClusterTime': 1}}", 123, "NotAReplicaSet"},
     {"{'find': 'c', 'readConcern': {'atClusterTime': 1}}", 238, "NotImplemented"},
     {"{'find': 'c', 'readConcern': {'afterOpTime': 1}}", 238, "NotImplemented"},
     {"{'find': 'c', 'readConcern': {'x': 1}}", 40415, "Location40415"},

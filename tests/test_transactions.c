@@ -74,6 +74,15 @@ static void test_refusals(void **state)
         {INC(1, ", " A ", " NUMBER(2)), 72, NULL},    /* the number is a transaction's */
         {"{'find': 'c', " INSIDE(A, 2) "}", 0, NULL}, /* none of them has ended it */
         {"{'aggregate': 'c', 'pipeline': [], 'cursor': {}, " INSIDE(A, 2) "}", 0, NULL},
+        {"{'distinct': 'c', 'key': 'n', " INSIDE(A, 2) "}", 0, NULL},
+        {INC(1, ", 'readConcern': {'level': 'local'}, " INSIDE(A, 2)), 72, NULL},
+        {INC(2, ", 'readConcern': {'level': 'local'}"), 72, NULL}, /* a write outside */
+        {INC(2, ", 'readConcern': {'level': 'snapshot'}, " START(A, 3)), 0, NULL},
+        {"{'find': 'c', 'readConcern': {'afterClusterTime': {'$timestamp': {'t': 1, 'i': 9}}}}", 0,
+         NULL}, /* the clock says 1 s */
+        {"{'find': 'c', 'readConcern': {'afterClusterTime': {'$timestamp': {'t': 2, 'i': 1}}}}", 72,
+         NULL},
+        {"{'find': 'c', 'readConcern': {'afterClusterTime': 1}}", 14, NULL},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         expect(*state, rows[i].text, rows[i].code, rows[i].label);

@@ -294,6 +294,7 @@ static void complete(struct request *request, bool fine)
         bson_reinit(request->reply);
         dispatch_refuse(request->reply, &request->failure);
         labels_append(request, refused, 0);
+        envelope_append_time(request);
         failure_reset(&request->failure);
         return;
     }
@@ -305,6 +306,7 @@ static void complete(struct request *request, bool fine)
         append_concern(request);
     labels_append(request, 0, concern_code);
     bson_append_double(request->reply, "ok", -1, 1);
+    envelope_append_time(request);
 }
 
 /* A write met another's row: it waits until some transaction ends. With none open nobody would wake

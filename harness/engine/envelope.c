@@ -4,6 +4,11 @@
  * One that it cannot satisfy is reported beside the reply, because the write stays done. Journaling
  * (j) is accepted: the memory store has no journal that could be waited for, and says so in its
  * name. Read concerns local, available and majority mean the same in an engine that has one copy.
+ *
+ * Cluster time, by which causally consistent sessions say what they have seen, is the wall clock's
+ * second, and never goes back. MongoDB's moves with each write; one copy whose commands come one
+ * after the other shows everything that was written before, whatever time is asked for, and drivers
+ * take a lock and a copy of their topology for each time that is new to them.
  */
 #include "envelope.h"
 
@@ -78,14 +83,62 @@ static bool check_write_concern(struct request *request, const bson_t *concern)
 
 struct read_concern_fields {
     const char *level;
+    bson_value_t after;
 };
 
 static const struct field read_concern_table[] = {
     {"level", FIELD_TEXT, offsetof(struct read_concern_fields, level), false},
     {"provenance", FIELD_IGNORED, 0, false},
-    {"afterClusterTime afterOpTime atClusterTime", FIELD_REFUSED, 0, false},
+    {"afterClusterTime", FIELD_VALUE, offsetof(struct read_concern_fields, after), false},
+    {"afterOpTime atClusterTime", FIELD_REFUSED, 0, false},
     {NULL, FIELD_END, 0, false},
 };
+
+static uint32_t cluster_seconds(const struct request *request)
+{
+    struct engine *engine = request->engine;
+    uint32_t seconds = (uint32_t)(request->now_ms / 1000);
+    if (seconds > engine->cluster_seconds)
+        engine->cluster_seconds = seconds;
+    return engine->cluster_seconds;
+}
+
+void envelope_append_time(const struct request *request)
+{
+    static const uint8_t unsigned_hash[20] = {0};
+    bson_t *reply = request->reply, time, signature;
+    if (!request->engine->replica_set || request->origin->connection == 0)
+        return;
+    uint32_t seconds = cluster_seconds(request);
+    bson_append_document_begin(reply, "$clusterTime", -1, &time);
+    bson_append_timestamp(&time, "clusterTime", -1, seconds, 1);
+    bson_append_document_begin(&time, "signature", -1, &signature);
+    bson_append_binary(&signature, "hash", -1, BSON_SUBTYPE_BINARY, unsigned_hash,
+                       sizeof unsigned_hash);
+    bson_append_int64(&signature, "keyId", -1, 0);
+    bson_append_document_end(&time, &signature);
+    bson_append_document_end(reply, &time);
+    bson_append_timestamp(reply, "operationTime", -1, seconds, 1);
+}
+
+/* What came before the time asked for is there, if the time is one that was told. */
+static bool check_after(struct request *request, const bson_value_t *after)
+{
+    if (after->value_type == BSON_TYPE_EOD)
+        return true;
+    if (!request->engine->replica_set)
+        return failure_set(&request->failure, FAILURE_NOT_A_REPLICA_SET,
+                           "node needs to be a replica set member to use read concern");
+    if (after->value_type != BSON_TYPE_TIMESTAMP)
+        return failure_set(&request->failure, FAILURE_TYPE_MISMATCH,
+                           "\"afterClusterTime\" had the wrong type. Expected timestamp, found %s",
+                           fields_type_name(after->value_type));
+    return after->value.v_timestamp.timestamp <= cluster_seconds(request) ||
+           failure_set(&request->failure, FAILURE_INVALID_OPTIONS,
+                       "readConcern afterClusterTime value must not be greater than the current "
+                       "clusterTime. Requested clusterTime: %u; current clusterTime: %u",
+                       after->value.v_timestamp.timestamp, request->engine->cluster_seconds);
+}
 
 /* Inside a transaction only its first command may say one, and not every one. */
 static bool check_inside(struct request *request, const struct envelope *envelope,
@@ -111,6 +164,8 @@ static bool check_read_concern(struct request *request, const struct envelope *e
     if (!fields_parse(&reader, concern, &request->failure))
         return false;
     level = arguments.level;
+    if (!check_after(request, &arguments.after))
+        return false;
     bool inside = request->numbered == PART_TRANSACTION;
     if (inside && !check_inside(request, envelope, level))
         return false;
@@ -149,7 +204,7 @@ bool envelope_check(struct request *request, const struct envelope *envelope)
             return false;
     }
     if (!bson_empty(&envelope->read_concern)) {
-        if (!(request->command->flags & COMMAND_READS))
+        if (!(request->command->flags & COMMAND_READS) && request->numbered != PART_TRANSACTION)
             return failure_set(failure, FAILURE_INVALID_OPTIONS,
                                "Command %s does not support { readConcern: ... }",
                                request->command->name);

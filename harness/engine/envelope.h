@@ -23,4 +23,7 @@ extern const struct field envelope_fields[];
 /* Checks what the envelope asks of this command on this persona and fills in request->concern. */
 bool envelope_check(struct request *, const struct envelope *);
 
+/* Appends what a replica set says with each reply to a socket: operationTime and $clusterTime. */
+void envelope_append_time(const struct request *);
+
 #endif

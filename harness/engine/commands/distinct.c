@@ -89,7 +89,8 @@ static bool run(struct request *request)
 }
 
 const struct command command_distinct = {.name = "distinct",
-                                         .flags = COMMAND_COLLECTION | COMMAND_READS,
+                                         .flags =
+                                             COMMAND_COLLECTION | COMMAND_READS | COMMAND_INSIDE,
                                          .fields = fields,
                                          .arguments_bytes = sizeof(struct arguments),
                                          .run = run};
