@@ -22,7 +22,7 @@ const struct field envelope_fields[] = {
     {"lsid", FIELD_VALUE, offsetof(struct envelope, session), false},
     {"writeConcern", FIELD_DOCUMENT, offsetof(struct envelope, write_concern), false},
     {"readConcern", FIELD_DOCUMENT, offsetof(struct envelope, read_concern), false},
-    {"maxTimeMS", FIELD_COUNT, offsetof(struct envelope, max_time_ms), false},
+    {"maxTimeMS", FIELD_MS, offsetof(struct envelope, max_time_ms), false},
     {"apiVersion", FIELD_TEXT, offsetof(struct envelope, api_version), false},
     {"txnNumber", FIELD_VALUE, offsetof(struct envelope, transaction_number), false},
     {"startTransaction", FIELD_VALUE, offsetof(struct envelope, start_transaction), false},

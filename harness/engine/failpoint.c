@@ -38,7 +38,7 @@ static const struct field command_fields[] = {
     {"errorLabels", FIELD_VALUE, offsetof(struct effects, has_labels), false},
     {"closeConnection", FIELD_VALUE, offsetof(struct effects, close), false},
     {"blockConnection", FIELD_BOOL, offsetof(struct effects, blocks), false},
-    {"blockTimeMS", FIELD_COUNT, offsetof(struct effects, block_ms), false},
+    {"blockTimeMS", FIELD_MS, offsetof(struct effects, block_ms), false},
     {"writeConcernError", FIELD_DOCUMENT, offsetof(struct effects, concern), false},
     {"appName", FIELD_TEXT, offsetof(struct effects, application), false},
     {"namespace", FIELD_TEXT, offsetof(struct effects, namespace), false},
@@ -67,6 +67,16 @@ void failpoints_free(struct failpoints *points)
     free(points);
 }
 
+/* A code that a refusal can have; 0 would mean that nothing is wrong. */
+static bool check_code(const bson_value_t *value, const char *name, struct failure *failure)
+{
+    int64_t code = 0;
+    return value->value_type == BSON_TYPE_EOD ||
+           (fields_integer(value, &code) && code > 0 && code <= INT32_MAX) ||
+           failure_set(failure, FAILURE_BAD_VALUE, "'%s' of a fail point must be an error's code",
+                       name);
+}
+
 static bool read_effects(const struct field *fields, const bson_t *data, struct effects *effects,
                          struct failure *failure)
 {
@@ -74,9 +84,11 @@ static bool read_effects(const struct field *fields, const bson_t *data, struct 
     *effects = (struct effects){.block_ms = -1};
     if (!fields_parse(&reader, data, failure))
         return false;
-    return !effects->blocks || effects->block_ms >= 0 ||
-           failure_set(failure, FAILURE_INVALID_OPTIONS,
-                       "must specify 'blockTimeMS' when 'blockConnection' is true");
+    return check_code(&effects->error_code, "errorCode", failure) &&
+           check_code(&effects->before_commit, "failBeforeCommitExceptionCode", failure) &&
+           (!effects->blocks || effects->block_ms >= 0 ||
+            failure_set(failure, FAILURE_INVALID_OPTIONS,
+                        "must specify 'blockTimeMS' when 'blockConnection' is true"));
 }
 
 /* "off", "alwaysOn", {times: n}, {skip: n}. */

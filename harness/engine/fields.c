@@ -59,9 +59,9 @@ static bool wrong_type(const struct fields_reader *reader, const struct field *f
                        bson_type_t type, struct failure *failure)
 {
     static const char *const expected[] = {
-        [FIELD_BOOL] = "bool",       [FIELD_INTEGER] = "long", [FIELD_COUNT] = "long",
-        [FIELD_DOCUMENT] = "object", [FIELD_ARRAY] = "array",  [FIELD_TEXT] = "string",
-        [FIELD_NUMBER] = "number",
+        [FIELD_BOOL] = "bool",   [FIELD_INTEGER] = "long",    [FIELD_COUNT] = "long",
+        [FIELD_MS] = "long",     [FIELD_DOCUMENT] = "object", [FIELD_ARRAY] = "array",
+        [FIELD_TEXT] = "string", [FIELD_NUMBER] = "number",
     };
     return failure_set(failure, FAILURE_TYPE_MISMATCH,
                        "BSON field '%s.%s' is the wrong type '%s', expected type '%s'",
@@ -82,6 +82,10 @@ static bool store_integer(const struct fields_reader *reader, const struct field
         return failure_set(failure, FAILURE_BAD_LIMIT,
                            "BSON field '%s' value must be >= 0, actual value '%lld'", field->name,
                            (long long)number);
+    if (field->kind == FIELD_MS && (number < 0 || number > INT32_MAX))
+        return failure_set(failure, FAILURE_BAD_VALUE,
+                           "%lld value for %s is out of range [0, 2147483647]", (long long)number,
+                           field->name);
     memcpy((char *)reader->arguments + field->offset, &number, sizeof number);
     return true;
 }
@@ -124,6 +128,7 @@ static bool store_value(const struct fields_reader *reader, const struct field *
         return store_bool(reader, field, value, failure);
     case FIELD_INTEGER:
     case FIELD_COUNT:
+    case FIELD_MS:
         return store_integer(reader, field, value, failure);
     case FIELD_DOCUMENT:
     case FIELD_ARRAY:

@@ -19,6 +19,7 @@ enum field_kind {
     FIELD_BOOL,     /* bool, or a number: bool */
     FIELD_INTEGER,  /* a number without fraction: int64_t */
     FIELD_COUNT,    /* the same, and not negative */
+    FIELD_MS,       /* the same, and at most INT32_MAX: it is added to a clock */
     FIELD_DOCUMENT, /* bson_t over the borrowed bytes; absent: an empty document */
     FIELD_ARRAY,    /* bson_t, the same */
     FIELD_TEXT,     /* const char *, borrowed */

@@ -2,7 +2,8 @@
 # build each is a test that replays its corpus, tests/fuzz/corpus/NAME.
 option(FUZZ "Link the fuzz targets with libFuzzer (needs clang)" OFF)
 file(GLOB FUZZ_TARGETS CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_*.c)
-add_library(fuzz_grammar STATIC tests/fuzz/grammar.c tests/fuzz/grammar_command.c)
+add_library(fuzz_grammar STATIC tests/fuzz/grammar.c tests/fuzz/grammar_command.c
+  tests/fuzz/steps.c)
 target_link_libraries(fuzz_grammar PUBLIC engine)
 target_include_directories(fuzz_grammar PUBLIC ${CMAKE_SOURCE_DIR}/tests/fuzz)
 foreach(file IN LISTS FUZZ_TARGETS)
