@@ -372,6 +372,7 @@ static bool check_numbers(struct request *request, const struct envelope *envelo
     bool numbered = envelope->transaction_number.value_type != BSON_TYPE_EOD;
     bool commits = envelope->autocommit.value_type != BSON_TYPE_EOD;
     bool starts = envelope->start_transaction.value_type != BSON_TYPE_EOD;
+    int64_t statement = 0; /* signed 32 bits in MongoDB */
     const char *wrong = NULL;
     if (!request->engine->replica_set && (numbered || commits || starts))
         return failure_set(&request->failure, FAILURE_ILLEGAL_OPERATION,
@@ -389,6 +390,10 @@ static bool check_numbers(struct request *request, const struct envelope *envelo
         wrong = "'startTransaction' field requires 'autocommit' field to also be specified";
     else if (starts && !is_bool(&envelope->start_transaction, true))
         wrong = "Specifying startTransaction=false is not allowed.";
+    else if (envelope->statement.value_type != BSON_TYPE_EOD &&
+             (!fields_integer(&envelope->statement, &statement) || statement < 0 ||
+              statement > INT32_MAX))
+        wrong = "stmtId must be a number from 0 to 2147483647";
     return wrong == NULL || failure_set(&request->failure, FAILURE_INVALID_OPTIONS, "%s", wrong);
 }
 

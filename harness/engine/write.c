@@ -424,6 +424,7 @@ bool write_batch_run(struct request *request, const struct write_batch *batch)
         report->next = index;
         request->statement = first_statement + index;
         bool fine = batch->one(request, &iter, &outcome);
+        write_outcome_reset(&outcome); /* a number used before by findAndModify has one */
         if (!fine && request->failure.code == FAILURE_WRITE_CONFLICT)
             return false;
         report_outcome(request, index, &outcome);

@@ -4,9 +4,10 @@
  * sessions, fail points and time that passes. What must hold whatever is sent:
  *
  *   each command is answered once, a parked one when the transactions are over;
- *   a retryable write that is sent again, at once or later, has the same outcome and changes nothing;
- *   nothing but a plain write or a commit changes what others see: no statement inside a transaction,
- *   no abort, no end of a session, no refusal of a single statement;
+ *   a retryable write that is sent again, at once or later, has the same outcome and changes
+ *   nothing;
+ *   nothing but a plain write or a commit changes what others see: no statement inside a
+ *   transaction, no abort, no end of a session, no refusal of a single statement;
  *   a session that has ended has no transaction, and none outlives its lifetime.
  *
  * Who was parked may write as soon as a transaction ends: then contents are not compared.

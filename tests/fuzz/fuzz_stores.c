@@ -4,9 +4,9 @@
  * the same clock and seed: replies and committed contents must be the same, step by step. The two
  * live as long as the process, since opening WiredTiger takes longer than a row, and dropping a
  * table too: most rows leave two collections without documents and indexes to the next one, every
- * DROP_EVERY-th drops the database. At the end one line says how many steps were identical. (test_store compares
- * each store with a model, call by call; here it is what a client can see.) In a build without
- * WiredTiger nothing is compared, and the line says so.
+ * DROP_EVERY-th drops the database. At the end one line says how many steps were identical.
+ * (test_store compares each store with a model, call by call; here it is what a client can see.)
+ * In a build without WiredTiger nothing is compared, and the line says so.
  */
 #include "base.h"
 #include "fuzz.h"
@@ -118,7 +118,9 @@ static void empty(struct pair *pair)
             collections[i]);
         send_both_json(pair, json);
         snprintf(json, sizeof json,
-                 "{\"dropIndexes\": \"%s\", \"index\": \"*\", \"$db\": \"fuzz\"}", collections[i]);
+                 "{\"delete\": \"%s\", \"deletes\": [{\"q\": {}, \"limit\": 0}], "
+                 "\"$db\": \"fuzz\"}",
+                 collections[i]);
         send_both_json(pair, json);
     }
 }

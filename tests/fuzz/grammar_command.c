@@ -207,6 +207,7 @@ static void append_body(struct fuzz_input *input, bson_t *command, const char *c
 /* lsid, txnNumber, autocommit, startTransaction: mostly as a driver sends them. */
 static void append_session(struct fuzz_input *input, bson_t *command)
 {
+    static const int64_t statements[] = {0, 1, -1, INT32_MAX, INT64_MAX};
     int choice = fuzz_below(input, 6);
     uint8_t id[16] = {0};
     bson_t child;
@@ -219,6 +220,8 @@ static void append_session(struct fuzz_input *input, bson_t *command)
     if (choice == 1)
         return;
     BSON_APPEND_INT64(command, "txnNumber", 1 + fuzz_below(input, 3));
+    if (fuzz_below(input, 8) == 0)
+        BSON_APPEND_INT64(command, "stmtId", statements[fuzz_below(input, 5)]);
     if (choice == 2)
         return;
     BSON_APPEND_BOOL(command, "autocommit", false);

@@ -2,8 +2,8 @@
  *
  * steps: an engine in process under a row of commands, for targets that look at what became of
  * them: persona replset, test commands, a virtual clock. Each command sent is a step that remembers
- * its answers, since a parked one is answered later. Contents are read through the store's contract,
- * as somebody would see them who begins now.
+ * its answers, since a parked one is answered later. Contents are read through the store's
+ * contract, as somebody would see them who begins now.
  */
 #ifndef RACEBENCH_TESTS_STEPS_H
 #define RACEBENCH_TESTS_STEPS_H
