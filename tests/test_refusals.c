@@ -345,7 +345,8 @@ static void test_tables_of_commands(void **state)
     };
     size_t count = 0;
     for (size_t i = 0; i < COUNT_OF(all); i++)
-        for (const struct field *field = all[i]->fields; field->kind != FIELD_END; field++)
+        for (const struct field *field = all[i]->fields; field != NULL && field->kind != FIELD_END;
+             field++)
             if (field->kind == FIELD_REFUSED) { /* read before what is required is missed */
                 char *form = x_format("{'%s': 'c', '%%s': 1, '$db': 'admin'}", all[i]->name);
                 count += refuse_words(*state, field->name, form);

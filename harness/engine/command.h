@@ -88,11 +88,18 @@ struct command {
     const char *name;
     const char *alias, *second_alias; /* or NULL */
     unsigned flags;
-    const struct field *fields;    /* ended by a zeroed one */
+    const struct field *fields;    /* ended by a zeroed one; NULL: the envelope's only */
     size_t arguments_bytes;        /* of the struct that the fields' offsets mean; may be 0 */
     const void *defaults;          /* what it holds before the fields are read; NULL: zeros */
     bool (*run)(struct request *); /* false: refused, request->failure says why */
 };
+
+/* Defines the command that a file is about, whose function is its run(). */
+#define COMMAND(identifier, bits, ...)                                                             \
+    const struct command command_##identifier = {.name = #identifier,                              \
+                                                 .flags = (bits),                                  \
+                                                 .run = run,                                       \
+                                                 __VA_ARGS__}
 
 /* Upper limit of arguments_bytes: they live on dispatch's stack, which may be a fiber's. */
 enum { COMMAND_ARGUMENTS_MAX = 1536 };

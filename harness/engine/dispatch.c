@@ -119,8 +119,10 @@ void request_first(const struct request *request, bson_value_t *value)
 /* Reads all fields of the body: the command's own, else the envelope's. */
 static bool read_fields(struct request *request, struct envelope *envelope)
 {
+    static const struct field none[] = {{NULL, FIELD_END, 0, false}};
     const struct command *command = request->command;
-    struct fields_reader own = {command->fields, command->name, request->arguments, 0};
+    const struct field *fields = command->fields != NULL ? command->fields : none;
+    struct fields_reader own = {fields, command->name, request->arguments, 0};
     struct fields_reader common = {envelope_fields, command->name, envelope, 0};
     bson_iter_t iter;
     bool known = false;

@@ -18,8 +18,4 @@ static bool run(struct request *request)
     return true;
 }
 
-const struct command command_abortTransaction = {.name = "abortTransaction",
-                                                 .flags =
-                                                     COMMAND_WRITES | COMMAND_ADMIN | COMMAND_ENDS,
-                                                 .fields = fields,
-                                                 .run = run};
+COMMAND(abortTransaction, COMMAND_WRITES | COMMAND_ADMIN | COMMAND_ENDS, .fields = fields);

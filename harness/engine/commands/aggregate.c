@@ -67,9 +67,5 @@ static bool run(struct request *request)
     return cursor_reply_all(request, &arguments->cursor, &documents) && fine;
 }
 
-const struct command command_aggregate = {.name = "aggregate",
-                                          .flags = COMMAND_COLLECTION | COMMAND_READS |
-                                                   COMMAND_WRITES | COMMAND_INSIDE,
-                                          .fields = fields,
-                                          .arguments_bytes = sizeof(struct arguments),
-                                          .run = run};
+COMMAND(aggregate, COMMAND_COLLECTION | COMMAND_READS | COMMAND_WRITES | COMMAND_INSIDE,
+        .fields = fields, .arguments_bytes = sizeof(struct arguments));

@@ -8,8 +8,6 @@
 
 #include "engine/dispatch.h"
 
-static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
-
 static bool run(struct request *request)
 {
     static const int32_t numbers[] = {6, 0, 0, 0};
@@ -30,7 +28,4 @@ static bool run(struct request *request)
     return true;
 }
 
-const struct command command_buildInfo = {.name = "buildInfo",
-                                          .alias = "buildinfo",
-                                          .fields = fields,
-                                          .run = run};
+COMMAND(buildInfo, 0, .alias = "buildinfo");

@@ -16,8 +16,4 @@ static bool run(struct request *request)
     return transaction_commit(request);
 }
 
-const struct command command_commitTransaction = {.name = "commitTransaction",
-                                                  .flags =
-                                                      COMMAND_WRITES | COMMAND_ADMIN | COMMAND_ENDS,
-                                                  .fields = fields,
-                                                  .run = run};
+COMMAND(commitTransaction, COMMAND_WRITES | COMMAND_ADMIN | COMMAND_ENDS, .fields = fields);

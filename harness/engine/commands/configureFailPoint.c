@@ -21,10 +21,5 @@ static bool run(struct request *request)
                        "commands");
 }
 
-const struct command command_configureFailPoint = {
-    .name = "configureFailPoint",
-    .flags = COMMAND_ADMIN,
-    .fields = fields,
-    .arguments_bytes = sizeof(struct failpoint_arguments),
-    .run = run,
-};
+COMMAND(configureFailPoint, COMMAND_ADMIN, .fields = fields,
+        .arguments_bytes = sizeof(struct failpoint_arguments));

@@ -5,15 +5,10 @@
  */
 #include "engine/diagnostics.h"
 
-static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
-
 static bool run(struct request *request)
 {
     return diagnostics_reply(
         request, "{\"authInfo\": {\"authenticatedUsers\": [], \"authenticatedUserRoles\": []}}");
 }
 
-const struct command command_connectionStatus = {.name = "connectionStatus",
-                                                 .flags = COMMAND_LENIENT,
-                                                 .fields = fields,
-                                                 .run = run};
+COMMAND(connectionStatus, COMMAND_LENIENT, .fields = NULL);

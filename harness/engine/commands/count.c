@@ -53,8 +53,5 @@ static bool run(struct request *request)
     return fine;
 }
 
-const struct command command_count = {.name = "count",
-                                      .flags = COMMAND_COLLECTION | COMMAND_READS,
-                                      .fields = fields,
-                                      .arguments_bytes = sizeof(struct arguments),
-                                      .run = run};
+COMMAND(count, COMMAND_COLLECTION | COMMAND_READS, .fields = fields,
+        .arguments_bytes = sizeof(struct arguments));

@@ -27,7 +27,4 @@ static bool run(struct request *request)
     return true;
 }
 
-const struct command command_create = {.name = "create",
-                                       .flags = COMMAND_COLLECTION | COMMAND_WRITES,
-                                       .fields = fields,
-                                       .run = run};
+COMMAND(create, COMMAND_COLLECTION | COMMAND_WRITES, .fields = fields);

@@ -141,8 +141,5 @@ static bool run(struct request *request)
     return true;
 }
 
-const struct command command_createIndexes = {.name = "createIndexes",
-                                              .flags = COMMAND_COLLECTION | COMMAND_WRITES,
-                                              .fields = fields,
-                                              .arguments_bytes = sizeof(struct arguments),
-                                              .run = run};
+COMMAND(createIndexes, COMMAND_COLLECTION | COMMAND_WRITES, .fields = fields,
+        .arguments_bytes = sizeof(struct arguments));

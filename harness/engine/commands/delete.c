@@ -64,10 +64,5 @@ static bool run(struct request *request)
     return write_batch_run(request, &batch);
 }
 
-const struct command command_delete = {.name = "delete",
-                                       .flags = COMMAND_COLLECTION | COMMAND_WRITES |
-                                                COMMAND_RETRYABLE | COMMAND_INSIDE,
-                                       .fields = fields,
-                                       .arguments_bytes = sizeof(struct arguments),
-                                       .defaults = &defaults,
-                                       .run = run};
+COMMAND(delete, COMMAND_COLLECTION | COMMAND_WRITES | COMMAND_RETRYABLE | COMMAND_INSIDE,
+        .fields = fields, .arguments_bytes = sizeof(struct arguments), .defaults = &defaults);

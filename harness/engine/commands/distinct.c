@@ -88,9 +88,5 @@ static bool run(struct request *request)
     return fine;
 }
 
-const struct command command_distinct = {.name = "distinct",
-                                         .flags =
-                                             COMMAND_COLLECTION | COMMAND_READS | COMMAND_INSIDE,
-                                         .fields = fields,
-                                         .arguments_bytes = sizeof(struct arguments),
-                                         .run = run};
+COMMAND(distinct, COMMAND_COLLECTION | COMMAND_READS | COMMAND_INSIDE, .fields = fields,
+        .arguments_bytes = sizeof(struct arguments));

@@ -8,8 +8,6 @@
 #include "engine/command.h"
 #include "engine/dispatch.h"
 
-static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
-
 static bool run(struct request *request)
 {
     struct collection *collection = request_collection(request);
@@ -20,7 +18,4 @@ static bool run(struct request *request)
     return catalog_drop(collection, &request->failure);
 }
 
-const struct command command_drop = {.name = "drop",
-                                     .flags = COMMAND_COLLECTION | COMMAND_WRITES,
-                                     .fields = fields,
-                                     .run = run};
+COMMAND(drop, COMMAND_COLLECTION | COMMAND_WRITES, .fields = NULL);

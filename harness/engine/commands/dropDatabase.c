@@ -8,8 +8,6 @@
 #include "engine/command.h"
 #include "engine/dispatch.h"
 
-static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
-
 struct drop {
     struct failure *failure;
     int dropped;
@@ -32,7 +30,4 @@ static bool run(struct request *request)
     return true;
 }
 
-const struct command command_dropDatabase = {.name = "dropDatabase",
-                                             .flags = COMMAND_WRITES,
-                                             .fields = fields,
-                                             .run = run};
+COMMAND(dropDatabase, COMMAND_WRITES, .fields = NULL);

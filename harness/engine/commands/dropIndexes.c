@@ -75,9 +75,5 @@ static bool run(struct request *request)
     return all || (drop_each(request, collection, false) && drop_each(request, collection, true));
 }
 
-const struct command command_dropIndexes = {.name = "dropIndexes",
-                                            .alias = "deleteIndexes",
-                                            .flags = COMMAND_COLLECTION | COMMAND_WRITES,
-                                            .fields = fields,
-                                            .arguments_bytes = sizeof(struct arguments),
-                                            .run = run};
+COMMAND(dropIndexes, COMMAND_COLLECTION | COMMAND_WRITES, .alias = "deleteIndexes",
+        .fields = fields, .arguments_bytes = sizeof(struct arguments));

@@ -9,16 +9,10 @@
 
 #include "engine/sessions.h"
 
-static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
-
 static bool run(struct request *request)
 {
     bool end = bson_has_field(request->body, "endSessions");
     return sessions_each(request, end ? SESSIONS_END : SESSIONS_REFRESH, false);
 }
 
-const struct command command_endSessions = {.name = "endSessions",
-                                            .alias = "refreshSessions",
-                                            .flags = COMMAND_WRITES,
-                                            .fields = fields,
-                                            .run = run};
+COMMAND(endSessions, COMMAND_WRITES, .alias = "refreshSessions");

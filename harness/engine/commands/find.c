@@ -110,9 +110,5 @@ static bool run(struct request *request)
     return fine;
 }
 
-const struct command command_find = {.name = "find",
-                                     .flags = COMMAND_COLLECTION | COMMAND_READS | COMMAND_INSIDE,
-                                     .fields = fields,
-                                     .arguments_bytes = sizeof(struct arguments),
-                                     .defaults = &defaults,
-                                     .run = run};
+COMMAND(find, COMMAND_COLLECTION | COMMAND_READS | COMMAND_INSIDE, .fields = fields,
+        .arguments_bytes = sizeof(struct arguments), .defaults = &defaults);

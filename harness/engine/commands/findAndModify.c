@@ -110,10 +110,5 @@ static bool run(struct request *request)
     return true;
 }
 
-const struct command command_findAndModify = {.name = "findAndModify",
-                                              .alias = "findandmodify",
-                                              .flags = COMMAND_COLLECTION | COMMAND_WRITES |
-                                                       COMMAND_RETRYABLE | COMMAND_INSIDE,
-                                              .fields = fields,
-                                              .arguments_bytes = sizeof(struct arguments),
-                                              .run = run};
+COMMAND(findAndModify, COMMAND_COLLECTION | COMMAND_WRITES | COMMAND_RETRYABLE | COMMAND_INSIDE,
+        .alias = "findandmodify", .fields = fields, .arguments_bytes = sizeof(struct arguments));

@@ -5,14 +5,9 @@
  */
 #include "engine/diagnostics.h"
 
-static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
-
 static bool run(struct request *request)
 {
     return diagnostics_reply(request, "{\"argv\": [\"racebench\"], \"parsed\": {}}");
 }
 
-const struct command command_getCmdLineOpts = {.name = "getCmdLineOpts",
-                                               .flags = COMMAND_LENIENT | COMMAND_ADMIN,
-                                               .fields = fields,
-                                               .run = run};
+COMMAND(getCmdLineOpts, COMMAND_LENIENT | COMMAND_ADMIN, .fields = NULL);

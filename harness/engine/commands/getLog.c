@@ -7,8 +7,6 @@
 #include "engine/dispatch.h"
 #include <string.h>
 
-static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
-
 static bool run(struct request *request)
 {
     bson_value_t which;
@@ -20,7 +18,4 @@ static bool run(struct request *request)
                                       : "");
 }
 
-const struct command command_getLog = {.name = "getLog",
-                                       .flags = COMMAND_LENIENT | COMMAND_ADMIN,
-                                       .fields = fields,
-                                       .run = run};
+COMMAND(getLog, COMMAND_LENIENT | COMMAND_ADMIN, .fields = NULL);

@@ -57,8 +57,4 @@ static bool run(struct request *request)
     return fine;
 }
 
-const struct command command_getMore = {.name = "getMore",
-                                        .flags = COMMAND_INSIDE,
-                                        .fields = fields,
-                                        .arguments_bytes = sizeof(struct arguments),
-                                        .run = run};
+COMMAND(getMore, COMMAND_INSIDE, .fields = fields, .arguments_bytes = sizeof(struct arguments));

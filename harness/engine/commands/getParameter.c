@@ -7,8 +7,6 @@
 #include "engine/dispatch.h"
 #include <string.h>
 
-static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
-
 static bool run(struct request *request)
 {
     bson_t all = BSON_INITIALIZER, *reply = request->reply;
@@ -32,7 +30,4 @@ static bool run(struct request *request)
            failure_set(&request->failure, FAILURE_INVALID_OPTIONS, "no option found to get");
 }
 
-const struct command command_getParameter = {.name = "getParameter",
-                                             .flags = COMMAND_LENIENT | COMMAND_ADMIN,
-                                             .fields = fields,
-                                             .run = run};
+COMMAND(getParameter, COMMAND_LENIENT | COMMAND_ADMIN, .fields = NULL);

@@ -11,8 +11,6 @@
 
 #include <string.h>
 
-static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
-
 /* A set of one, under the address that the client has connected to: drivers follow it. */
 static void append_set(const struct request *request)
 {
@@ -70,9 +68,5 @@ static bool run(struct request *request)
     return true;
 }
 
-const struct command command_hello = {.name = "hello",
-                                      .alias = "isMaster",
-                                      .second_alias = "ismaster",
-                                      .flags = COMMAND_LENIENT | COMMAND_HANDSHAKE,
-                                      .fields = fields,
-                                      .run = run};
+COMMAND(hello, COMMAND_LENIENT | COMMAND_HANDSHAKE, .alias = "isMaster",
+        .second_alias = "ismaster");

@@ -5,8 +5,6 @@
 #include "engine/diagnostics.h"
 #include <unistd.h>
 
-static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
-
 static bool run(struct request *request)
 {
     return diagnostics_reply(request,
@@ -15,7 +13,4 @@ static bool run(struct request *request)
                              sysconf(_SC_NPROCESSORS_ONLN));
 }
 
-const struct command command_hostInfo = {.name = "hostInfo",
-                                         .flags = COMMAND_LENIENT | COMMAND_ADMIN,
-                                         .fields = fields,
-                                         .run = run};
+COMMAND(hostInfo, COMMAND_LENIENT | COMMAND_ADMIN, .fields = NULL);

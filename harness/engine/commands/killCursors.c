@@ -53,8 +53,5 @@ static bool run(struct request *request)
     return fine;
 }
 
-const struct command command_killCursors = {.name = "killCursors",
-                                            .flags = COMMAND_COLLECTION | COMMAND_INSIDE,
-                                            .fields = fields,
-                                            .arguments_bytes = sizeof(struct arguments),
-                                            .run = run};
+COMMAND(killCursors, COMMAND_COLLECTION | COMMAND_INSIDE, .fields = fields,
+        .arguments_bytes = sizeof(struct arguments));

@@ -9,14 +9,9 @@
 
 #include "engine/sessions.h"
 
-static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
-
 static bool run(struct request *request)
 {
     return sessions_each(request, SESSIONS_KILL, bson_has_field(request->body, "killAllSessions"));
 }
 
-const struct command command_killSessions = {.name = "killSessions",
-                                             .alias = "killAllSessions",
-                                             .fields = fields,
-                                             .run = run};
+COMMAND(killSessions, 0, .alias = "killAllSessions");

@@ -72,7 +72,4 @@ static bool run(struct request *request)
     return cursor_reply_all(request, &arguments->cursor, &listing.found) && fine;
 }
 
-const struct command command_listCollections = {.name = "listCollections",
-                                                .fields = fields,
-                                                .arguments_bytes = sizeof(struct arguments),
-                                                .run = run};
+COMMAND(listCollections, 0, .fields = fields, .arguments_bytes = sizeof(struct arguments));

@@ -73,8 +73,5 @@ static bool run(struct request *request)
     return fine;
 }
 
-const struct command command_listDatabases = {.name = "listDatabases",
-                                              .flags = COMMAND_ADMIN,
-                                              .fields = fields,
-                                              .arguments_bytes = sizeof(struct arguments),
-                                              .run = run};
+COMMAND(listDatabases, COMMAND_ADMIN, .fields = fields,
+        .arguments_bytes = sizeof(struct arguments));

@@ -35,8 +35,5 @@ static bool run(struct request *request)
     return cursor_reply_all(request, &arguments->cursor, &found);
 }
 
-const struct command command_listIndexes = {.name = "listIndexes",
-                                            .flags = COMMAND_COLLECTION,
-                                            .fields = fields,
-                                            .arguments_bytes = sizeof(struct arguments),
-                                            .run = run};
+COMMAND(listIndexes, COMMAND_COLLECTION, .fields = fields,
+        .arguments_bytes = sizeof(struct arguments));

@@ -6,15 +6,10 @@
  */
 #include "engine/command.h"
 
-static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
-
 static bool run(struct request *request)
 {
     (void)request;
     return true;
 }
 
-const struct command command_ping = {.name = "ping",
-                                     .flags = COMMAND_LENIENT,
-                                     .fields = fields,
-                                     .run = run};
+COMMAND(ping, COMMAND_LENIENT, .fields = NULL);

@@ -8,8 +8,6 @@
 
 #include "engine/dispatch.h"
 
-static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
-
 static bool run(struct request *request)
 {
     bool config = bson_has_field(request->body, "replSetGetConfig");
@@ -38,8 +36,4 @@ static bool run(struct request *request)
     return true;
 }
 
-const struct command command_replSetGetStatus = {.name = "replSetGetStatus",
-                                                 .alias = "replSetGetConfig",
-                                                 .flags = COMMAND_ADMIN | COMMAND_LENIENT,
-                                                 .fields = fields,
-                                                 .run = run};
+COMMAND(replSetGetStatus, COMMAND_ADMIN | COMMAND_LENIENT, .alias = "replSetGetConfig");

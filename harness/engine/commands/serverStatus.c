@@ -7,8 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
-
 static bool run(struct request *request)
 {
     return diagnostics_reply(
@@ -20,7 +18,4 @@ static bool run(struct request *request)
         strcmp(request->engine->store, "memory") == 0 ? "false" : "true");
 }
 
-const struct command command_serverStatus = {.name = "serverStatus",
-                                             .flags = COMMAND_LENIENT,
-                                             .fields = fields,
-                                             .run = run};
+COMMAND(serverStatus, COMMAND_LENIENT, .fields = NULL);

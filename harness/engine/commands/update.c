@@ -82,10 +82,5 @@ static bool run(struct request *request)
     return write_batch_run(request, &batch);
 }
 
-const struct command command_update = {.name = "update",
-                                       .flags = COMMAND_COLLECTION | COMMAND_WRITES |
-                                                COMMAND_RETRYABLE | COMMAND_INSIDE,
-                                       .fields = fields,
-                                       .arguments_bytes = sizeof(struct arguments),
-                                       .defaults = &defaults,
-                                       .run = run};
+COMMAND(update, COMMAND_COLLECTION | COMMAND_WRITES | COMMAND_RETRYABLE | COMMAND_INSIDE,
+        .fields = fields, .arguments_bytes = sizeof(struct arguments), .defaults = &defaults);

@@ -5,15 +5,10 @@
  */
 #include "engine/diagnostics.h"
 
-static const struct field fields[] = {{NULL, FIELD_END, 0, false}};
-
 static bool run(struct request *request)
 {
     return diagnostics_reply(request, "{\"you\": \"127.0.0.1:%d\"}",
                              (int)request->origin->connection);
 }
 
-const struct command command_whatsmyuri = {.name = "whatsmyuri",
-                                           .flags = COMMAND_LENIENT,
-                                           .fields = fields,
-                                           .run = run};
+COMMAND(whatsmyuri, COMMAND_LENIENT, .fields = NULL);
