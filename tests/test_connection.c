@@ -85,17 +85,14 @@ static void test_connections_max(void **state)
     buffer_release(&message);
 }
 
-/* A client that does not read: its commands wait, nobody else does, and nothing is lost. */
-static void test_slow_reader(void **state)
+enum { FINDS = 40 };
+
+/* Inserts a document of a megabyte and asks for it FINDS times, without reading. */
+static void ask_and_not_read(int client)
 {
-    (void)state;
-    struct fixture fixture;
-    struct engine_server_settings settings = {.message_timeout_ms = TIMEOUT_MS};
-    assert_int_equal(start(&fixture, settings), 0);
-    enum { FILLER = 1000000, FINDS = 40 };
+    enum { FILLER = 1000000 };
     struct buffer message = {0};
     struct reply reply;
-    int client = connect_to(&fixture);
     char *filler = x_malloc(FILLER);
     memset(filler, 'x', FILLER);
     begin_msg(&message, 1, 0);
@@ -118,17 +115,76 @@ static void test_slow_reader(void **state)
         finish(&message);
         send_all(client, message.bytes, message.length);
     }
-    expect_alive(&fixture);
-    usleep(2 * TIMEOUT_MS * 1000); /* not reading is no unfinished message */
+    bson_destroy(document);
+    free(filler);
+    buffer_release(&message);
+}
+
+/* A client that reads late: its commands wait, nobody else does, and nothing is lost. */
+static void test_slow_reader(void **state)
+{
+    struct reply reply;
+    int client = connect_to(*state);
+    ask_and_not_read(client);
+    expect_alive(*state);
+    usleep(2 * TIMEOUT_MS * 1000);
     for (int32_t i = 0; i < FINDS; i++) {
         assert_true(receive(client, &reply));
         assert_int_equal(reply.response_to, i);
         bson_destroy(reply.body);
     }
     close(client);
+}
+
+/* A client that never reads is closed when its time is over. */
+static void test_stuck_reader(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct engine_server_settings settings = {.message_timeout_ms = TIMEOUT_MS};
+    char bytes[65536];
+    ssize_t got = 0, total = 0;
+    assert_int_equal(start(&fixture, settings), 0);
+    int client = connect_to(&fixture);
+    ask_and_not_read(client);
+    struct pollfd closed = {.fd = client, .events = POLLRDHUP};
+    assert_int_equal(poll(&closed, 1, 60000), 1);
+    while ((got = recv(client, bytes, sizeof bytes, 0)) > 0)
+        total += got;
+    assert_in_range(total, 0, FINDS * 1000000);
+    expect_alive(&fixture);
+    close(client);
     stop(&fixture);
-    bson_destroy(document);
-    free(filler);
+}
+
+/* Messages that are begun by many and ended by nobody: who goes beyond what all may hold together
+ * is closed, the others stay. */
+static void test_buffered_bytes(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 8, EACH = 4 * 1024 * 1024 };
+    struct fixture fixture;
+    struct engine_server_settings settings = {.buffered_bytes_max = (size_t)EACH * CLIENTS};
+    struct buffer message = {0};
+    int clients[CLIENTS], closed = 0;
+    assert_int_equal(start(&fixture, settings), 0);
+    begin_msg(&message, 1, 0);
+    for (int i = 0; i < EACH * 2; i++)
+        buffer_byte(&message, 0);
+    buffer_patch_int32(&message, 0, WIRE_MESSAGE_BYTES_MAX);
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = connect_to(&fixture);
+        send_all(clients[i], message.bytes, message.length);
+    }
+    expect_alive(&fixture);
+    for (int i = 0; i < CLIENTS; i++) {
+        struct pollfd wait = {.fd = clients[i], .events = POLLRDHUP};
+        closed += poll(&wait, 1, 0) == 1;
+    }
+    assert_in_range(closed, 1, CLIENTS - 1);
+    for (int i = 0; i < CLIENTS; i++)
+        close(clients[i]);
+    stop(&fixture);
     buffer_release(&message);
 }
 
@@ -209,6 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pieces),          cmocka_unit_test(test_half_open),
         cmocka_unit_test(test_connections_max), cmocka_unit_test(test_slow_reader),
+        cmocka_unit_test(test_stuck_reader),    cmocka_unit_test(test_buffered_bytes),
         cmocka_unit_test(test_gate_closes),     cmocka_unit_test(test_canned),
     };
     return cmocka_run_group_tests(tests, server_setup, server_teardown);

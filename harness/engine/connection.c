@@ -8,8 +8,10 @@
  * only what is incomplete is kept.
  *
  * While a command is parked, or a client does not read its replies, nothing more is read from it:
- * memory per client stays bounded by one message and one batch of replies. A message that has begun
- * must be complete within the server's time; a client that is silent between messages may stay.
+ * memory per client stays bounded by one message and one batch of replies, and that of all clients
+ * by the server's limit. A message that has begun must be complete within the server's time, and a
+ * client that takes nothing of its replies for so long is closed; one that is silent between
+ * messages may stay, as long as TCP finds it alive.
  *
  * The struct lives until its handle is closed, its command in flight is answered and no list of the
  * server's holds it.
@@ -23,6 +25,7 @@
 
 enum {
     KEPT_BYTES_MAX = 256 * 1024,     /* buffers larger than this are given back when empty */
+    KEEPALIVE_S = 60,                /* then TCP asks whether a silent client is still there */
     REPLIES_BYTES_MAX = 1024 * 1024, /* then written before the next command is run */
 };
 
@@ -44,6 +47,9 @@ struct connection {
     uv_write_t write;
     int32_t replies;           /* ids of replies */
     uint64_t partial_since_ms; /* loop time; 0: no message has begun */
+    uint64_t stuck_since_ms;   /* loop time; 0: nothing waits to be written */
+    size_t unwritten;          /* bytes that waited to be written when that was looked at */
+    size_t buffered_bytes;     /* as counted in the server's */
     bool busy;                 /* a command is in flight */
     bool inside;               /* engine_execute() is on the stack */
     bool blocked;              /* `writing` is not written yet */
@@ -60,6 +66,7 @@ static void connection_free(struct connection *connection)
 {
     if (connection->busy || connection->held)
         return; /* who ends that will free it */
+    connection->server->buffered_bytes -= connection->buffered_bytes;
     buffer_release(&connection->in);
     buffer_release(&connection->out);
     buffer_release(&connection->writing);
@@ -193,6 +200,8 @@ static void connection_execute(struct connection *connection, struct slice bytes
     connection->inside = true;
     engine_execute(server->engine, &body, &connection->origin, on_answer, connection);
     connection->inside = false;
+    if (server->merged.capacity > KEPT_BYTES_MAX)
+        buffer_release(&server->merged);
 }
 
 /* Executes whole messages as long as it may; returns how many bytes it has used up. */
@@ -244,10 +253,28 @@ static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *bytes)
     connection_settle(connection, used > 0);
 }
 
+/* Counts the connection's buffers; false: all together hold too much now, and this one's are not
+ * small, so that whoever fills the memory does not shut out others. */
+static bool connection_count_bytes(struct connection *connection)
+{
+    struct engine_server *server = connection->server;
+    size_t bytes =
+        connection->in.capacity + connection->out.capacity + connection->writing.capacity;
+    bool grows = bytes > connection->buffered_bytes;
+    server->buffered_bytes += bytes - connection->buffered_bytes; /* wraps round and back */
+    connection->buffered_bytes = bytes;
+    return !grows || bytes <= KEPT_BYTES_MAX ||
+           server->buffered_bytes <= server->buffered_bytes_max;
+}
+
 static void connection_settle(struct connection *connection, bool progress)
 {
     if (connection->closing)
         return;
+    if (!connection_count_bytes(connection)) {
+        connection_close(connection);
+        return;
+    }
     /* while a command is parked one read is still wanted: it may say that the client is gone */
     bool waiting = connection->blocked || connection->ending ||
                    connection->out.length >= REPLIES_BYTES_MAX ||
@@ -385,20 +412,37 @@ void connection_accept(struct engine_server *server, uv_stream_t *listener)
     if (uv_accept(listener, &connection->stream) != 0 ||
         server->connection_count > server->connections_max ||
         (tcp && uv_tcp_nodelay(&connection->tcp, 1) != 0) ||
+        (tcp && uv_tcp_keepalive(&connection->tcp, 1, KEEPALIVE_S) != 0) ||
         uv_read_start(&connection->stream, on_allocate, on_read) != 0)
         connection_close(connection);
     else
         read_address(connection, tcp);
 }
 
+/* Since when has the client taken nothing of what waits to be written? 0: it takes, or nothing
+ * waits. */
+static uint64_t stuck_since(struct connection *connection, uint64_t now_ms)
+{
+    size_t unwritten = uv_stream_get_write_queue_size(&connection->stream);
+    if (unwritten == 0)
+        connection->stuck_since_ms = 0;
+    else if (connection->stuck_since_ms == 0 || unwritten != connection->unwritten)
+        connection->stuck_since_ms = now_ms;
+    connection->unwritten = unwritten;
+    return connection->stuck_since_ms;
+}
+
 void connection_close_slow(struct engine_server *server)
 {
-    uint64_t now_ms = uv_now(&server->loop);
+    uint64_t now_ms = uv_now(&server->loop), timeout_ms = (uint64_t)server->message_timeout_ms;
     for (struct connection *connection = server->connections; connection != NULL;
-         connection = connection->next)
-        if (connection->partial_since_ms != 0 &&
-            now_ms - connection->partial_since_ms >= (uint64_t)server->message_timeout_ms)
+         connection = connection->next) {
+        uint64_t partial_ms = connection->partial_since_ms;
+        uint64_t stuck_ms = stuck_since(connection, now_ms);
+        if ((partial_ms != 0 && now_ms - partial_ms >= timeout_ms) ||
+            (stuck_ms != 0 && now_ms - stuck_ms >= timeout_ms))
             connection_close(connection);
+    }
 }
 
 void connection_close_all(struct engine_server *server)

@@ -25,14 +25,24 @@ struct cursor {
 
 struct cursors {
     struct cursor *open; /* by id */
+    size_t bytes;        /* that they hold */
     struct random random;
 };
 
-void documents_add(struct documents *documents, const bson_t *document)
+bool documents_add(struct documents *documents, const bson_t *document)
 {
     size_t place = array_grow((void **)&documents->items, &documents->count, &documents->capacity,
                               sizeof(bson_t *));
     documents->items[place] = bson_copy(document);
+    documents->bytes += sizeof(bson_t) + document->len;
+    return documents->bytes <= GATHERED_BYTES_MAX;
+}
+
+bool documents_fit(const struct documents *documents, struct failure *failure)
+{
+    return documents->bytes <= GATHERED_BYTES_MAX ||
+           failure_set(failure, FAILURE_EXCEEDED_MEMORY_LIMIT,
+                       "the command gathers more than %d bytes of documents", GATHERED_BYTES_MAX);
 }
 
 void documents_release(struct documents *documents)
@@ -53,6 +63,7 @@ struct cursors *cursors_new(uint64_t seed)
 static void cursor_free(struct cursors *cursors, struct cursor *cursor)
 {
     HASH_DELETE(hh, cursors->open, cursor);
+    cursors->bytes -= cursor->documents.bytes;
     documents_release(&cursor->documents);
     free(cursor->namespace);
     free(cursor);
@@ -87,9 +98,14 @@ static void forget_idle(struct cursors *cursors, int64_t now_ns)
 
 int64_t cursor_open(struct cursors *cursors, const char *namespace, struct documents *rest)
 {
+    int64_t now_ns = clock_monotonic_ns();
+    forget_idle(cursors, now_ns);
+    if (HASH_COUNT(cursors->open) >= CURSORS_MAX ||
+        cursors->bytes + rest->bytes > CURSORS_BYTES_MAX)
+        return 0;
     struct cursor *cursor = x_calloc(1, sizeof *cursor), *taken = NULL;
-    cursor->used_ns = clock_monotonic_ns();
-    forget_idle(cursors, cursor->used_ns);
+    cursor->used_ns = now_ns;
+    cursors->bytes += rest->bytes;
     do {
         cursor->id = (int64_t)(random_next(&cursors->random) >> 1);
         HASH_FIND(hh, cursors->open, &cursor->id, sizeof cursor->id, taken);
@@ -161,23 +177,28 @@ bool cursor_reply_add(struct cursor_reply *reply, const bson_t *document)
     }
     if (reply->single)
         return false;
-    documents_add(&reply->rest, document);
-    return true;
+    return documents_add(&reply->rest, document);
 }
 
-void cursor_reply_end(struct cursor_reply *reply, struct request *request, bool fine)
+bool cursor_reply_end(struct cursor_reply *reply, struct request *request, bool fine)
 {
     char *namespace = request_namespace(request);
     int64_t id = 0;
-    if (!fine)
-        documents_release(&reply->rest);
-    if (reply->rest.count > 0)
+    fine = fine && documents_fit(&reply->rest, &request->failure);
+    if (fine && reply->rest.count > 0) {
         id = cursor_open(request->engine->cursors, namespace, &reply->rest);
+        if (id == 0)
+            fine = failure_set(&request->failure, FAILURE_EXCEEDED_MEMORY_LIMIT,
+                               "there are %d open cursors, or they hold %d bytes: close some",
+                               CURSORS_MAX, CURSORS_BYTES_MAX);
+    }
+    documents_release(&reply->rest); /* empty when a cursor has them */
     bson_append_array_end(&reply->cursor, &reply->batch);
     bson_append_int64(&reply->cursor, "id", 2, id);
     bson_append_utf8(&reply->cursor, "ns", 2, namespace, -1);
     bson_append_document_end(request->reply, &reply->cursor);
     free(namespace);
+    return fine;
 }
 
 struct cursor_options {
@@ -198,7 +219,7 @@ bool cursor_reply_all(struct request *request, const bson_t *options, struct doc
     cursor_reply_begin(&reply, request->reply);
     for (size_t i = 0; fine && i < documents->count; i++)
         cursor_reply_add(&reply, documents->items[i]);
-    cursor_reply_end(&reply, request, fine);
+    fine = cursor_reply_end(&reply, request, fine);
     documents_release(documents);
     return fine;
 }

@@ -13,22 +13,35 @@
 
 enum { CURSOR_FIRST_BATCH = 101, CURSOR_BATCH_BYTES_MAX = 16 * 1024 * 1024 };
 
+/* Beyond these a command is refused with 146, ExceededMemoryLimit, instead of taking the process
+ * down: what one command may gather; cursors of an engine, and what they all hold. */
+enum {
+    GATHERED_BYTES_MAX = 256 * 1024 * 1024,
+    CURSORS_MAX = 10000,
+    CURSORS_BYTES_MAX = 256 * 1024 * 1024,
+};
+
 struct cursors; /* opaque: cursor.c */
+struct failure;
 struct request;
 
 struct documents {
     bson_t **items; /* owned */
     size_t count, capacity;
+    size_t bytes; /* of all that were added */
 };
-/* Appends a copy. */
-void documents_add(struct documents *, const bson_t *document);
+/* Appends a copy. False: they are too many now, gather no more (see documents_fit()). */
+bool documents_add(struct documents *, const bson_t *document);
+/* False, and failure is 146: they are more than a command may gather. */
+bool documents_fit(const struct documents *, struct failure *);
 void documents_release(struct documents *);
 
 /* An empty table of cursors, whose ids come from `seed`; free with cursors_free(). */
 struct cursors *cursors_new(uint64_t seed);
 void cursors_free(struct cursors *);
 
-/* Opens a cursor over `rest`, which it takes over and leaves empty; returns its id, never 0. */
+/* Opens a cursor over `rest`, which it takes over and leaves empty; returns its id. 0: there are
+ * too many cursors, or they hold too much. */
 int64_t cursor_open(struct cursors *, const char *namespace, struct documents *rest);
 /* Closes it; false when there is none of that id on that namespace. */
 bool cursor_close(struct cursors *, int64_t id, const char *namespace);
@@ -57,8 +70,9 @@ struct cursor_reply {
 void cursor_reply_begin(struct cursor_reply *, bson_t *reply);
 /* False: nothing more is wanted (single batch full). */
 bool cursor_reply_add(struct cursor_reply *, const bson_t *document);
-/* `fine` false: the command failed, no cursor is opened. The namespace is the request's. */
-void cursor_reply_end(struct cursor_reply *, struct request *, bool fine);
+/* `fine` false: the command failed, no cursor is opened. The namespace is the request's. Returns
+ * `fine`, or false when what is left is more than may be kept (146). */
+bool cursor_reply_end(struct cursor_reply *, struct request *, bool fine);
 
 /* Makes the whole reply of documents that are there already, and frees them. `options` is the field
  * "cursor" ({batchSize: number}) of the command; false: it is wrong. */

@@ -183,6 +183,16 @@ static bool check_collection(struct request *request)
 
 enum executed { EXECUTED, REFUSED, PARKED, CLOSED };
 
+static enum executed park(struct request *request, const struct receiver *receiver,
+                          int64_t until_ms)
+{
+    if (parking_add(request, receiver, until_ms))
+        return PARKED;
+    failure_set(&request->failure, FAILURE_EXCEEDED_MEMORY_LIMIT,
+                "more than %d bytes of commands are waiting", PARKED_BYTES_MAX);
+    return REFUSED;
+}
+
 /* Does what gate or fail point have decided before the command is run. */
 static enum executed obey(struct request *request, const struct receiver *receiver)
 {
@@ -190,15 +200,12 @@ static enum executed obey(struct request *request, const struct receiver *receiv
     if (order->delay_ms > 0) {
         int64_t until_ms = engine_elapsed_ms(request->engine) + order->delay_ms;
         order->delay_ms = 0;
-        parking_add(request, receiver, until_ms);
-        return PARKED;
+        return park(request, receiver, until_ms);
     }
     if (order->action == GATE_HOLD)
         order->action = gate_ask(request->engine->gate, &request->step);
-    if (order->action == GATE_HOLD) {
-        parking_add(request, receiver, INT64_MAX);
-        return PARKED;
-    }
+    if (order->action == GATE_HOLD)
+        return park(request, receiver, INT64_MAX);
     if (order->action == GATE_CLOSE_BEFORE)
         return CLOSED;
     if (order->action != GATE_ERROR)
@@ -336,8 +343,7 @@ static enum executed execute_or_park(struct request *request, const struct recei
             return executed;
         failure_reset(&request->failure);
         if (sessions_open(request->engine)) {
-            parking_add(request, receiver, INT64_MAX);
-            return PARKED;
+            return park(request, receiver, INT64_MAX);
         }
     }
 }

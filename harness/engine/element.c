@@ -272,6 +272,11 @@ void element_write_value(struct buffer *out, const char *name, size_t length,
                          const bson_value_t *value)
 {
     bson_t one = BSON_INITIALIZER; /* libbson knows how to write all types */
+    if (value->value_type == BSON_TYPE_DOCUMENT || value->value_type == BSON_TYPE_ARRAY) {
+        element_begin(out, value->value_type, name, length);
+        buffer_append(out, value->value.v_doc.data, value->value.v_doc.data_len);
+        return;
+    }
     must(bson_append_value(&one, name, (int)length, value));
     buffer_append(out, bson_get_data(&one) + 4, one.len - 5);
     bson_destroy(&one);

@@ -18,6 +18,7 @@
 #include "store.h"
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { LIFETIME_MS = 60000, TICK_MS = 60000 };
 
@@ -33,6 +34,11 @@ static void seed_ids(struct engine *engine, uint64_t seed)
     uint64_t process = random_next(&engine->random);
     memcpy(engine->id_process, &process, sizeof engine->id_process);
     engine->id_counter = (uint32_t)random_below(&engine->random, UINT32_C(1) << 16);
+}
+
+static size_t half_of_memory(void)
+{
+    return (size_t)sysconf(_SC_PHYS_PAGES) / 2 * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 struct engine *engine_new(const struct engine_settings *settings)
@@ -59,6 +65,8 @@ struct engine *engine_new(const struct engine_settings *settings)
     engine->own_clock = settings->now_ms != NULL;
     engine->test_commands = settings->test_commands;
     engine->lifetime_ms = settings->lifetime_ms > 0 ? settings->lifetime_ms : LIFETIME_MS;
+    engine->rows_bytes_max =
+        settings->rows_bytes_max > 0 ? settings->rows_bytes_max : half_of_memory();
     engine->durability = settings->durability;
     engine->commands = commands_new();
     engine->catalog = catalog_new(store);

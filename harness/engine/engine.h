@@ -31,7 +31,9 @@ struct engine_settings {
     int64_t (*now_ms)(void *); /* wall clock of $$NOW and $currentDate, and then of all waiting;
                                 * NULL: clock_wall_ms() */
     void *now_context;
-    uint64_t seed; /* of generated ids; 0: from the clock */
+    uint64_t seed;         /* of generated ids; 0: from the clock */
+    size_t rows_bytes_max; /* of memory that rows may take, where they are kept in memory: beyond it
+                            * writes but for deletes are refused (146); 0: half of the machine's */
 };
 
 /* Starts an engine in this thread, without any socket. Ends with EXIT_TARGET when the store cannot
@@ -83,12 +85,15 @@ struct engine_server; /* opaque: server.c */
 
 struct engine_server_settings {
     struct engine_settings engine;
-    const char *socket_path; /* unix socket to listen on, ends in ".sock", or NULL */
-    const char *tcp_host;    /* address to listen on, or NULL: no TCP; loopback unless asked */
-    int tcp_port;            /* 0: any free port */
-    bool canned;             /* answer find/update/... with precomputed replies, for measuring */
-    int connections_max;     /* 0: 20000; or what descriptors allow; further ones are closed */
-    int message_timeout_ms;  /* 0: 30000; a message that has begun must be complete by then */
+    const char *socket_path;   /* unix socket to listen on, ends in ".sock", or NULL */
+    const char *tcp_host;      /* address to listen on, or NULL: no TCP; loopback unless asked */
+    int tcp_port;              /* 0: any free port */
+    bool canned;               /* answer find/update/... with precomputed replies, for measuring */
+    int connections_max;       /* 0: 20000; or what descriptors allow; further ones are closed */
+    int message_timeout_ms;    /* 0: 30000; a message that has begun must be complete by then, and
+                              * a reply must make its way: else the connection is closed */
+    size_t buffered_bytes_max; /* 0: 512 MiB; of messages that are not complete and replies that are
+                                * not read, over all connections: whose adds more is closed */
 };
 
 /* Starts a server and returns when it listens. Ends with EXIT_TARGET when it cannot. */

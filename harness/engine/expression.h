@@ -21,9 +21,15 @@ struct expression_result {
 bool expression_check(const bson_value_t *expression, struct failure *);
 
 /* Evaluates `expression` over `root`. On success the caller frees the result with
- * expression_result_reset(). A type error (such as $add of a string) sets failure (14). */
+ * expression_result_reset(). A type error (such as $add of a string) sets failure (14); so does a
+ * result that is larger than a document (10334) or nests deeper (15). */
 bool expression_evaluate(const bson_value_t *expression, const bson_t *root, int64_t now_ms,
                          struct expression_result *result, struct failure *);
+
+/* False, and failure is 10334: so many bytes are more than a document may have. Whoever puts
+ * results together asks, since an expression of a few bytes may name a whole document again and
+ * again. */
+bool expression_fits(size_t bytes, struct failure *);
 
 /* Frees the value, if there is one, and makes the result missing. */
 void expression_result_reset(struct expression_result *);

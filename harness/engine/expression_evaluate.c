@@ -179,7 +179,8 @@ OWN_FRAME static bool evaluate_container(const struct scope *scope, const bson_v
     bool fine = true;
     size_t begun = document_begin(&out);
     while (fine && elements_next(&parts, &part))
-        fine = evaluate_part(scope, &part, expression->value_type == BSON_TYPE_ARRAY, &out);
+        fine = evaluate_part(scope, &part, expression->value_type == BSON_TYPE_ARRAY, &out) &&
+               expression_fits(out.length, scope->failure);
     document_end(&out, begun);
     if (fine)
         give_bytes(expression->value_type, out.bytes, out.length, result);
@@ -427,10 +428,30 @@ static bool evaluate(const struct scope *scope, const bson_value_t *expression,
     }
 }
 
+static bool is_too_deep(const bson_value_t *value)
+{
+    return (value->value_type == BSON_TYPE_DOCUMENT || value->value_type == BSON_TYPE_ARRAY) &&
+           value_malformed(value->value.v_doc.data, value->value.v_doc.data_len);
+}
+
 bool expression_evaluate(const bson_value_t *expression, const bson_t *root, int64_t now_ms,
                          struct expression_result *result, struct failure *failure)
 {
     struct scope scope = {root, now_ms, failure};
     result->missing = true;
-    return evaluate(&scope, expression, result);
+    if (!evaluate(&scope, expression, result))
+        return false;
+    if (expression->value_type == BSON_TYPE_UTF8 || result->missing || !is_too_deep(&result->value))
+        return true; /* what a text gives is in the document already */
+    expression_result_reset(result);
+    return failure_set(failure, FAILURE_OVERFLOW, "the result nests deeper than %d levels",
+                       VALUE_DEPTH_MAX);
+}
+
+bool expression_fits(size_t bytes, struct failure *failure)
+{
+    return bytes <= DOCUMENT_BYTES_MAX ||
+           failure_set(failure, FAILURE_OBJECT_TOO_LARGE,
+                       "BSONObj size: %zu is invalid. Size must be between 0 and %d", bytes,
+                       DOCUMENT_BYTES_MAX);
 }

@@ -4,6 +4,8 @@
  */
 #include "labels.h"
 
+#include "value.h"
+
 #include "base.h"
 
 /* Codes after which the same command may be sent again: the server was going away, or away. */
@@ -37,7 +39,7 @@ void labels_append(const struct request *request, int32_t code, int32_t concern_
     bson_t labels;
     if (request->order.labels != NULL) {
         if (!bson_empty(request->order.labels))
-            bson_append_array(request->reply, "errorLabels", -1, request->order.labels);
+            value_append_array(request->reply, "errorLabels", -1, request->order.labels);
         return;
     }
     if (inside &&

@@ -491,7 +491,7 @@ bool match_element(const struct element *condition, const struct element *elemen
     bson_value_t value, operand;
     element_value(element, &value);
     if (is_value_predicate(condition)) {
-        must(bson_append_value(&view, "v", 1, &value));
+        value_append(&view, "v", 1, &value);
         bool found = match_predicate(&view, "v", elements_of_element(condition));
         bson_destroy(&view);
         return found;

@@ -23,7 +23,7 @@ struct parked {
 
 struct parking {
     struct parked *list;
-    size_t count;
+    size_t count, bytes;
     bool running;
 };
 
@@ -38,9 +38,11 @@ void parking_free(struct parking *parking)
     free(parking);
 }
 
-void parking_add(const struct request *request, const struct receiver *receiver, int64_t until_ms)
+bool parking_add(const struct request *request, const struct receiver *receiver, int64_t until_ms)
 {
     struct engine *engine = request->engine;
+    if (engine->parking->bytes + request->body->len > PARKED_BYTES_MAX)
+        return false;
     struct parked *parked = x_calloc(1, sizeof *parked);
     parked->request = *request;
     parked->origin = *request->origin;
@@ -52,9 +54,11 @@ void parking_add(const struct request *request, const struct receiver *receiver,
     parked->until_ms = until_ms;
     DL_APPEND(engine->parking->list, parked);
     engine->parking->count++;
+    engine->parking->bytes += parked->body->len;
     int64_t first_ms = until_ms < request->deadline_ms ? until_ms : request->deadline_ms;
     if (first_ms < engine->due_ms)
         engine->due_ms = first_ms;
+    return true;
 }
 
 size_t parking_count(const struct engine *engine)
@@ -75,6 +79,7 @@ static void take(struct parking *parking, struct parked *parked)
 {
     DL_DELETE(parking->list, parked);
     parking->count--;
+    parking->bytes -= parked->body->len;
 }
 
 static void release(struct parked *parked)

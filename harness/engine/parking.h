@@ -13,6 +13,8 @@
 
 struct parking;
 
+enum { PARKED_BYTES_MAX = 256 * 1024 * 1024 }; /* of commands that are parked, in an engine */
+
 /* An empty one; freeing demands that it is empty again. */
 struct parking *parking_new(void);
 void parking_free(struct parking *);
@@ -24,8 +26,8 @@ struct receiver {
 };
 
 /* Parks the request until `until_ms` (INT64_MAX: until a transaction ends). Body, origin and report
- * move into the copy. */
-void parking_add(const struct request *, const struct receiver *, int64_t until_ms);
+ * move into the copy. False: too much is parked already; nothing has happened. */
+bool parking_add(const struct request *, const struct receiver *, int64_t until_ms);
 /* How many are there. */
 size_t parking_count(const struct engine *);
 

@@ -8,6 +8,7 @@
 
 #include "base.h"
 #include "element.h"
+#include "expression.h"
 #include "fields.h"
 #include "match.h"
 #include "pipeline_change.h"
@@ -49,10 +50,12 @@ static bool run_match(const struct running *running, const struct element *stage
     document_of(stage, &filter);
     for (size_t i = 0; i < documents->count; i++) {
         bson_t *document = documents->items[i];
-        if (match(&filter, document, running->now_ms, running->failure))
+        if (match(&filter, document, running->now_ms, running->failure)) {
             documents->items[kept++] = document;
-        else
+        } else {
+            documents->bytes -= sizeof(bson_t) + document->len;
             bson_destroy(document);
+        }
     }
     documents->count = kept;
     return running->failure->code == FAILURE_NONE;
@@ -85,8 +88,10 @@ static bool check_limit(const struct element *stage, struct failure *failure)
 /* Takes out the documents from `begin` up to `end`. */
 static void drop(struct documents *documents, size_t begin, size_t end)
 {
-    for (size_t i = begin; i < end; i++)
+    for (size_t i = begin; i < end; i++) {
+        documents->bytes -= sizeof(bson_t) + documents->items[i]->len;
         bson_destroy(documents->items[i]);
+    }
     memmove(documents->items + begin, documents->items + end,
             (documents->count - end) * sizeof *documents->items);
     documents->count -= end - begin;
@@ -245,7 +250,7 @@ static bool change_each(const struct running *running, const struct stage *row,
         bson_t **document = &running->documents->items[i], view;
         const struct changing changing = {*document, running->now_ms, running->failure};
         is.length = 0;
-        fine = row->change(&changing, stage, &is);
+        fine = row->change(&changing, stage, &is) && expression_fits(is.length, running->failure);
         if (fine && value_malformed(is.bytes, is.length))
             fine = failure_set(running->failure, FAILURE_OVERFLOW,
                                "%s would make the document nest deeper than %d levels", stage->name,
@@ -253,8 +258,11 @@ static bool change_each(const struct running *running, const struct stage *row,
         if (!fine)
             break;
         document_of_buffer(&is, &view);
+        running->documents->bytes -= (*document)->len;
+        running->documents->bytes += view.len;
         bson_destroy(*document);
         *document = bson_copy(&view);
+        fine = documents_fit(running->documents, running->failure);
     }
     buffer_release(&is);
     return fine;
@@ -267,11 +275,13 @@ bool pipeline_run(const bson_value_t *stages, struct documents *documents, int64
     struct elements list = elements_of_value(stages), inside;
     struct element holder, stage;
     while (elements_next(&list, &holder)) {
+        if (!documents_fit(documents, failure))
+            return false;
         inside = elements_of_element(&holder);
         must(elements_next(&inside, &stage));
         const struct stage *row = stage_of(stage.name);
         if (row->run != NULL ? !row->run(&running, &stage) : !change_each(&running, row, &stage))
             return false;
     }
-    return true;
+    return documents_fit(documents, failure);
 }

@@ -161,6 +161,7 @@ static bool assign(const struct changing *changing, struct elements fields, stru
         struct buffer before = *is;
         *is = result;
         result = before;
+        fine = expression_fits(is->length, changing->failure);
     }
     buffer_release(&result);
     return fine;

@@ -151,7 +151,7 @@ static bool fold_value(struct fold *fold, struct expression_result *value, struc
     case ADD_TO_SET:
         if (!value->missing)
             fold_element(fold, &value->value);
-        return true;
+        return expression_fits(fold->array.length, failure);
     case COUNT:
         fold->count++;
         return true;
@@ -187,12 +187,16 @@ static bool give_fold(struct fold *fold, const char *name, bson_t *group, struct
     case ADD_TO_SET:
         document_end(&fold->array, 0);
         document_of_buffer(&fold->array, &array);
-        return bson_append_array(group, name, -1, &array);
+        value_append_array(group, name, -1, &array);
+        return true;
     default:
         break;
     }
-    return fold->one.missing ? bson_append_null(group, name, -1)
-                             : bson_append_value(group, name, -1, &fold->one.value);
+    if (fold->one.missing)
+        bson_append_null(group, name, -1);
+    else
+        value_append(group, name, -1, &fold->one.value);
+    return true;
 }
 
 /* A group under way. */
@@ -236,11 +240,15 @@ static bool give_group(struct grouping *grouping, bson_t *group)
     if (id->missing)
         bson_append_null(group, "_id", 3);
     else
-        bson_append_value(group, "_id", 3, &id->value);
+        value_append(group, "_id", 3, &id->value);
     while (elements_next(&fields, &field))
-        if (strcmp(field.name, "_id") != 0 && !give_field(grouping, &field, group))
+        if (strcmp(field.name, "_id") != 0 && (!give_field(grouping, &field, group) ||
+                                               !expression_fits(group->len, grouping->failure)))
             return false;
-    return true;
+    return !value_malformed(bson_get_data(group), group->len) ||
+           failure_set(grouping->failure, FAILURE_OVERFLOW,
+                       "$group would make the document nest deeper than %d levels",
+                       VALUE_DEPTH_MAX);
 }
 
 /* Missing and null are one group. */
@@ -280,7 +288,7 @@ bool group_run(const struct element *stage, struct documents *documents, int64_t
         grouping.members = &members[begin];
         grouping.count = end - begin;
         fine = give_group(&grouping, &group);
-        documents_add(&groups, &group);
+        fine = fine && (documents_add(&groups, &group) || documents_fit(&groups, failure));
         bson_destroy(&group);
     }
     for (size_t i = 0; i < count; i++)

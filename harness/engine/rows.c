@@ -68,7 +68,7 @@ static bool duplicate(const struct collection *collection, const char *index, co
     while (bson_iter_next(&iter)) {
         bson_value_t value = {.value_type = BSON_TYPE_NULL};
         value_at(document, bson_iter_key(&iter), &value);
-        bson_append_value(values, bson_iter_key(&iter), -1, &value);
+        value_append(values, bson_iter_key(&iter), -1, &value);
         char *one = value_text(&value);
         char *longer =
             x_format("%s%s %s: %s", text, *text != '\0' ? "," : "", bson_iter_key(&iter), one);

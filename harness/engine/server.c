@@ -21,6 +21,7 @@
 #include <sys/un.h>
 
 enum { BACKLOG = 4096, CONNECTIONS_MAX = 20000, MESSAGE_TIMEOUT_MS = 30000 };
+enum { BUFFERED_BYTES_MAX = 512 * 1024 * 1024 };
 
 static void on_stop(uv_async_t *stop)
 {
@@ -164,6 +165,8 @@ struct engine_server *engine_server_start(const struct engine_server_settings *s
         settings->connections_max > 0 ? settings->connections_max : CONNECTIONS_MAX);
     server->message_timeout_ms =
         settings->message_timeout_ms > 0 ? settings->message_timeout_ms : MESSAGE_TIMEOUT_MS;
+    server->buffered_bytes_max =
+        settings->buffered_bytes_max > 0 ? settings->buffered_bytes_max : BUFFERED_BYTES_MAX;
     make_handles(server);
     if (settings->socket_path != NULL)
         listen_on_socket(server, settings->socket_path);

@@ -33,7 +33,8 @@ struct engine_server {
     uv_work_t flush;
     bool flush_runs;
     int connection_count, connections_max;
-    int32_t connection_number; /* of the last one */
+    size_t buffered_bytes, buffered_bytes_max; /* of all connections' buffers */
+    int32_t connection_number;                 /* of the last one */
     int message_timeout_ms;
     struct canned *canned; /* NULL: commands are executed */
 
@@ -48,7 +49,8 @@ void connection_accept(struct engine_server *, uv_stream_t *listener);
  * a flush in a thread of libuv's, one at a time. Called once in each turn of the loop. */
 void connection_release_all(struct engine_server *);
 
-/* Closes connections whose message has been incomplete for longer than message_timeout_ms. */
+/* Closes connections whose message has been incomplete, or of whose replies nothing has been read,
+ * for longer than message_timeout_ms. */
 void connection_close_slow(struct engine_server *);
 
 /* Closes all connections. */

@@ -33,7 +33,8 @@ struct engine {
     bool own_clock;           /* now_ms is the caller's, and time is what it says */
     int64_t lifetime_ms;      /* of a transaction */
     uint32_t cluster_seconds; /* the highest clusterTime that was told, see envelope.c */
-    int64_t due_ms;           /* when engine_tick() has something to do, on the engine's clock */
+    size_t rows_bytes_max;
+    int64_t due_ms; /* when engine_tick() has something to do, on the engine's clock */
     enum durability durability;
 
     struct commands *commands;

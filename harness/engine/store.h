@@ -78,6 +78,7 @@ struct store {
     const struct store_methods *methods;
     store_watcher *watcher; /* NULL: nobody watches; only `memory` tells */
     void *watcher_context;
+    size_t bytes; /* of memory that rows take; 0 where they are on disk */
 };
 
 enum { STORE_TRANSACTIONS_MAX = 4000 }; /* open at the same time */

@@ -65,18 +65,25 @@ struct memory_store {
     size_t stale_count, stale_capacity;
 };
 
-static void version_free_chain(struct version *version)
+static void version_free(const struct row *row, struct version *version)
+{
+    row->table->store->base.bytes -= sizeof *version + version->length;
+    free(version);
+}
+
+static void version_free_chain(const struct row *row, struct version *version)
 {
     while (version != NULL) {
         struct version *older = version->older;
-        free(version);
+        version_free(row, version);
         version = older;
     }
 }
 
 static void row_free(struct row *row)
 {
-    version_free_chain(row->newest);
+    version_free_chain(row, row->newest);
+    row->table->store->base.bytes -= sizeof *row + row->length;
     free(row);
 }
 
@@ -86,7 +93,7 @@ static void row_clean(struct row *row)
 {
     row->stale = false;
     if (row->newest != NULL && !row->newest->removed) {
-        version_free_chain(row->newest->older);
+        version_free_chain(row, row->newest->older);
         row->newest->older = NULL;
         return;
     }
@@ -115,6 +122,7 @@ static struct row *table_add(struct store_table *table, struct slice key)
     struct row *row = x_malloc(sizeof *row + key.length);
     *row = (struct row){.table = table, .length = key.length};
     memcpy(row->key, key.bytes, key.length);
+    table->store->base.bytes += sizeof *row + key.length;
     table->sorted = false;
     HASH_ADD_KEYPTR(hh, table->rows, row->key, row->length, row);
     return row;
@@ -142,12 +150,13 @@ static enum store_result row_write(struct row *row, struct memory_transaction *w
         return STORE_CONFLICT;
     struct version *version = x_malloc(sizeof *version + value.length);
     *version = (struct version){.writer = writer, .removed = removed, .length = value.length};
+    row->table->store->base.bytes += sizeof *version + value.length;
     if (value.length > 0)
         memcpy(version->bytes, value.bytes, value.length);
     version->older = again ? top->older : top;
     row->newest = version;
     if (again) {
-        free(top);
+        version_free(row, top);
         return STORE_DONE;
     }
     size_t index = array_grow((void **)&writer->written, &writer->written_count,
@@ -284,7 +293,7 @@ static void memory_rollback(struct store_transaction *base)
         struct version *pending = row->newest;
         row->newest = pending->older;
         row->table->pending--;
-        free(pending);
+        version_free(row, pending);
         if (row->newest == NULL && !row->stale)
             row_clean(row);
     }
@@ -354,6 +363,7 @@ static void memory_close(struct store *base)
     must(store->open == 0);
     while (store->tables != NULL)
         memory_table_drop(store->tables);
+    must(base->bytes == 0);
     while (store->spare != NULL) {
         struct memory_transaction *transaction = store->spare;
         store->spare = transaction->next_free;

@@ -18,7 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DOCUMENT_BYTES_MAX = 16 << 20, PADDING_MAX = 1500000, CHANGES_FEW = 6 };
+static const char too_large[] = "Resulting document after update is larger than %d";
+
+enum { PADDING_MAX = 1500000, CHANGES_FEW = 6 };
 
 /* Reading the update --------------------------------------------------------------------------- */
 
@@ -346,6 +348,10 @@ static bool pad_array(const struct applying *applying, const struct group *group
     if (index - *count > PADDING_MAX)
         return failure_set(applying->failure, FAILURE_CANNOT_BACKFILL_ARRAY,
                            "can't backfill more than %d elements", PADDING_MAX);
+    if (applying->out->length >
+        DOCUMENT_BYTES_MAX) /* each field of an update may pad another array */
+        return failure_set(applying->failure, FAILURE_OBJECT_TOO_LARGE, too_large,
+                           DOCUMENT_BYTES_MAX);
     for (; *count < index; (*count)++) {
         size_t length = bson_uint32_to_string((uint32_t)*count, &name, text, sizeof text);
         element_begin(applying->out, BSON_TYPE_NULL, name, length);
@@ -451,8 +457,7 @@ static bool finish(const bson_t *was, struct buffer *out, bson_t *is, bool *chan
 {
     bson_t view;
     if (out->length > DOCUMENT_BYTES_MAX)
-        return failure_set(failure, FAILURE_OBJECT_TOO_LARGE,
-                           "Resulting document after update is larger than %d", DOCUMENT_BYTES_MAX);
+        return failure_set(failure, FAILURE_OBJECT_TOO_LARGE, too_large, DOCUMENT_BYTES_MAX);
     document_of_buffer(out, &view);
     if (!check_id(was, &view, failure))
         return false;

@@ -7,6 +7,7 @@
  */
 #include "value.h"
 
+#include "base.h"
 #include "element.h"
 #include <math.h>
 #include <stdlib.h>
@@ -250,4 +251,22 @@ bool value_is_true(const bson_value_t *value)
     default:
         return true;
     }
+}
+
+void value_append_array(bson_t *into, const char *name, int length, const bson_t *array)
+{
+    bson_t copy;
+    must(bson_append_array_begin(into, name, length, &copy) && bson_concat(&copy, array) &&
+         bson_append_array_end(into, &copy));
+}
+
+void value_append(bson_t *into, const char *name, int length, const bson_value_t *value)
+{
+    bson_t array;
+    if (value->value_type != BSON_TYPE_ARRAY) {
+        must(bson_append_value(into, name, length, value));
+        return;
+    }
+    must(bson_init_static(&array, value->value.v_doc.data, value->value.v_doc.data_len));
+    value_append_array(into, name, length, &array);
 }

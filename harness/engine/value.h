@@ -13,6 +13,8 @@
 
 /* Deepest nesting of documents and arrays that is accepted anywhere (as in MongoDB). */
 enum { VALUE_DEPTH_MAX = 100 };
+/* Largest document that is stored, or made by a pipeline (as in MongoDB). */
+enum { DOCUMENT_BYTES_MAX = 16 * 1024 * 1024 };
 
 /* Canonical rank of a BSON type: values of different rank are ordered by it. */
 int value_rank(bson_type_t type);
@@ -55,10 +57,17 @@ void value_walk(const bson_t *document, const char *path, value_visitor *visit, 
 void value_walk_query(const bson_t *document, const char *path, value_visitor *visit,
                       void *context);
 
+/* Appends a value, or an array, under `name` (`length` -1: its whole). libbson's own functions
+ * write to stderr when an array's names are not "0", "1", ..., which a client is free to send. */
+void value_append(bson_t *into, const char *name, int length, const bson_value_t *value);
+void value_append_array(bson_t *into, const char *name, int length, const bson_t *array);
+
 /* True when the document nests deeper than VALUE_DEPTH_MAX or its bytes are not valid BSON
  * (lengths, types, UTF-8 terminators; checked by our own bounded walk and not by bson_validate
  * alone, which CVE-2026-6231 showed to succeed too early). Must be false before anything else
  * sees bytes that came from a socket. */
 bool value_malformed(const uint8_t *bytes, size_t length);
+/* The same of a document that will stand `depth` levels down in another one. */
+bool value_malformed_below(const uint8_t *bytes, size_t length, int depth);
 
 #endif

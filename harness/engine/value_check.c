@@ -50,13 +50,18 @@ static bool is_sound(const struct element *element)
 
 bool value_malformed(const uint8_t *bytes, size_t length)
 {
+    return value_malformed_below(bytes, length, 0);
+}
+
+bool value_malformed_below(const uint8_t *bytes, size_t length, int first)
+{
     struct elements levels[VALUE_DEPTH_MAX]; /* what is left to read at each depth */
     struct element element;
-    int depth = 0;
+    int depth = first;
     if (length < 5 || length > INT32_MAX || read_length(bytes) != length || bytes[length - 1] != 0)
         return true;
-    levels[0] = (struct elements){bytes + 4, bytes + length - 1};
-    while (depth >= 0) {
+    levels[depth] = (struct elements){bytes + 4, bytes + length - 1};
+    while (depth >= first) {
         if (levels[depth].at == levels[depth].end) {
             depth--;
             continue;

@@ -48,8 +48,9 @@ static struct slice rest_of(struct slice bytes, size_t offset)
     return (struct slice){bytes.bytes + offset, bytes.length - offset};
 }
 
-/* The document at the beginning of `bytes`, checked; false: garbage. */
-static bool take_document(struct slice bytes, struct slice *document)
+/* The document at the beginning of `bytes`, which will stand `depth` levels down in the body,
+ * checked; false: garbage. */
+static bool take_document(struct slice bytes, int depth, struct slice *document)
 {
     if (bytes.length < DOCUMENT_BYTES_MIN)
         return false;
@@ -57,7 +58,7 @@ static bool take_document(struct slice bytes, struct slice *document)
     if (length < DOCUMENT_BYTES_MIN || (size_t)length > bytes.length)
         return false;
     *document = (struct slice){bytes.bytes, (size_t)length};
-    return !value_malformed(document->bytes, document->length);
+    return !value_malformed_below(document->bytes, document->length, depth);
 }
 
 /* The name at the beginning of `bytes`, ended by a zero within them; false: garbage. */
@@ -99,7 +100,7 @@ static bool merge_sequence(struct buffer *merged, struct slice sequence)
     buffer_int32(merged, 0);
     for (uint32_t index = 0; rest.length > 0; index++) {
         const char *key;
-        if (!take_document(rest, &document))
+        if (!take_document(rest, 2, &document) || merged->length > WIRE_MERGED_BYTES_MAX)
             return false;
         size_t key_bytes = bson_uint32_to_string(index, &key, number, sizeof number);
         buffer_byte(merged, BSON_TYPE_DOCUMENT);
@@ -138,13 +139,12 @@ static bool find_sections(struct slice bytes, struct sections *sections)
         struct slice part;
         bytes = rest_of(bytes, 1);
         if (kind == 0) {
-            if (!take_document(bytes, &part) || ++sections->bodies > 1)
+            if (!take_document(bytes, 0, &part) || ++sections->bodies > 1)
                 return false;
             sections->body = part;
         } else if (kind == 1) {
-            if (!take_sequence(bytes, &part))
+            if (!take_sequence(bytes, &part) || ++sections->sequences > WIRE_SEQUENCES_MAX)
                 return false;
-            sections->sequences++;
         } else {
             return false;
         }
@@ -217,10 +217,11 @@ static bool parse_query(struct slice bytes, struct wire_message *message, bson_t
         strcmp(name + name_bytes - sizeof suffix, suffix) != 0 || bytes.length < name_bytes + 8)
         return false;
     bytes = rest_of(bytes, name_bytes + 8);
-    if (!take_document(bytes, &document))
+    if (!take_document(bytes, 0, &document))
         return false;
     bytes = rest_of(bytes, document.length);
-    if (bytes.length > 0 && (!take_document(bytes, &selector) || selector.length != bytes.length))
+    if (bytes.length > 0 &&
+        (!take_document(bytes, 0, &selector) || selector.length != bytes.length))
         return false;
     message->legacy = true;
     message->more_to_come = false;

@@ -17,6 +17,8 @@
 enum {
     WIRE_HEADER_BYTES = 16,
     WIRE_MESSAGE_BYTES_MAX = 48000000,
+    WIRE_MERGED_BYTES_MAX = 64000000, /* the names of array elements come on top */
+    WIRE_SEQUENCES_MAX = 16,          /* in one message: drivers send one */
     WIRE_OP_REPLY = 1,
     WIRE_OP_QUERY = 2004,
     WIRE_OP_MSG = 2013,

@@ -84,13 +84,25 @@ static void image_with_id(struct request *request, const bson_t *document)
     must(bson_iter_init(&iter, document));
     while (bson_iter_next(&iter))
         if (strcmp(bson_iter_key(&iter), "_id") != 0)
-            bson_append_iter(image, NULL, 0, &iter);
+            value_append(image, bson_iter_key(&iter), -1, bson_iter_value(&iter));
 }
 
-static bool check_size(const bson_t *document, struct failure *failure)
+/* Is there memory for one more version of a row? */
+static bool check_room(struct request *request, const bson_t *document)
 {
+    const struct engine *engine = request->engine;
+    return catalog_store(engine->catalog)->bytes + document->len <= engine->rows_bytes_max ||
+           failure_set(&request->failure, FAILURE_EXCEEDED_MEMORY_LIMIT,
+                       "the rows take more than %zu bytes of memory, the limit of this store",
+                       engine->rows_bytes_max);
+}
+
+static bool check_size(struct request *request, const bson_t *document)
+{
+    if (!check_room(request, document))
+        return false;
     return document->len <= DOCUMENT_BYTES_MAX ||
-           failure_set(failure, FAILURE_OBJECT_TOO_LARGE,
+           failure_set(&request->failure, FAILURE_OBJECT_TOO_LARGE,
                        "object to insert too large. size in bytes: %u, max size: %d", document->len,
                        DOCUMENT_BYTES_MAX);
 }
@@ -101,7 +113,7 @@ bool write_insert(struct request *request, struct collection *collection, const 
     bson_iter_t first;
     if (retry_find(request, outcome))
         return true;
-    if (!check_size(document, &request->failure))
+    if (!check_size(request, document))
         return false;
     if (!bson_iter_init(&first, document) || !bson_iter_next(&first) ||
         strcmp(bson_iter_key(&first), "_id") != 0) {
@@ -174,7 +186,8 @@ static bool job_write(struct job *job, struct slice key, const bson_t *was)
     } else {
         bson_reinit(image);
         if (!update_apply(&update, was, image, &changed, failure) ||
-            (changed && !rows_replace(job->collection, job->transaction, &change, failure)))
+            (changed && (!check_room(job->request, image) ||
+                         !rows_replace(job->collection, job->transaction, &change, failure))))
             return false;
         if (job->write->keep == KEEP_IS)
             job->outcome->image = bson_copy(image);
@@ -283,7 +296,7 @@ static bool upsert(struct job *job)
                 update_apply(&update, &seed, &made, &changed, failure);
     if (fine) {
         image_with_id(request, &made);
-        fine = check_size(request->engine->image, failure) &&
+        fine = check_size(job->request, job->request->engine->image) &&
                encode_id(request, request->engine->image);
     }
     if (fine) {

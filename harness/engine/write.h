@@ -20,7 +20,7 @@
 struct request;
 struct collection;
 
-enum { WRITE_BATCH_MAX = 100000, DOCUMENT_BYTES_MAX = 16 * 1024 * 1024 };
+enum { WRITE_BATCH_MAX = 100000 };
 
 /* Which image of a written document the outcome keeps. */
 enum keep { KEEP_NONE, KEEP_WAS, KEEP_IS };

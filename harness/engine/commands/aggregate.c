@@ -32,8 +32,7 @@ static const struct field fields[] = {
 static bool gather(struct slice key, const bson_t *document, void *context)
 {
     (void)key;
-    documents_add(context, document);
-    return true;
+    return documents_add(context, document);
 }
 
 /* The filter of a $match at the beginning; all, without one. */
@@ -64,7 +63,11 @@ static bool run(struct request *request)
     first_filter(&arguments->pipeline, &filter);
     bool fine = query_read(request, &filter, gather, &documents) &&
                 pipeline_run(&arguments->pipeline, &documents, request->now_ms, failure);
-    return cursor_reply_all(request, &arguments->cursor, &documents) && fine;
+    if (!fine) {
+        documents_release(&documents);
+        return false;
+    }
+    return cursor_reply_all(request, &arguments->cursor, &documents);
 }
 
 COMMAND(aggregate, COMMAND_COLLECTION | COMMAND_READS | COMMAND_WRITES | COMMAND_INSIDE,

@@ -42,9 +42,9 @@ static bool add_value(const bson_value_t *value, void *context)
     if (value == NULL || value->value_type == BSON_TYPE_ARRAY)
         return true;
     bson_append_value(&one, "v", 1, value);
-    documents_add(&distinct->values, &one);
+    bool more = documents_add(&distinct->values, &one);
     bson_destroy(&one);
-    return true;
+    return more;
 }
 
 static bool add_values(struct slice key, const bson_t *document, void *context)
@@ -52,10 +52,11 @@ static bool add_values(struct slice key, const bson_t *document, void *context)
     struct distinct *distinct = context;
     (void)key;
     value_walk_query(document, distinct->key, add_value, distinct);
-    return true;
+    return distinct->values.bytes <= GATHERED_BYTES_MAX;
 }
 
-static void append_values(const struct documents *values, bson_t *array)
+/* False: they do not fit a reply. */
+static bool append_values(const struct documents *values, bson_t *array)
 {
     bson_value_t value, before = {.value_type = BSON_TYPE_EOD};
     char text[16];
@@ -65,9 +66,12 @@ static void append_values(const struct documents *values, bson_t *array)
         if (before.value_type != BSON_TYPE_EOD && value_compare(&before, &value) == 0)
             continue;
         size_t length = bson_uint32_to_string((uint32_t)count++, &name, text, sizeof text);
-        bson_append_value(array, name, (int)length, &value);
+        bson_append_value(array, name, (int)length, &value); /* no array: see add_value() */
         before = value;
+        if (array->len > DOCUMENT_BYTES_MAX)
+            return false;
     }
+    return true;
 }
 
 static bool run(struct request *request)
@@ -78,11 +82,14 @@ static bool run(struct request *request)
     if (!match_check(&arguments->query, &request->failure) ||
         !query_check_hint(request_collection(request), &arguments->hint, &request->failure))
         return false;
-    bool fine = query_read(request, &arguments->query, add_values, &distinct);
+    bool fine = query_read(request, &arguments->query, add_values, &distinct) &&
+                documents_fit(&distinct.values, &request->failure);
     bson_append_int32(&sort, "v", 1, 1);
     sort_documents(&sort, &distinct.values);
     bson_append_array_begin(request->reply, "values", -1, &array);
-    append_values(&distinct.values, &array);
+    if (fine && !append_values(&distinct.values, &array))
+        fine =
+            failure_set(&request->failure, FAILURE_DISTINCT_TOO_BIG, "distinct too big, 16mb cap");
     bson_append_array_end(request->reply, &array);
     documents_release(&distinct.values);
     return fine;

@@ -76,8 +76,7 @@ static bool gather(struct slice key, const bson_t *document, void *context)
 {
     struct found *found = context;
     (void)key;
-    documents_add(&found->sorted, document);
-    return true;
+    return documents_add(&found->sorted, document);
 }
 
 static void give_sorted(struct found *found)
@@ -103,9 +102,10 @@ static bool run(struct request *request)
     found.reply.single = arguments->single;
     cursor_reply_begin(&found.reply, request->reply);
     bool fine = query_read(request, &arguments->filter, sorted ? gather : give_found, &found);
+    fine = fine && documents_fit(&found.sorted, &request->failure);
     if (fine && sorted)
         give_sorted(&found);
-    cursor_reply_end(&found.reply, request, fine);
+    fine = cursor_reply_end(&found.reply, request, fine);
     documents_release(&found.sorted);
     return fine;
 }
