@@ -48,3 +48,14 @@ if(BATS)
       ENVIRONMENT "RACEBENCH_BINARY=$<TARGET_FILE:racebench>;RACEBENCH_SOURCE=${CMAKE_SOURCE_DIR};MONGOC_DISABLE_SHM=1")
   endforeach()
 endif()
+
+# Programs that nobody here wrote, against `racebench serve`; they are fetched when they are run.
+foreach(client IN ITEMS driver mongoose9 mongoose6 python)
+  add_test(NAME clients_${client} COMMAND ${CMAKE_SOURCE_DIR}/scripts/clients ${client})
+  set_tests_properties(clients_${client} PROPERTIES LABELS clients TIMEOUT 600
+    ENVIRONMENT "RACEBENCH_BINARY=$<TARGET_FILE:racebench>")
+endforeach()
+add_test(NAME clients_libmongoc
+  COMMAND ${CMAKE_SOURCE_DIR}/scripts/conformance --out ${CMAKE_BINARY_DIR}/conformance.md)
+set_tests_properties(clients_libmongoc PROPERTIES LABELS clients TIMEOUT 1800
+  ENVIRONMENT "RACEBENCH_BINARY=$<TARGET_FILE:racebench>")
