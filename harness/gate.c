@@ -46,9 +46,12 @@ struct gate {
     _Atomic int64_t steps[STEP_KIND_COUNT];
     _Atomic int64_t unattributed;
 
+    size_t trace_max;
+    atomic_bool trace_full;
+
     pthread_mutex_t lock; /* guards everything below */
     struct trace_entry *trace;
-    size_t trace_count, trace_max;
+    size_t trace_count;
     struct applied *applied;
     size_t applied_count, applied_capacity;
 };
@@ -89,6 +92,7 @@ struct gate *gate_new(int32_t workers, size_t trace_max)
     gate->workers = workers;
     gate->fates = x_calloc((size_t)workers + 1, sizeof *gate->fates);
     gate->trace_max = trace_max;
+    atomic_init(&gate->trace_full, trace_max == 0);
     gate->error_code = SHUTDOWN_IN_PROGRESS;
     if (trace_max > 0)
         gate->trace = x_calloc(trace_max, sizeof *gate->trace);
@@ -157,6 +161,10 @@ static void gate_record(struct gate *gate, const struct step *step)
         size_t length = strnlen(step->target, sizeof entry->target - 1);
         memcpy(entry->target, step->target, length);
         entry->target[length] = '\0';
+        if (step->command != NULL)
+            gate_trace_command(step->command, entry);
+        atomic_store_explicit(&gate->trace_full, gate->trace_count == gate->trace_max,
+                              memory_order_relaxed);
     }
     pthread_mutex_unlock(&gate->lock);
 }
@@ -168,7 +176,8 @@ enum gate_action gate_arrive(struct gate *gate, const struct step *step)
         return GATE_PASS;
     }
     atomic_fetch_add_explicit(&gate->steps[step->kind], 1, memory_order_relaxed);
-    if (gate->trace_max > 0)
+    if (step->worker < TRACE_WORKERS_MAX &&
+        !atomic_load_explicit(&gate->trace_full, memory_order_relaxed))
         gate_record(gate, step);
     return gate_ask(gate, step);
 }

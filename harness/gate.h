@@ -54,6 +54,7 @@ struct step {
     enum step_kind kind;
     const char *target;  /* collection or file, or "" */
     uint64_t resend_key; /* the same for a command that the driver sends again, 0: it cannot be */
+    const bson_t *command; /* where one arrives and can be seen; else NULL */
 };
 
 /* What becomes of a step. */
@@ -85,8 +86,8 @@ struct gate_policy {
 
 struct gate; /* opaque: gate.c */
 
-/* A gate for `workers` workers (0: nobody is attributed, as in `serve`). `trace_max` steps are kept
- * for gate_trace(), 0: none. Free with gate_free() when no step can arrive any more. */
+/* A gate for `workers` workers (0: nobody is attributed, as in `serve`). The first `trace_max`
+ * steps of the first TRACE_WORKERS_MAX workers are kept for gate_trace(), 0: none. Free with gate_free() when no step can arrive any more. */
 struct gate *gate_new(int32_t workers, size_t trace_max);
 void gate_free(struct gate *);
 
@@ -134,16 +135,36 @@ int64_t gate_unattributed_count(const struct gate *);
 int64_t gate_applied_count(const struct gate *, const char *collection, int32_t worker,
                            int64_t operation);
 
+/* Workers beyond the first eight do the same as these: their steps are not traced. */
+enum { TRACE_WORKERS_MAX = 8 };
+
+/* What a command's filter asks for, as far as a trace tells. */
+enum trace_filter {
+    TRACE_FILTER_NONE, /* there is no filter */
+    TRACE_FILTER_ID,   /* the document by its _id, whatever it holds */
+    TRACE_FILTER_MORE, /* something beside that: a version, an owner, a state */
+};
+/* What an update says. */
+enum trace_update {
+    TRACE_UPDATE_NONE,      /* no update */
+    TRACE_UPDATE_OPERATORS, /* how the document changes ($inc, a pipeline): nothing that was read */
+    TRACE_UPDATE_VALUES,    /* what it becomes: a whole document, or $set of a field */
+};
+
 /* A traced step: in the order of arrival. */
 struct trace_entry {
     int32_t worker;
     enum step_kind kind;
     int64_t operation;
-    int64_t at_ns;   /* monotonic */
-    char target[32]; /* cut when longer */
+    int64_t at_ns;     /* monotonic */
+    char target[32];   /* cut when longer */
+    char document[32]; /* _id of the command's document, "0"; "": none was named, or seen */
+    enum trace_filter filter;
+    enum trace_update update;
 };
-/* The trace so far: `*count` entries, borrowed until the gate is freed. The first trace_max steps
- * are kept; gate_count() says how many there were in all. */
+/* Fills in what the command says: document, filter and update (gate_trace.c). */
+void gate_trace_command(const bson_t *command, struct trace_entry *);
+/* The trace so far: `*count` entries, borrowed until the gate is freed. */
 const struct trace_entry *gate_trace(const struct gate *, size_t *count);
 
 #endif

@@ -51,6 +51,7 @@ void cell_result_free(struct cell_result *cell)
     histogram_free(&cell->waiting);
     history_free(&cell->history);
     free(cell->database);
+    free(cell->trace);
     memset(cell, 0, sizeof(*cell));
 }
 

@@ -8,6 +8,7 @@
 
 #include "cell.h"
 #include "checker.h"
+#include "gate.h"
 #include "histogram.h"
 
 /* What answered. Text is owned by the result. */
@@ -42,6 +43,8 @@ struct cell_result {
     struct histogram operation, attempt, waiting; /* latencies, ns */
     struct history history;                       /* all events, sorted by invocation */
     char *database;                               /* name that was used, or NULL */
+    struct trace_entry *trace; /* the first steps of the first workers; gate_trace() */
+    size_t trace_count;
 };
 void cell_result_free(struct cell_result *);
 

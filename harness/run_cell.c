@@ -22,6 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { TRACE_STEPS_MAX = 256 /* per cell: 32 of each worker that is traced */ };
+
 /* Before ------------------------------------------------------------------------------------- */
 
 /* Each worker needs two descriptors when the engine is in this process. */
@@ -154,7 +156,7 @@ void stage_open(struct stage *stage, const struct cell *cell, const char *run_id
     stage->folder = make_private_folder("set TMPDIR to a writable place");
     stage->database = cell->database != NULL ? x_strdup(cell->database)
                                              : x_format("racebench_%s_%zu", run_id, cell_number);
-    stage->gate = gate_new(cell->workers, 0);
+    stage->gate = gate_new(cell->workers, TRACE_STEPS_MAX);
     if (cell->processes > 1)
         open_memory(stage);
     if (cell->hazards != HAZARD_BIT(none)) {
@@ -354,6 +356,15 @@ static void note_hits(const struct stage *stage, struct cell_result *result)
     result->hits[HAZARD_INDEX_processes] = cell->processes > 1 ? cell->processes : 0;
 }
 
+static void keep_trace(const struct stage *stage, struct cell_result *result)
+{
+    const struct trace_entry *trace = gate_trace(stage->gate, &result->trace_count);
+    size_t bytes = result->trace_count * sizeof(*trace);
+    result->trace = x_malloc(bytes > 0 ? bytes : 1);
+    if (bytes > 0)
+        memcpy(result->trace, trace, bytes);
+}
+
 void stage_conclude(struct stage *stage, bool interrupted, struct cell_result *result)
 {
     const struct cell *cell = stage->cell;
@@ -369,6 +380,7 @@ void stage_conclude(struct stage *stage, bool interrupted, struct cell_result *r
     merge(stage, result);
     note_applied(stage, &result->history);
     note_hits(stage, result);
+    keep_trace(stage, result);
     judge(stage, interrupted, result);
     claims_apply(result);
     result->throughput_ops_s =

@@ -18,6 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#define SCHEMA "racebench.result/"
+enum { FILE_BYTES_MAX = 256 << 20 };
+
 static _Noreturn void cannot(const char *what, const char *path, int error)
 {
     die(EXIT_RESULTS, "cannot %s %s: %s; choose another folder with --results, or make room there",
@@ -119,8 +122,12 @@ void run_folder_write(const struct run_result *result)
         warn("%s operations are more than the %s that a run's folder keeps; for all of them use "
              "--out history=FILE",
              human_count((int64_t)operations).text, human_count(RUN_FOLDER_HISTORY_MAX).text);
+    if (result->cell_count <= RUN_FOLDER_TRACE_CELLS_MAX)
+        write_file(result, report_find("trace"), "trace.jsonl");
     turn_latest(result);
 }
+
+/* Reading back -------------------------------------------------------------------------------- */
 
 /* The one folder in `base` whose name begins with `start`; ends with EXIT_INPUT otherwise. */
 static char *find_start(const char *base, const char *start)
@@ -166,4 +173,43 @@ char *run_folder_find(const char *base, const char *run)
     path = x_format("%s/%s/result.json", base, name);
     free(name);
     return path;
+}
+
+char *run_folder_text(const char *path, size_t *length)
+{
+    struct stat status;
+    FILE *file = fopen(path, "re");
+    if (file == NULL || fstat(fileno(file), &status) != 0)
+        die(EXIT_INPUT, "cannot read %s: %s", path, strerror(errno));
+    if (!S_ISREG(status.st_mode) || status.st_size > FILE_BYTES_MAX)
+        die(EXIT_INPUT, "%s is no result of racebench: not a file, or bigger than %d MB", path,
+            FILE_BYTES_MAX >> 20);
+    size_t size = (size_t)status.st_size;
+    char *text = x_malloc(size + 1);
+    *length = fread(text, 1, size, file);
+    if (ferror(file))
+        die(EXIT_INPUT, "cannot read %s: %s", path, strerror(errno));
+    text[*length] = '\0';
+    fclose(file);
+    return text;
+}
+
+bson_t *run_folder_parse(const char *path, const char *text, size_t length)
+{
+    bson_error_t error = {0};
+    bson_iter_t schema;
+    const char *what = "not a JSON object";
+    bson_t *result = NULL;
+    if (length > 0 && strlen(text) == length)
+        result = bson_new_from_json((const uint8_t *)text, (ssize_t)length, &error);
+    if (result != NULL && bson_iter_init_find(&schema, result, "schema") &&
+        BSON_ITER_HOLDS_UTF8(&schema) &&
+        strncmp(bson_iter_utf8(&schema, NULL), SCHEMA, strlen(SCHEMA)) == 0) {
+        if (strcmp(bson_iter_utf8(&schema, NULL), SCHEMA "1") == 0)
+            return result;
+        what = "written by a newer racebench";
+    } else if (result != NULL) {
+        what = "a JSON object without the schema " SCHEMA "1";
+    }
+    die(EXIT_INPUT, "%s is no result that can be shown: %s", path, what);
 }

@@ -70,7 +70,7 @@ bool session_step(struct session *session, enum step_kind kind, const char *targ
         return false;
     bool unseen = kind > STEP_OTHER_COMMAND || kind == STEP_BEGIN; /* no command says it */
     if (unseen || !crew->gate_sees_commands) {
-        struct step step = {session->worker, session->operation_count - 1, kind, target, 0};
+        struct step step = {session->worker, session->operation_count - 1, kind, target, 0, NULL};
         gate_arrive(crew->gate, &step);
     }
     return true;

@@ -406,6 +406,7 @@ static void arrive(struct request *request)
         step->target = bson_iter_utf8(&iter, NULL);
     if (step->worker != STEP_NOBODY)
         step->resend_key = sessions_resend_key(body);
+    step->command = body;
     request->order.action = gate_arrive(request->engine->gate, step);
     request->order.code = gate_error(request->engine->gate);
 }

@@ -16,49 +16,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define SCHEMA "racebench.result/"
-enum { FILE_BYTES_MAX = 256 << 20 };
-
-/* The file's text, zero-terminated; the caller frees it. */
-static char *read_file(const char *path, size_t *length)
-{
-    struct stat status;
-    FILE *file = fopen(path, "re");
-    if (file == NULL || fstat(fileno(file), &status) != 0)
-        die(EXIT_INPUT, "cannot read %s: %s", path, strerror(errno));
-    if (!S_ISREG(status.st_mode) || status.st_size > FILE_BYTES_MAX)
-        die(EXIT_INPUT, "%s is no result of racebench: not a file, or bigger than %d MB", path,
-            FILE_BYTES_MAX >> 20);
-    size_t size = (size_t)status.st_size;
-    char *text = x_malloc(size + 1);
-    *length = fread(text, 1, size, file);
-    if (ferror(file))
-        die(EXIT_INPUT, "cannot read %s: %s", path, strerror(errno));
-    text[*length] = '\0';
-    fclose(file);
-    return text;
-}
-
-static bson_t *parse(const char *path, const char *text, size_t length)
-{
-    bson_error_t error = {0};
-    bson_iter_t schema;
-    const char *what = "not a JSON object";
-    bson_t *result = NULL;
-    if (length > 0 && strlen(text) == length)
-        result = bson_new_from_json((const uint8_t *)text, (ssize_t)length, &error);
-    if (result != NULL && bson_iter_init_find(&schema, result, "schema") &&
-        BSON_ITER_HOLDS_UTF8(&schema) &&
-        strncmp(bson_iter_utf8(&schema, NULL), SCHEMA, strlen(SCHEMA)) == 0) {
-        if (strcmp(bson_iter_utf8(&schema, NULL), SCHEMA "1") == 0)
-            return result;
-        what = "written by a newer racebench";
-    } else if (result != NULL) {
-        what = "a JSON object without the schema " SCHEMA "1";
-    }
-    die(EXIT_INPUT, "%s is no result that can be shown: %s", path, what);
-}
-
 /* Fields ------------------------------------------------------------------------------------- */
 
 static bool find(const bson_t *document, const char *path, bson_iter_t *found)
@@ -226,8 +183,8 @@ static enum exit_code show_act(const struct options *options)
     struct style style;
     size_t length;
     char *path = run_folder_find(options->results, options->argument);
-    char *text = read_file(path, &length);
-    bson_t *result = parse(path, text, length);
+    char *text = run_folder_text(path, &length);
+    bson_t *result = run_folder_parse(path, text, length);
     options_style(options, &style);
     if (options->json)
         fwrite(text, 1, length, stdout);
