@@ -304,18 +304,43 @@ char *report_witness(const struct cell_result *cell, const struct witness *witne
     return text;
 }
 
+/* Held in the run, and then explore found a schedule. */
+static char *explain_schedule(const struct cell_result *cell)
+{
+    char *phrase = proof_phrase(&cell->proof);
+    char *text = x_format("held in %s, but %s: %s",
+                          human_counted(cell->verdict.counts.acked, "operation").text, phrase,
+                          reason_help(cell->proof.reason));
+    free(phrase);
+    return text;
+}
+
+/* What held, and how far. */
+static char *explain_held(const struct cell_result *cell)
+{
+    struct human acked = human_counted(cell->verdict.counts.acked, "operation");
+    char *phrase = cell->proof.asked ? proof_phrase(&cell->proof) : NULL;
+    char *bound = cell->verdict.lost_bound > 0 && cell->verdict.lost_bound < 1
+                      ? x_format(": with 95 %% confidence fewer than 1 in %s",
+                                 human_count((int64_t)(1 / cell->verdict.lost_bound)).text)
+                      : x_strdup("");
+    char *text = x_format("0 lost of %s%s%s%s", acked.text, bound, phrase != NULL ? "; " : "",
+                          phrase != NULL ? phrase : "");
+    free(bound);
+    free(phrase);
+    return text;
+}
+
 char *report_explanation(const struct cell_result *cell)
 {
     const struct verdict *verdict = &cell->verdict;
-    struct human acked = human_counted(verdict->counts.acked, "operation");
+    if (verdict->status == BROKEN && cell->proof.status == BROKEN && cell->proof.asked)
+        return explain_schedule(cell);
     if (verdict->status == BROKEN && verdict->witness_count > 0)
         return report_witness(cell, &verdict->witnesses[0]);
     if (verdict->status != HELD)
         return x_strdup(reason_help(verdict->reason));
-    if (verdict->lost_bound > 0 && verdict->lost_bound < 1)
-        return x_format("0 lost of %s: with 95 %% confidence fewer than 1 in %s", acked.text,
-                        human_count((int64_t)(1 / verdict->lost_bound)).text);
-    return x_format("0 lost of %s", acked.text);
+    return explain_held(cell);
 }
 
 /* For text that a broken run may not have filled in. */

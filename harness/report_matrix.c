@@ -41,6 +41,8 @@ const char *report_matrix_word(const struct cell_result *result)
 {
     switch (result->verdict.status) {
     case HELD:
+        if (result->proof.asked && result->proof.status == HELD)
+            return result->claimed || result->expected == HELD ? "proved" : "(proved)";
         return result->claimed || result->expected == HELD ? "held" : "(held)";
     case BROKEN:
         return result->expected == HELD ? "BROKEN" : "broken";
@@ -94,25 +96,36 @@ static char *say_word(const struct cell_result *result, bool markdown)
     return x_format(loud ? "**%s**" : "%s", word);
 }
 
+/* In how many workers' schedules: ":3w"; "" when it is not proved. The caller frees it. */
+static char *say_proof(const struct cell_result *result, bool markdown)
+{
+    const struct proof *proof = &result->proof;
+    if (!proof->asked || proof->status != HELD)
+        return x_strdup("");
+    return x_format(markdown ? ": %" PRId32 " workers%s" : ":%" PRId32 "w%s", proof->workers,
+                    proof->faults == 0 ? "" : markdown ? ", one fault" : "");
+}
+
 /* "held 2.0", or in Markdown "held<br>2.0 c/op, 8,100 op/s"; with the transport where the column
  * does not say it. The caller frees it. */
 static char *say_cell(const struct cell_result *result, const char *transport, bool markdown)
 {
     if (result == NULL)
         return x_strdup("n/a");
-    char *word = say_word(result, markdown), *text;
+    char *word = say_word(result, markdown), *proof = say_proof(result, markdown), *text;
     char *cost = x_strdup(human_number(commands_per_operation(result)).text);
     char *place = transport != NULL ? x_strdup("")
                                     : x_format(markdown ? ", %s" : " %s",
                                                transport_name(result->cell->transport));
     if (!markdown)
-        text = x_format("%s %s%s", word, cost, place);
+        text = x_format("%s%s %s%s", word, proof, cost, place);
     else if (result->virtual_clock)
-        text = x_format("%s<br>%s c/op%s", word, cost, place);
+        text = x_format("%s%s<br>%s c/op%s", word, proof, cost, place);
     else
-        text = x_format("%s<br>%s c/op, %s op/s%s", word, cost,
+        text = x_format("%s%s<br>%s c/op, %s op/s%s", word, proof, cost,
                         human_number(result->throughput_ops_s).text, place);
     free(place);
+    free(proof);
     free(cost);
     free(word);
     return text;
@@ -268,9 +281,47 @@ static void write_troubles(const struct run_result *result, bool markdown, FILE 
                 its->strategy_name, its->scenario->name,
                 its->conviction != NULL ? "must break" : column_of(its),
                 transport_name(its->transport), report_verdict(cell).text, why, repro);
+        if (cell->proof.schedule != NULL)
+            fprintf(out, "\n%s%s%s", markdown ? "```\n" : "", cell->proof.schedule,
+                    markdown ? "```\n" : "");
         free(why);
         free(repro);
     }
+}
+
+/* What --prove came to: what is proved, and why the rest is not. */
+static void write_proofs(const struct run_result *result, const struct style *style, FILE *out)
+{
+    static const char legend[] =
+        "proved: held, and in all schedules of 2 (2w) or 3 (3w) workers, an operation each, with "
+        "what goes wrong striking once at any step. What is only held is so in the operations of "
+        "the run.";
+    struct names reasons = {0};
+    double seconds = 0;
+    int64_t asked = 0, proved = 0;
+    for (size_t i = 0; i < result->cell_count; i++) {
+        const struct proof *proof = &result->cells[i].proof;
+        asked += proof->asked;
+        proved += proof->asked && proof->status == HELD;
+        seconds += proof->asked ? proof->seconds : 0;
+        if (proof->asked && proof->status == UNDECIDED)
+            note_name(&reasons, proof->why);
+    }
+    if (asked == 0)
+        return;
+    fprintf(out, "\n%s of %s that held proved, in %s.", human_count(proved).text,
+            human_counted(asked, "cell").text, human_duration((int64_t)(seconds * 1e9)).text);
+    for (size_t r = 0; r < reasons.count; r++) {
+        int64_t count = 0;
+        for (size_t i = 0; i < result->cell_count; i++)
+            count += result->cells[i].proof.asked &&
+                     result->cells[i].proof.status == UNDECIDED &&
+                     strcmp(result->cells[i].proof.why, reasons.items[r]) == 0;
+        fprintf(out, "%s %s: %s", r > 0 ? "," : " Not proved:", reasons.items[r],
+                human_count(count).text);
+    }
+    fputs("\n", out);
+    human_wrap(out, legend, style->columns, 0, 0);
 }
 
 /* Numbers of cells by what they came to, and what the words mean. */
@@ -294,6 +345,7 @@ static void write_end(const struct run_result *result, const struct style *style
     }
     fputs(".\n", out);
     human_wrap(out, legend, style->columns, 0, 0);
+    write_proofs(result, style, out);
 }
 
 /* On what all this was found: a verdict without it cannot be compared. */

@@ -43,6 +43,27 @@ void target_free(struct target *target)
     free(target->uri);
 }
 
+void proof_free(struct proof *proof)
+{
+    free(proof->why);
+    free(proof->schedule);
+    free(proof->options);
+    memset(proof, 0, sizeof(*proof));
+}
+
+char *proof_phrase(const struct proof *proof)
+{
+    if (proof->status == UNDECIDED)
+        return x_format("not proved: %s", proof->why);
+    char *each = proof->operations > 1 ? x_format(", %" PRId64 " operations each", proof->operations)
+                                       : x_strdup("");
+    char *phrase = x_format("%s of %" PRId32 " workers%s%s",
+                            proof->status == HELD ? "all schedules" : "not in this schedule",
+                            proof->workers, each, proof->faults > 0 ? ", with one fault" : "");
+    free(each);
+    return phrase;
+}
+
 void cell_result_free(struct cell_result *cell)
 {
     target_free(&cell->target);
@@ -52,6 +73,7 @@ void cell_result_free(struct cell_result *cell)
     history_free(&cell->history);
     free(cell->database);
     free(cell->trace);
+    proof_free(&cell->proof);
     memset(cell, 0, sizeof(*cell));
 }
 
@@ -152,6 +174,8 @@ static void say_hazards(FILE *out, const struct cell *cell)
 char *cell_result_repro(const struct cell_result *result)
 {
     const struct cell *cell = result->cell;
+    if (result->proof.status == BROKEN && result->proof.options != NULL)
+        return x_format("%s explore %s", registry_program, result->proof.options);
     char *line = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&line, &size);

@@ -25,6 +25,25 @@ struct target {
 /* Frees the text of a target; the struct is the caller's. */
 void target_free(struct target *);
 
+/* What explore found out about a cell: every schedule of a few of its workers. Zeroed: it was not
+ * asked. Text is owned. */
+struct proof {
+    bool asked;
+    enum status status; /* HELD: no schedule fails; BROKEN: one does; UNDECIDED: `why` */
+    char *why;          /* "budget", or what explore does not try; NULL */
+    enum reason reason; /* BROKEN: how it fails */
+    int32_t workers;    /* of the biggest cell that was explored to its end ... */
+    int64_t operations; /* ... of each worker ... */
+    int32_t faults;     /* ... and how many faults were steps of a schedule, at most */
+    int64_t schedules, states, steps, failing;
+    double seconds;
+    char *schedule; /* BROKEN: as text that replays ... */
+    char *options;  /* ... and the options of `explore` that find it */
+};
+void proof_free(struct proof *);
+/* "all schedules of 2 workers, with one fault", or why it is not known; the caller frees it. */
+char *proof_phrase(const struct proof *);
+
 /* One cell, run and judged. */
 struct cell_result {
     const struct cell *cell;
@@ -45,6 +64,7 @@ struct cell_result {
     char *database;                               /* name that was used, or NULL */
     struct trace_entry *trace; /* the first steps of the first workers; gate_trace() */
     size_t trace_count;
+    struct proof proof;
 };
 void cell_result_free(struct cell_result *);
 

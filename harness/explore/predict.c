@@ -235,7 +235,7 @@ char *predict_cell_options(const bson_t *cell)
 {
     const char *scenario = text_at(cell, "scenario"), *strategy = text_at(cell, "strategy");
     const char *durability = text_at(cell, "settings.durability");
-    int64_t instances = whole_at(cell, "instances"), lease_ms = whole_at(cell, "settings.lease_ms");
+    int64_t instances = whole_at(cell, "instances");
     char *line = NULL;
     size_t size = 0;
     if (!is_name(scenario) || !is_name(strategy) || instances < 1)
@@ -245,8 +245,6 @@ char *predict_cell_options(const bson_t *cell)
     fprintf(out, "--scenario %s --strategy %s", scenario, strategy);
     if (instances > 1)
         fputs(" --instances 2", out);
-    if (lease_ms > 0 && lease_ms != 30000)
-        fprintf(out, " --lease %" PRId64 "ms", lease_ms);
     if (is_name(durability) && strcmp(durability, "write") != 0)
         fprintf(out, " --durability %s", durability);
     if (whole_at(cell, "settings.unseeded") == 1)

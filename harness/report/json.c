@@ -221,6 +221,32 @@ static double per_operation(const struct cell_result *result, int64_t number)
     return operations > 0 ? (double)number / (double)operations : 0;
 }
 
+/* What explore found, or null: it was not asked. */
+static void add_explore(bson_t *to, const struct proof *proof)
+{
+    bson_t explore, bounds;
+    if (!proof->asked) {
+        add_text_or_null(to, "explore", NULL);
+        return;
+    }
+    bson_append_document_begin(to, "explore", -1, &explore);
+    add_text(&explore, "verdict", status_name(proof->status));
+    add_flag(&explore, "complete", proof->status == HELD);
+    add_text_or_null(&explore, "why", proof->why);
+    add_whole(&explore, "schedules", proof->schedules);
+    add_whole(&explore, "states", proof->states);
+    add_whole(&explore, "failing", proof->failing);
+    add_whole(&explore, "steps", proof->steps);
+    add_number(&explore, "seconds", proof->seconds);
+    bson_append_document_begin(&explore, "bounds", -1, &bounds);
+    add_whole(&bounds, "workers", proof->workers);
+    add_whole(&bounds, "operations", proof->operations);
+    add_whole(&bounds, "faults", proof->faults);
+    bson_append_document_end(&explore, &bounds);
+    add_text_or_null(&explore, "schedule", proof->schedule);
+    bson_append_document_end(to, &explore);
+}
+
 /* What the list of keys does not have; after it, so that the order of that list holds. */
 static void add_more(bson_t *to, const struct cell_result *result)
 {
@@ -238,6 +264,7 @@ static void add_more(bson_t *to, const struct cell_result *result)
     add_flag(to, "claimed", result->claimed);
     add_text_or_null(to, "column", result->cell->column);
     add_text_or_null(to, "conviction", result->cell->conviction);
+    add_explore(to, &result->proof);
     add_text(to, "repeat", repeat);
     free(repeat);
 }

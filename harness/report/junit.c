@@ -89,6 +89,8 @@ static void put_explanation(FILE *out, const struct cell_result *cell, const cha
     fprintf(out, "\ntransport: %s\nrepro: ", transport_name(cell->cell->transport));
     put(out, repeat);
     fputc('\n', out);
+    if (cell->proof.schedule != NULL)
+        put(out, cell->proof.schedule);
     free(target);
     free(repeat);
 }

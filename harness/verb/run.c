@@ -6,6 +6,7 @@
  * first: it is there even when stdout or a file of --out turns out to be full.
  */
 #include "../environment.h"
+#include "../explore/prove.h"
 #include "../hazards.h"
 #include "../options.h"
 #include "../plan.h"
@@ -128,6 +129,35 @@ static void write_reports(const struct options *options, const struct run_result
         report_save(report_find(page), result, &style, "-");
 }
 
+/* Has a signal come in that asks us to stop? They are blocked meanwhile. */
+static bool may_go_on(void *context)
+{
+    sigset_t pending;
+    (void)context;
+    return sigpending(&pending) != 0 ||
+           (sigismember(&pending, SIGINT) == 0 && sigismember(&pending, SIGTERM) == 0);
+}
+
+/* --prove: explores what held. A signal ends it as it ends a run: what is known is written. */
+static void prove(const struct options *options, struct run_result *result, int *signal_number)
+{
+    sigset_t signals, before;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigprocmask(SIG_BLOCK, &signals, &before);
+    if (!options->quiet)
+        fprintf(stderr, "racebench: exploring what held\n");
+    const struct prove_settings settings = {.budget_ns = options->prove_budget_ms * 1000000,
+                                            .workers_max = 3,
+                                            .operations_max = 1,
+                                            .may_go_on = may_go_on};
+    prove_result(result, &settings);
+    if (!may_go_on(NULL) && sigwait(&signals, signal_number) == 0)
+        result->interrupted = true;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
 enum exit_code verb_run_plan(const struct options *options, struct plan *plan, const char *page)
 {
     struct run_result result = {0};
@@ -150,6 +180,8 @@ enum exit_code verb_run_plan(const struct options *options, struct plan *plan, c
                                      .progress = options_progress(options),
                                      .verbose = options->verbose},
               &result, &signal_number);
+    if (options->prove && !result.interrupted)
+        prove(options, &result, &signal_number);
     result.exit_code = run_result_exit(&result);
     if (result.exit_code == EXIT_INTERRUPTED && signal_number == SIGTERM)
         result.exit_code = EXIT_TERMINATED;
