@@ -52,8 +52,8 @@ struct step {
     int32_t worker;    /* STEP_NOBODY: the harness, a monitor, a stranger */
     int64_t operation; /* number within the worker, from 0 */
     enum step_kind kind;
-    const char *target;  /* collection or file, or "" */
-    uint64_t resend_key; /* the same for a command that the driver sends again, 0: it cannot be */
+    const char *target;    /* collection or file, or "" */
+    uint64_t resend_key;   /* the same for a command that the driver sends again, 0: it cannot be */
     const bson_t *command; /* where one arrives and can be seen; else NULL */
 };
 
@@ -87,7 +87,8 @@ struct gate_policy {
 struct gate; /* opaque: gate.c */
 
 /* A gate for `workers` workers (0: nobody is attributed, as in `serve`). The first `trace_max`
- * steps of the first TRACE_WORKERS_MAX workers are kept for gate_trace(), 0: none. Free with gate_free() when no step can arrive any more. */
+ * steps of the first TRACE_WORKERS_MAX workers are kept for gate_trace(), 0: none. Free with
+ * gate_free() when no step can arrive any more. */
 struct gate *gate_new(int32_t workers, size_t trace_max);
 void gate_free(struct gate *);
 

@@ -70,7 +70,7 @@ static bool puts_value(const bson_iter_t *operator)
     if (name[0] != '$')
         return true; /* a whole document */
     if ((strcmp(name, "$set") != 0 && strcmp(name, "$unset") != 0) ||
-        !BSON_ITER_HOLDS_DOCUMENT(operator) || !bson_iter_recurse(operator, &field))
+        !BSON_ITER_HOLDS_DOCUMENT(operator) || !bson_iter_recurse(operator, & field))
         return false;
     while (bson_iter_next(&field))
         if (strcmp(bson_iter_key(&field), STAMP) != 0)

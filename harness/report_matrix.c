@@ -103,7 +103,9 @@ static char *say_proof(const struct cell_result *result, bool markdown)
     if (!proof->asked || proof->status != HELD)
         return x_strdup("");
     return x_format(markdown ? ": %" PRId32 " workers%s" : ":%" PRId32 "w%s", proof->workers,
-                    proof->faults == 0 ? "" : markdown ? ", one fault" : "");
+                    proof->faults == 0 ? ""
+                    : markdown         ? ", one fault"
+                                       : "");
 }
 
 /* "held 2.0", or in Markdown "held<br>2.0 c/op, 8,100 op/s"; with the transport where the column
@@ -314,8 +316,7 @@ static void write_proofs(const struct run_result *result, const struct style *st
     for (size_t r = 0; r < reasons.count; r++) {
         int64_t count = 0;
         for (size_t i = 0; i < result->cell_count; i++)
-            count += result->cells[i].proof.asked &&
-                     result->cells[i].proof.status == UNDECIDED &&
+            count += result->cells[i].proof.asked && result->cells[i].proof.status == UNDECIDED &&
                      strcmp(result->cells[i].proof.why, reasons.items[r]) == 0;
         fprintf(out, "%s %s: %s", r > 0 ? "," : " Not proved:", reasons.items[r],
                 human_count(count).text);

@@ -55,8 +55,9 @@ char *proof_phrase(const struct proof *proof)
 {
     if (proof->status == UNDECIDED)
         return x_format("not proved: %s", proof->why);
-    char *each = proof->operations > 1 ? x_format(", %" PRId64 " operations each", proof->operations)
-                                       : x_strdup("");
+    char *each = proof->operations > 1
+                     ? x_format(", %" PRId64 " operations each", proof->operations)
+                     : x_strdup("");
     char *phrase = x_format("%s of %" PRId32 " workers%s%s",
                             proof->status == HELD ? "all schedules" : "not in this schedule",
                             proof->workers, each, proof->faults > 0 ? ", with one fault" : "");

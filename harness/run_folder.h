@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * run_folder: where a command line leaves what it found out: BASE/<run id>/ with report.txt,
- * result.json, history.jsonl and trace.jsonl, and BASE/latest, a link to the newest. The folder is made before
- * anything runs, so that a place that cannot be written is known at once and not after an hour.
- * Files appear whole or not at all. Whatever fails ends the program with EXIT_RESULTS and one
- * line: which path, what is wrong, what to do.
+ * result.json, history.jsonl and trace.jsonl, and BASE/latest, a link to the newest. The folder is
+ * made before anything runs, so that a place that cannot be written is known at once and not after
+ * an hour. Files appear whole or not at all. Whatever fails ends the program with EXIT_RESULTS and
+ * one line: which path, what is wrong, what to do.
  */
 #ifndef RACEBENCH_RUN_FOLDER_H
 #define RACEBENCH_RUN_FOLDER_H
@@ -33,8 +33,8 @@ void run_folder_write(const struct run_result *);
  * frees it. Ends with EXIT_INPUT when there is none. */
 char *run_folder_find(const char *base, const char *run);
 
-/* The text of a file of at most 256 MB, zero-terminated; the caller frees it. Ends with EXIT_INPUT when it
- * cannot be read. */
+/* The text of a file of at most 256 MB, zero-terminated; the caller frees it. Ends with EXIT_INPUT
+ * when it cannot be read. */
 char *run_folder_text(const char *path, size_t *length);
 /* The text of a result.json as a document, which the caller destroys. Ends with EXIT_INPUT when it
  * is no result that this version knows; `path` names it then. */

@@ -103,6 +103,13 @@ static inline struct cell_result *sample_add(struct sample *sample, const char *
     result->throughput_ops_s = ops_s;
     result->seconds = 10000 / ops_s;
     result->fairness = 0.98;
+    result->trace = x_calloc(1, sizeof(*result->trace));
+    result->trace_count = 1;
+    *result->trace = (struct trace_entry){.kind = STEP_UPDATE,
+                                          .target = "counters",
+                                          .document = "0",
+                                          .filter = TRACE_FILTER_ID,
+                                          .update = TRACE_UPDATE_VALUES};
     histogram_init(&result->operation);
     histogram_init(&result->attempt);
     histogram_init(&result->waiting);

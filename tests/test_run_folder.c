@@ -79,6 +79,7 @@ static void latest_is_the_last_one_written(void **state)
         expect_file(place->sample.result.folder, "result.json", true);
         expect_file(place->sample.result.folder, "report.txt", true);
         expect_file(place->sample.result.folder, "history.jsonl", true);
+        expect_file(place->sample.result.folder, "trace.jsonl", true);
         memset(target, 0, sizeof(target));
         assert_true(readlink(latest, target, sizeof(target) - 1) > 0);
         assert_string_equal(target, runs[i]);

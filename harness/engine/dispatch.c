@@ -398,7 +398,10 @@ static void arrive(struct request *request)
     const bson_t *body = request->body;
     const char *name =
         bson_iter_init(&iter, body) && bson_iter_next(&iter) ? bson_iter_key(&iter) : "";
-    *step = (struct step){.worker = STEP_NOBODY, .target = "", .kind = gate_command_kind(name)};
+    *step = (struct step){.worker = STEP_NOBODY,
+                          .target = "",
+                          .kind = gate_command_kind(name),
+                          .command = body};
     if (bson_iter_init_find(&iter, body, "comment") && BSON_ITER_HOLDS_UTF8(&iter))
         gate_attribute(bson_iter_utf8(&iter, NULL), step);
     if (step->worker != STEP_NOBODY && bson_iter_init(&iter, body) && bson_iter_next(&iter) &&
@@ -406,7 +409,6 @@ static void arrive(struct request *request)
         step->target = bson_iter_utf8(&iter, NULL);
     if (step->worker != STEP_NOBODY)
         step->resend_key = sessions_resend_key(body);
-    step->command = body;
     request->order.action = gate_arrive(request->engine->gate, step);
     request->order.code = gate_error(request->engine->gate);
 }

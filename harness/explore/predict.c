@@ -6,8 +6,10 @@
 #include "predict.h"
 
 #include "base.h"
+#include "hazards.h"
+#include "scenario.h"
+#include "strategy.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,8 +126,8 @@ static int place_of(const char *word, const char *const words[], int count)
 
 static bool read_entry(const bson_t *line, size_t cells, int64_t *cell, struct trace_entry *entry)
 {
-    static const char *const filters[] = {"", "id", "more"},
-                             *const updates[] = {"", "operators", "values"};
+    static const char *const filters[] = {"", "id", "more"}, *const updates[] = {"", "operators",
+                                                                                 "values"};
     int64_t worker, operation;
     char step[32], filter[16], update[16];
     const char *kinds[STEP_KIND_COUNT];
@@ -163,8 +165,8 @@ static bool read_line(const char *text, size_t length, struct prediction *predic
     if (!fits)
         return false;
     struct prediction *prediction = &predictions[cell];
-    size_t at = array_grow((void **)&prediction->entries, &prediction->count,
-                           &prediction->capacity, sizeof(*prediction->entries));
+    size_t at = array_grow((void **)&prediction->entries, &prediction->count, &prediction->capacity,
+                           sizeof(*prediction->entries));
     prediction->entries[at] = entry;
     return true;
 }
@@ -174,7 +176,8 @@ char *predict_read(const char *file, const char *text, struct prediction *predic
     int number = 1;
     for (const char *line = text; *line != '\0'; number++) {
         const char *end = strchr(line, '\n');
-        if (end == NULL || end == line || !read_line(line, (size_t)(end - line), predictions, cells))
+        if (end == NULL || end == line ||
+            !read_line(line, (size_t)(end - line), predictions, cells))
             return x_format("%s:%d: %s; it was edited or cut off: run it again", file, number,
                             end == NULL ? "the last line has no end" : "no line of a trace");
         line = end + 1;
@@ -205,53 +208,55 @@ static int64_t whole_at(const bson_t *cell, const char *path)
                : -1;
 }
 
-/* A name that options take as one word. */
-static bool is_name(const char *text)
+static bool find_strategies(const char *name, struct cell *cell)
 {
-    return text != NULL && text[0] != '\0' &&
-           strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_+") == strlen(text);
+    char *copy = x_strdup(name), *rest = copy;
+    bool known = true;
+    for (char *part; known && (part = strsep(&rest, "+")) != NULL;) {
+        known = cell->strategy_count < CELL_STRATEGIES_MAX;
+        if (!known)
+            break;
+        cell->strategy[cell->strategy_count++] = strategy_find(part);
+        known = cell->strategy[cell->strategy_count - 1] != NULL;
+    }
+    free(copy);
+    return known;
 }
 
-static void say_hazards(const bson_t *cell, FILE *out)
+static void find_hazards(const bson_t *document, struct cell *cell)
 {
     bson_iter_t iter, array, item;
-    const char *before = " --hazard ";
-    if (!bson_iter_init_find(&iter, cell, "hazards") || !BSON_ITER_HOLDS_ARRAY(&iter) ||
+    if (!bson_iter_init_find(&iter, document, "hazards") || !BSON_ITER_HOLDS_ARRAY(&iter) ||
         !bson_iter_recurse(&iter, &array))
         return;
     while (bson_iter_next(&array)) {
         if (!BSON_ITER_HOLDS_DOCUMENT(&array) || !bson_iter_recurse(&array, &item) ||
             !bson_iter_find(&item, "name") || !BSON_ITER_HOLDS_UTF8(&item))
             continue;
-        const char *name = bson_iter_utf8(&item, NULL);
-        if (!is_name(name) || strcmp(name, "instances") == 0 || strcmp(name, "processes") == 0)
-            continue;
-        fprintf(out, "%s%s", before, name);
-        before = ",";
+        for (int i = 0; i < HAZARD_COUNT; i++)
+            if (strcmp(bson_iter_utf8(&item, NULL), hazard_name((enum hazard_index)i)) == 0)
+                cell->hazards |= 1u << i;
     }
 }
 
-char *predict_cell_options(const bson_t *cell)
+char *predict_cell(const bson_t *document, struct cell *cell)
 {
-    const char *scenario = text_at(cell, "scenario"), *strategy = text_at(cell, "strategy");
-    const char *durability = text_at(cell, "settings.durability");
-    int64_t instances = whole_at(cell, "instances");
-    char *line = NULL;
-    size_t size = 0;
-    if (!is_name(scenario) || !is_name(strategy) || instances < 1)
-        return NULL;
-    FILE *out = open_memstream(&line, &size);
-    must(out != NULL);
-    fprintf(out, "--scenario %s --strategy %s", scenario, strategy);
-    if (instances > 1)
-        fputs(" --instances 2", out);
-    if (is_name(durability) && strcmp(durability, "write") != 0)
-        fprintf(out, " --durability %s", durability);
-    if (whole_at(cell, "settings.unseeded") == 1)
-        fputs(" --unseeded", out);
-    if (whole_at(cell, "settings.retry_unknown") == 1)
-        fputs(" --retry-unknown", out);
-    say_hazards(cell, out);
-    must(fclose(out) == 0);
-    return line;
+    const char *scenario = text_at(document, "scenario"), *name = text_at(document, "strategy");
+    const char *durability = text_at(document, "settings.durability");
+    int64_t instances = whole_at(document, "instances");
+    *cell = (struct cell){.hazards = HAZARD_BIT(none), .timeout_ms = 10000, .max_tries = 1000};
+    if (scenario == NULL || name == NULL || instances < 1)
+        return x_strdup("a cell without scenario, strategy or instances");
+    cell->scenario = scenario_find(scenario);
+    if (cell->scenario == NULL || !find_strategies(name, cell))
+        return x_format("%s with %s is not known to this program", scenario, name);
+    cell->strategy_name = name;
+    cell->instances = instances > 1 ? 2 : 1;
+    cell->unseeded = whole_at(document, "settings.unseeded") == 1;
+    cell->retry_unknown = whole_at(document, "settings.retry_unknown") == 1;
+    for (int d = 0; durability != NULL && d <= DURABILITY_OFF; d++)
+        if (strcmp(durability, durability_name((enum durability)d)) == 0)
+            cell->durability = (enum durability)d;
+    find_hazards(document, cell);
+    return NULL;
 }

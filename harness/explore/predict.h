@@ -9,6 +9,7 @@
 #ifndef RACEBENCH_EXPLORE_PREDICT_H
 #define RACEBENCH_EXPLORE_PREDICT_H
 
+#include "cell.h"
 #include "gate.h"
 
 /* Documents of one collection, or files, that are written so. */
@@ -18,7 +19,7 @@ struct candidate {
     bool after_read;   /* the operation that wrote had read it before; false: from memory */
     int32_t worker;    /* the first operation that did it ... */
     int64_t operation;
-    int64_t times;     /* ... and how many did */
+    int64_t times; /* ... and how many did */
 };
 
 /* The trace of one cell, and what was found in it. Zeroed: empty. */
@@ -40,8 +41,8 @@ void prediction_free(struct prediction *);
 char *predict_read(const char *file, const char *text, struct prediction *predictions,
                    size_t cells);
 
-/* The options of a result's cell, as a schedule's cell has them: "--scenario counter ...". NULL
- * when the cell is not whole. The caller frees it. */
-char *predict_cell_options(const bson_t *cell);
+/* The cell of a result.json, as far as explore needs it; borrows the name of its strategy. NULL, or
+ * what is wrong with it as half a sentence, which the caller frees. */
+char *predict_cell(const bson_t *document, struct cell *);
 
 #endif

@@ -102,13 +102,14 @@ static struct explore_settings settings_of(const struct cell *small,
                                            const struct prove_settings *settings, int64_t left_ns)
 {
     unsigned hazards = small->hazards & AS_STEPS;
-    return (struct explore_settings){
-        .limits = {.faults = hazards != 0 ? 1 : 0, .hazards = hazards, .bound = -1},
-        .policy = &policy_dfs,
-        .budget = {.ns = left_ns},
-        .seed = 1,
-        .progress = ask,
-        .context = (void *)settings};
+    return (struct explore_settings){.limits = {.faults = hazards != 0 ? 1 : 0,
+                                                .hazards = hazards,
+                                                .bound = -1},
+                                     .policy = &policy_dfs,
+                                     .budget = {.ns = left_ns},
+                                     .seed = 1,
+                                     .progress = ask,
+                                     .context = (void *)settings};
 }
 
 /* A schedule fails: as text that replays. */
@@ -150,9 +151,9 @@ static bool try_size(const struct cell *small, const struct prove_settings *sett
     if (result.status == BROKEN && result.fault == NULL)
         keep_finding(small, &how, &result, proof, finding);
     else if (proof->status == UNDECIDED)
-        proof->why = x_strdup(result.fault != NULL  ? result.fault
-                              : result.stopped ? "interrupted"
-                                               : "budget");
+        proof->why = x_strdup(result.fault != NULL ? result.fault
+                              : result.stopped     ? "interrupted"
+                                                   : "budget");
     explore_result_free(&result);
     return held;
 }

@@ -23,8 +23,8 @@ struct prove_settings {
  * a reply that hangs is one that is lost. */
 struct cell prove_small(const struct cell *, int32_t workers, int64_t operations);
 
-/* Which of the cell's hazards explore cannot strike with, as half a sentence; NULL: none. The caller
- * frees it. */
+/* Which of the cell's hazards explore cannot strike with, as half a sentence; NULL: none. The
+ * caller frees it. */
 char *prove_obstacle(const struct cell *);
 
 /* Explores the cell and says in `proof` what came of it. If a schedule fails it is shrunk, and the

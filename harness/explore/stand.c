@@ -53,6 +53,7 @@ static void check_function(struct world *world, struct stand *stand, uint64_t wh
     const struct session *session = stand->session;
     uint64_t told = canon_mix(stand->trying ? stand->chain : stand->scenario,
                               world_symmetric(world) ? 0 : (uint64_t)session->worker + 1);
+    told = canon_mix(told, (uint64_t)session->strategy_index); /* of a mix */
     uint64_t *before = memory_meet(&world->functions, canon_mix(told, stand->trying), what);
     if (before == NULL || *before == what || world->fault != NULL)
         return;

@@ -31,8 +31,7 @@ static void print_entry(FILE *out, size_t cell, const struct trace_entry *entry)
     if (entry->filter != TRACE_FILTER_NONE)
         print_text(out, "filter", entry->filter == TRACE_FILTER_ID ? "id" : "more");
     if (entry->update != TRACE_UPDATE_NONE)
-        print_text(out, "update",
-                   entry->update == TRACE_UPDATE_VALUES ? "values" : "operators");
+        print_text(out, "update", entry->update == TRACE_UPDATE_VALUES ? "values" : "operators");
     fputs("}\n", out);
 }
 

@@ -6,11 +6,14 @@
  * schedule is printed as the text that replays it; where none fails, what exactly was tried.
  */
 #include "../explore/finding.h"
+#include "../explore/predict.h"
+#include "../explore/prove.h"
 #include "../explore/replay.h"
 #include "../hazards.h"
 #include "../human.h"
 #include "../options.h"
 #include "../plan.h"
+#include "../run_folder.h"
 #include "../scenario.h"
 #include "../verb.h"
 
@@ -18,6 +21,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The words of --policy, in the order of its choices. */
 static const struct policy *const policies[] = {&policy_dfs, &policy_random};
@@ -363,12 +367,152 @@ static enum exit_code replay_act(const struct options *options)
     return status == BROKEN ? EXIT_BROKEN : status == HELD ? EXIT_OK : EXIT_UNKNOWN;
 }
 
+/* From a run ----------------------------------------------------------------------------------- */
+
+static void say_candidate(const struct candidate *candidate)
+{
+    printf("  %s: w%" PRId32 ".%" PRId64 " %s", candidate->target, candidate->worker,
+           candidate->operation, candidate->after_read ? "read" : "wrote");
+    if (candidate->document[0] != '\0')
+        printf(" %s/%s", candidate->target, candidate->document);
+    printf("%s, asking for no version and no owner; %s like it\n",
+           candidate->after_read ? ", then put values into it" : " from memory",
+           human_counted(candidate->times, "write").text);
+}
+
+/* Explores a cell with candidates. */
+static enum exit_code confirm(const struct options *options, const struct cell *cell,
+                              const struct prediction *prediction)
+{
+    struct explore_budget budget;
+    struct finding finding = {0};
+    struct proof proof;
+    struct style style;
+    options_style(options, &style);
+    read_budget(options->budget, &budget);
+    if (budget.ns == 0)
+        die(EXIT_USAGE, "--budget '%s': with --from-run it must be a time", options->budget);
+    prove_cell(cell,
+               &(struct prove_settings){.budget_ns = budget.ns,
+                                        .workers_max = 3,
+                                        .operations_max = 2},
+               &proof, &finding);
+    enum status status = proof.status;
+    char *phrase = proof_phrase(&proof);
+    if (!options->quiet || status == BROKEN)
+        for (size_t i = 0; i < prediction->candidate_count; i++)
+            say_candidate(&prediction->candidates[i]);
+    if (status == BROKEN) {
+        printf("  confirmed: %s\n\n", reason_name(proof.reason));
+        if (!options->quiet)
+            finding_tell(&finding, style.columns, stdout);
+        printf("\n%s\n", proof.schedule);
+    } else if (!options->quiet) {
+        printf("  not confirmed: %s%s\n", status == HELD ? "held: " : "", phrase);
+    }
+    free(phrase);
+    finding_free(&finding);
+    proof_free(&proof);
+    return status == BROKEN ? EXIT_BROKEN : status == HELD ? EXIT_OK : EXIT_UNKNOWN;
+}
+
+static enum exit_code confirm_cell(const struct options *options, const char *path,
+                                   const bson_t *document, const struct prediction *prediction)
+{
+    struct cell cell;
+    char *problem = predict_cell(document, &cell);
+    if (problem != NULL)
+        die(EXIT_INPUT, "%s: %s", path, problem);
+    if (!options->quiet || prediction->candidate_count > 0)
+        printf("%s with %s, %s traced: %s\n", cell.scenario->name, cell.strategy_name,
+               human_counted(prediction->operations, "operation").text,
+               prediction->candidate_count == 0
+                   ? "no candidate"
+                   : human_counted((int64_t)prediction->candidate_count, "candidate").text);
+    return prediction->candidate_count > 0 ? confirm(options, &cell, prediction) : EXIT_OK;
+}
+
+/* The cells of a result; EXIT_TARGET when a MongoDB answered, whose commands nobody saw. */
+static size_t count_cells(const char *path, const bson_t *result, bson_iter_t *cells)
+{
+    bson_iter_t iter, engine;
+    size_t count = 0;
+    if (!bson_iter_init_find(&iter, result, "cells") || !BSON_ITER_HOLDS_ARRAY(&iter) ||
+        !bson_iter_recurse(&iter, cells))
+        die(EXIT_INPUT, "%s has no cells", path);
+    for (bson_iter_t each = *cells; bson_iter_next(&each); count++) {
+        if (!BSON_ITER_HOLDS_DOCUMENT(&each))
+            die(EXIT_INPUT, "%s: cell %zu is no object", path, count);
+        if (bson_iter_recurse(&each, &iter) &&
+            bson_iter_find_descendant(&iter, "engine.name", &engine) &&
+            BSON_ITER_HOLDS_UTF8(&engine) && strcmp(bson_iter_utf8(&engine, NULL), "embedded") != 0)
+            die(EXIT_TARGET,
+                "%s: that run was against a MongoDB, which does not tell what commands asked "
+                "for; run it again without --uri",
+                path);
+    }
+    return count;
+}
+
+static struct prediction *read_predictions(const char *result_path, size_t cells)
+{
+    const char *slash = strrchr(result_path, '/');
+    char *folder =
+        slash != NULL ? x_strndup(result_path, (size_t)(slash - result_path)) : x_strdup(".");
+    char *path = x_format("%s/trace.jsonl", folder);
+    if (access(path, R_OK) != 0)
+        die(EXIT_INPUT,
+            "%s is not there: a run of more than %d cells, or of an older racebench, has no trace",
+            path, RUN_FOLDER_TRACE_CELLS_MAX);
+    struct prediction *predictions = x_calloc(cells + 1, sizeof(*predictions));
+    size_t length;
+    char *text = run_folder_text(path, &length);
+    char *problem = strlen(text) == length ? predict_read(path, text, predictions, cells)
+                                           : x_format("%s: no text", path);
+    if (problem != NULL)
+        die(EXIT_INPUT, "%s", problem);
+    free(text);
+    free(path);
+    free(folder);
+    return predictions;
+}
+
+static enum exit_code from_run_act(const struct options *options)
+{
+    size_t length, count;
+    enum exit_code worst = EXIT_OK;
+    bson_iter_t cells;
+    char *path = run_folder_find(options->results, options->from_run);
+    char *text = run_folder_text(path, &length);
+    bson_t *result = run_folder_parse(path, text, length);
+    count = count_cells(path, result, &cells);
+    struct prediction *predictions = read_predictions(path, count);
+    for (size_t i = 0; i < count && bson_iter_next(&cells); i++) {
+        const uint8_t *data;
+        uint32_t bytes;
+        bson_t document;
+        bson_iter_document(&cells, &bytes, &data);
+        must(bson_init_static(&document, data, bytes));
+        enum exit_code code = confirm_cell(options, path, &document, &predictions[i]);
+        if (worst != EXIT_BROKEN && code != EXIT_OK)
+            worst = code;
+        prediction_free(&predictions[i]);
+    }
+    free(predictions);
+    bson_destroy(result);
+    free(text);
+    free(path);
+    return worst;
+}
+
 static enum exit_code explore_act(const struct options *options)
 {
     struct plan plan;
     enum exit_code worst = EXIT_OK;
     if (options->replay != NULL)
         return replay_act(options);
+    if (options->from_run != NULL)
+        return from_run_act(options);
     if (options->source[OPTION_AT_transport] != OPTION_FROM_DEFAULT &&
         options->transport != TRANSPORT_DIRECT)
         die(EXIT_USAGE, "explore works in this process; --transport driver is for --replay FILE");
