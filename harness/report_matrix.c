@@ -349,12 +349,18 @@ static void write_end(const struct run_result *result, const struct style *style
     write_proofs(result, style, out);
 }
 
+static bool is_of_files(const struct cell_result *cell)
+{
+    const struct strategy *strategy = cell->cell->strategy[0];
+    return strategy != NULL && strategy->home == HOME_FILES;
+}
+
 /* On what all this was found: a verdict without it cannot be compared. */
 static void write_head(const struct run_result *result, bool markdown, FILE *out)
 {
     const struct environment *environment = &result->environment;
     const struct cell_result *cell = &result->cells[0];
-    for (size_t i = 1; i < result->cell_count && cell->cell->strategy[0]->home == HOME_FILES; i++)
+    for (size_t i = 1; i < result->cell_count && is_of_files(cell); i++)
         cell = &result->cells[i];
     char *target = report_target(cell);
     fprintf(out, "%s.%s\n", target, markdown ? "  " : ""); /* two blanks: a new line */
