@@ -31,7 +31,8 @@ static void on_signal(uv_signal_t *handle, int number)
 
 static void check_listen(const struct options *options)
 {
-    if (strcmp(options->listen, "127.0.0.1") != 0 && strcmp(options->listen, "::1") != 0)
+    if (strncmp(options->listen, "127.", 4) != 0 && strcmp(options->listen, "::1") != 0 &&
+        strcmp(options->listen, "localhost") != 0)
         warn("--listen %s lets others in: there is no password and no encryption", options->listen);
 }
 
