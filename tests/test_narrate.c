@@ -98,13 +98,13 @@ static void test_lost_update(void **state)
     told(80, NULL,
          "w1 saved over w0's increment of counters/0.\n"
          "\n"
-         "       w0               w1             counters/0\n"
-         "                                       {n: 0}\n"
+         "       w0             w1           counters/0\n"
+         "                                   {n: 0}\n"
          "  1    find {n: 0}\n"
-         "  2                   > find {n: 0}\n"
-         "---- from here on every continuation fails ----------------------------\n"
-         "  3  > update                          {n: 1}\n"
-         "  4                   > update         {n: 1}      LOST: w0's increment\n"
+         "  2                 > find {n: 0}\n"
+         "---- from here on every continuation fails ------------------------\n"
+         "  3  > update                      {n: 1}\n"
+         "  4                 > update       {n: 1}      LOST: w0's increment\n"
          "\n"
          "Between a find and a save anybody may write: put the version that was read into\n"
          "the filter and try again (occ), or say the change as an operator (inc).\n");
@@ -154,17 +154,17 @@ static void test_paused_holder(void **state)
     told(80, NULL,
          "w1 saved over w0's increment of counters/0.\n"
          "\n"
-         "       w0                        w1                      counters/0\n"
-         "                                                         {n: 0, lockedAt: null}\n"
+         "       w0                 w1               counters/0\n"
+         "                                           {n: 0, lockedAt: null}\n"
          "  1    now 0s\n"
-         "  2    find_and_modify {n:...                            {n: 0, lockedAt: 0s}\n"
-         "---- the clock moves by 30s ---------------------------------------------------\n"
-         "  4                            > now 30s\n"
-         "---- from here on every continuation fails ------------------------------------\n"
-         "  5                              find_and_modify {n:...  {n: 0, lockedAt: 30s}\n"
-         "  6  > update                                            {n: 1, lockedAt: null}\n"
-         "  7                            > update                  {n: 1, lockedAt: null}\n"
-         "                                                         ^ LOST: w0's increment\n"
+         "  2    find_and_modify                     {n: 0, lockedAt: 0s}\n"
+         "---- the clock moves by 30s -------------------------------------\n"
+         "  4                     > now 30s\n"
+         "---- from here on every continuation fails ----------------------\n"
+         "  5                       find_and_modify  {n: 0, lockedAt: 30s}\n"
+         "  6  > update                              {n: 1, lockedAt: null}\n"
+         "  7                     > update           {n: 1, lockedAt: null}\n"
+         "                                           ^ LOST: w0's increment\n"
          "\n"
          "A lease ends while its holder still believes in it: the write itself must ask\n"
          "for the lock, with its owner or a growing number in the filter (fenced_lease).\n");
@@ -178,20 +178,21 @@ static void test_torn_file(void **state)
     verdict.witness_count = 1;
     first("counters.0.json", "{ \"_id\" : 0, \"n\" : 0 }");
     strcpy(step(0, STEP_READ_FILE, "{ \"_id\" : 0, \"n\" : 0 }")->target, "counters.0.json");
-    wrote(step(0, STEP_EMPTY_FILE, NULL), "counters.0.json", "");
+    struct trail_entry *empty = wrote(step(0, STEP_EMPTY_FILE, NULL), "counters.0.json", "");
+    strcpy(empty->target, "counters.0.json");
     struct trail_entry *entry =
         wrote(move(MOVE_CRASH, 0, STEP_FIND), "counters.0.json", "{ \"_id\" : 0, \"");
     entry->move.amount = 13;
     entry->settled = true;
     entry->outcome = UNKNOWN;
     told(80, NULL,
-         "counters/0 is torn at the end.\n"
+         "w0 died while it wrote counters.0.json, of which half is left.\n"
          "\n"
-         "       w0                         counters.0.json\n"
-         "                                  {n: 0}\n"
+         "       w0                       counters.0.json\n"
+         "                                {n: 0}\n"
          "  1    read_file {n: 0}\n"
-         "  2    empty_file                 ''\n"
-         "  3    CRASH, 13 bytes written    '{ \"_id\" : 0, \"'  w0: unknown\n"
+         "  2    empty_file               ''\n"
+         "  3    CRASH, 13 bytes written  '{ \"_id\" : 0, \"'  w0: unknown\n"
          "\n"
          "Write beside the file and rename, so that nobody finds half of it, and hold a\n"
          "lock from the read to the write that other instances respect (file_lock).\n");
@@ -210,10 +211,10 @@ static void test_lost_reply(void **state)
     told(80, NULL,
          "w0's increment was applied twice.\n"
          "\n"
-         "       w0                    counters/0\n"
-         "                             {n: 0}\n"
-         "  1    update, reply lost    {n: 1}\n"
-         "  2    update                {n: 2}\n"
+         "       w0                  counters/0\n"
+         "                           {n: 0}\n"
+         "  1    update, reply lost  {n: 1}\n"
+         "  2    update              {n: 2}      APPLIED TWICE\n"
          "\n"
          "Who does not know whether a write was applied must not send it again unless the\n"
          "document can tell: keep the number of the last operation applied in it\n"
@@ -233,9 +234,9 @@ static void test_stuck(void **state)
          "Nobody can go on: w0 waits for the lock of b.json, which w1 holds; w1 waits for\n"
          "the lock of a.json, which w0 holds.\n"
          "\n"
-         "       w0             w1           documents\n"
-         "  1    lock_file\n"
-         "  2                 > lock_file\n"
+         "       w0                  w1                documents\n"
+         "  1    lock_file a.json\n"
+         "  2                      > lock_file b.json\n"
          "\n"
          "Take several locks always in the same order, or give them a lease.\n");
 }
@@ -273,26 +274,27 @@ static void test_wide(void **state)
     told(100, NULL,
          "w1 decided on what w0 was changing: the rule over two documents is broken.\n"
          "\n"
-         "       worker                       documents\n"
-         "                                    accounts/0 {amount: 50, owner: \"a somewhat long "
-         "name\"}\n"
-         "                                    accounts/1 {amount: 50, owner: \"b\"}\n"
-         "  1    w0    find {amount: 50}\n"
+         "       worker                                documents\n"
+         "                                             accounts/0 {amount: 50, owner: \"a somewhat "
+         "long name\"}\n"
+         "                                             accounts/1 {amount: 50, owner: \"b\"}\n"
+         "  1    w0    find accounts {amount: 50}\n"
          "  2  > w1    skew +31s\n"
-         "  3  > w0    pause\n"
+         "  3  > w0    PAUSE\n"
          "---- the engine restarts "
          "---------------------------------------------------------------------------\n"
-         "  5  > w1    insert: never arrived\n"
-         "  6  > w2    update: refused\n"
-         "  7    w2    update: conflict\n"
+         "  5  > w1    insert counters: never arrived\n"
+         "  6  > w2    update counters: refused\n"
+         "  7    w2    update counters: conflict\n"
          "  8    w2    random 7\n"
-         "  9    w2    update                 accounts/0 {amount: 12345678901, token: w0#2, ...}\n"
-         "                                    accounts/1 {amount: 1.5, flag: true}\n"
-         " 10  > w1    delete                 accounts/1 absent\n"
+         "  9    w2    update counters                 accounts/0 {amount: 12345678901, token: "
+         "w0.2, ...}\n"
+         "                                             accounts/1 {amount: 1.5, flag: true}\n"
+         " 10  > w1    delete counters                 accounts/1 absent\n"
          "\n"
          "What was only read must not change before the write either: lock both documents in key "
          "order\n"
-         "(lock_document), or read and write in one transaction.\n");
+         "(lock_document).\n");
 }
 
 static void test_narrow(void **state)
@@ -302,23 +304,23 @@ static void test_narrow(void **state)
     told(80, NULL,
          "w1 decided on what w0 was changing: the rule over two documents is broken.\n"
          "\n"
-         "       worker                       documents\n"
-         "                                    accounts/0 {amount: 50, ...}\n"
-         "                                    accounts/1 {amount: 50, owner: \"b\"}\n"
-         "  1    w0    find {amount: 50}\n"
+         "       worker                                documents\n"
+         "                                             accounts/0 {amount: 50, ...}\n"
+         "                                             accounts/1 {amount: 50, owner: \"b\"}\n"
+         "  1    w0    find accounts {amount: 50}\n"
          "  2  > w1    skew +31s\n"
-         "  3  > w0    pause\n"
+         "  3  > w0    PAUSE\n"
          "---- the engine restarts -------------------------------------------------------\n"
-         "  5  > w1    insert: never arrived\n"
-         "  6  > w2    update: refused\n"
-         "  7    w2    update: conflict\n"
+         "  5  > w1    insert counters: never arrived\n"
+         "  6  > w2    update counters: refused\n"
+         "  7    w2    update counters: conflict\n"
          "  8    w2    random 7\n"
-         "  9    w2    update                 accounts/0 {amount: 12345678901, ...}\n"
-         "                                    accounts/1 {amount: 1.5, flag: true}\n"
-         " 10  > w1    delete                 accounts/1 absent\n"
+         "  9    w2    update counters                 accounts/0 {amount: 12345678901,...\n"
+         "                                             accounts/1 {amount: 1.5, ...}\n"
+         " 10  > w1    delete counters                 accounts/1 absent\n"
          "\n"
          "What was only read must not change before the write either: lock both documents\n"
-         "in key order (lock_document), or read and write in one transaction.\n");
+         "in key order (lock_document).\n");
 }
 
 /* No text of a document, whatever it is, makes a line longer than the width or stops the tale. */

@@ -25,15 +25,19 @@ struct world_limits finding_limits(const struct world_limits *given,
                  {MOVE_REORDER, HAZARD_BIT(reordering)}};
     struct world_limits limits = *given;
     int faults = schedule_faults(schedule), clocks = 0;
+    bool clock_read = false;
     for (size_t i = 0; i < schedule->count; i++) {
         clocks += schedule->moves[i].kind == MOVE_CLOCK;
+        clock_read |= schedule->moves[i].kind == MOVE_STEP && schedule->moves[i].step == STEP_NOW;
         for (size_t k = 0; k < COUNT_OF(kinds); k++)
             if (schedule->moves[i].kind == kinds[k].move)
                 limits.hazards |= kinds[k].hazard;
     }
     if (limits.faults < faults)
         limits.faults = faults;
-    if (limits.clock_steps < clocks)
+    /* Where no clock step is allowed, readings are no steps, and the clock moves only when nobody
+     * can go on: to allow some would make other steps of the same execution. */
+    if (limits.clock_steps < clocks && (limits.clock_steps > 0 || clock_read))
         limits.clock_steps = clocks;
     limits.bound = -1;
     return limits;

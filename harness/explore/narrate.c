@@ -2,14 +2,17 @@
  *
  * narrate: see narrate.h. The table is laid out in two passes: first every cell as long as it would
  * like to be, which gives the columns their widths; then with those, where what is too long is cut
- * between two fields or ends in "...". Where the workers' columns would become too narrow to read,
- * they become one that says who.
+ * between two fields or ends in "...". Workers' cells give way before the documents do, since what
+ * a step read can be seen in the row that wrote it; where they would become too narrow to read,
+ * they become one column that says who. Left out: entries into an instance, at which nothing
+ * happens; draws that follow each other share a row; rows that come again and again (polling) are
+ * told once, and how often. The numbers are those of the schedule's moves all the same.
  */
 #include "narrate.h"
 
 #include "human.h"
 #include "narrate_document.h"
-#include "scenario.h"
+#include "narrate_words.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,224 +23,15 @@ enum {
     DOCUMENT_MIN = 24,  /* of the documents' column */
     CELL_MAX = 40,      /* no cell of a worker is longer */
     DOCUMENT_MAX = 200, /* nor the documents' */
+    PERIOD_MAX = 16,    /* rows that repeat together */
     ROW_BYTES = 1024,
 };
-
-/* What a scenario's workers make. */
-static const char *noun(const struct cell *cell)
-{
-    static const char *const nouns[][2] = {
-        {"counter", "increment"},   {"cron_tick", "tick"},  {"once_only", "order"},
-        {"ticket_events", "event"}, {"stale_save", "save"}, {"snapshot", "update"},
-        {"transfer", "transfer"},
-    };
-    for (size_t i = 0; i < COUNT_OF(nouns); i++)
-        if (strcmp(cell->scenario->name, nouns[i][0]) == 0)
-            return nouns[i][1];
-    return "update";
-}
-
-/* Hints ---------------------------------------------------------------------------------------- */
-
-static bool is_among(const char *name, const char *const names[])
-{
-    for (; *names != NULL; names++)
-        if (strcmp(name, *names) == 0)
-            return true;
-    return false;
-}
-
-static bool has_fault(const struct trail *trail, enum move_kind kind)
-{
-    for (size_t i = 0; i < trail->count; i++)
-        if (trail->entries[i].move.kind == kind)
-            return true;
-    return false;
-}
-
-static const char *hint_for_reason(const struct narrate_tale *tale)
-{
-    bool lost_reply = has_fault(tale->trail, MOVE_LOST);
-    switch (tale->verdict->reason) {
-    case REASON_DOUBLED_UPDATE:
-        return lost_reply ? "Who does not know whether a write was applied must not send it again "
-                            "unless the document can tell: keep the number of the last operation "
-                            "applied in it (inc_once, occ_once)."
-                          : "Let the document say which operation was applied last, and make that "
-                            "part of the filter (inc_once, occ_once).";
-    case REASON_REPEATED:
-        return "Look and act must be one write: let a unique _id or a filter on the old state "
-               "decide who does it, and do nothing unless that write was yours (claim).";
-    case REASON_MISSED:
-    case REASON_NEVER_ACKED:
-        return "Whoever takes a thing must be followed by somebody if it dies or hears nothing: "
-               "take it for a time (fenced_lease), and acknowledge what is done already.";
-    case REASON_SKEWED:
-        return "What was only read must not change before the write either: lock both documents "
-               "in key order (lock_document), or read and write in one transaction.";
-    case REASON_STUCK:
-        return "Take several locks always in the same order, or give them a lease.";
-    default:
-        return "Put what was read into the filter of the write, and try again when nothing "
-               "matched (occ).";
-    }
-}
-
-const char *narrate_hint(const struct narrate_tale *tale)
-{
-    static const char *const blind[] = {"naive", NULL};
-    static const char *const locks[] = {"lock_document", "lock_document_compat", "lock_release",
-                                        "lock_release_compat", NULL};
-    static const char *const objects[] = {"live_object", "live_object_compat", NULL};
-    static const char *const in_place[] = {"file_naive", "file_lock_compat", NULL};
-    const char *strategy = tale->cell->strategy[0]->name;
-    enum reason reason = tale->verdict->reason;
-    if (is_among(strategy, in_place))
-        return "Write beside the file and rename, so that nobody finds half of it, and hold a lock "
-               "from the read to the write that other instances respect (file_lock).";
-    if (reason != REASON_LOST_UPDATE && reason != REASON_TORN)
-        return hint_for_reason(tale);
-    if (is_among(strategy, blind))
-        return "Between a find and a save anybody may write: put the version that was read into "
-               "the filter and try again (occ), or say the change as an operator (inc).";
-    if (is_among(strategy, locks))
-        return "A lease ends while its holder still believes in it: the write itself must ask for "
-               "the lock, with its owner or a growing number in the filter (fenced_lease).";
-    if (is_among(strategy, objects))
-        return "An object in memory is one instance's own: others save over it unless the save "
-               "has the version in its filter (occ).";
-    return hint_for_reason(tale);
-}
-
-/* Sentences ------------------------------------------------------------------------------------ */
-
-/* The first step by which an update was lost, or NULL. */
-static const struct trail_entry *first_loss(const struct trail *trail)
-{
-    for (size_t i = 0; i < trail->count; i++)
-        if (trail->entries[i].lost)
-            return &trail->entries[i];
-    return NULL;
-}
-
-static const struct witness *first_witness(const struct verdict *verdict)
-{
-    return verdict->witness_count > 0 ? &verdict->witnesses[0] : NULL;
-}
-
-/* "w0", "the seed". */
-static struct human worker_name(int64_t operation)
-{
-    struct human name = {"the seed"};
-    if (operation > 0)
-        snprintf(name.text, sizeof(name.text), "w%" PRId32, OPERATION_WORKER(operation));
-    return name;
-}
-
-/* "counters/0": what a move wrote to, else the document of the verdict's witness. */
-static char *document_name(const struct narrate_tale *tale, const struct trail_entry *entry)
-{
-    const struct witness *witness = first_witness(tale->verdict);
-    if (entry != NULL && entry->image_count > 0)
-        return x_strdup(entry->images[0].name);
-    return x_format("%s/%" PRId64, tale->cell->scenario->collection,
-                    witness != NULL ? witness->key : 0);
-}
-
-static char *lost_sentence(const struct narrate_tale *tale)
-{
-    const struct trail_entry *loss = first_loss(tale->trail);
-    const struct witness *witness = first_witness(tale->verdict);
-    char *document = document_name(tale, loss), *sentence;
-    if (loss != NULL)
-        sentence = x_format("w%" PRId32 " saved over %s's %s of %s", loss->move.worker,
-                            worker_name(loss->victim).text, noun(tale->cell), document);
-    else if (witness != NULL && witness->culprit != 0)
-        sentence = x_format("%s saved over %s's %s of %s", worker_name(witness->culprit).text,
-                            worker_name(witness->victim).text, noun(tale->cell), document);
-    else
-        sentence = x_format("An acknowledged %s of %s is gone", noun(tale->cell), document);
-    free(document);
-    return sentence;
-}
-
-static char *torn_sentence(const struct narrate_tale *tale)
-{
-    const struct witness *witness = first_witness(tale->verdict);
-    char *document = document_name(tale, NULL), *sentence;
-    if (witness != NULL && witness->victim != 0 && witness->culprit != 0)
-        sentence = x_format("%s saw half of %s's %s of %s", worker_name(witness->victim).text,
-                            worker_name(witness->culprit).text, noun(tale->cell), document);
-    else if (witness != NULL && witness->victim != 0)
-        sentence = x_format("%s saw half of an %s of %s", worker_name(witness->victim).text,
-                            noun(tale->cell), document);
-    else
-        sentence = x_format("%s is torn at the end", document);
-    free(document);
-    return sentence;
-}
-
-static char *repeated_sentence(const struct narrate_tale *tale)
-{
-    const struct witness *witness = first_witness(tale->verdict);
-    const char *what = noun(tale->cell);
-    if (witness == NULL || witness->victim == 0 || witness->culprit == 0)
-        return x_format("The same %s was done twice", what);
-    if (OPERATION_WORKER(witness->victim) == OPERATION_WORKER(witness->culprit))
-        return x_format("%s did the same %s twice", worker_name(witness->victim).text, what);
-    return x_format("%s and %s both did the same %s", worker_name(witness->victim).text,
-                    worker_name(witness->culprit).text, what);
-}
-
-char *narrate_sentence(const struct narrate_tale *tale)
-{
-    const struct witness *witness = first_witness(tale->verdict);
-    switch (tale->verdict->reason) {
-    case REASON_LOST_UPDATE:
-    case REASON_NOT_LINEARIZABLE:
-        return lost_sentence(tale);
-    case REASON_DOUBLED_UPDATE:
-        return x_format("%s's %s was applied twice",
-                        witness != NULL ? worker_name(witness->victim).text : "One worker",
-                        noun(tale->cell));
-    case REASON_REPEATED:
-        return repeated_sentence(tale);
-    case REASON_MISSED:
-        return x_format("A %s that was asked for was never done", noun(tale->cell));
-    case REASON_TORN:
-        return torn_sentence(tale);
-    case REASON_SKEWED:
-        if (witness == NULL || witness->culprit == 0)
-            return x_strdup("A rule over two documents is broken, though each write kept it");
-        return x_format("%s decided on what %s was changing: the rule over two documents is broken",
-                        worker_name(witness->victim).text, worker_name(witness->culprit).text);
-    case REASON_STUCK:
-        return tale->stuck != NULL ? x_format("Nobody can go on: %s", tale->stuck)
-                                   : x_strdup("Nobody can go on");
-    default:
-        return x_strdup(reason_help(tale->verdict->reason));
-    }
-}
-
-char *narrate_title(const struct narrate_tale *tale)
-{
-    char *finding = x_strdup(reason_name(tale->verdict->reason));
-    for (char *at = finding; *at != '\0'; at++)
-        if (*at == '-')
-            *at = ' ';
-    char *title =
-        x_format("%s with %s, %s: %s", tale->cell->scenario->name, tale->cell->strategy_name,
-                 human_counted(tale->trail->workers, "worker").text, finding);
-    free(finding);
-    return title;
-}
-
-/* The table ------------------------------------------------------------------------------------ */
 
 /* How it is laid out. */
 struct layout {
     const struct narrate_tale *tale;
     struct narrate_documents *documents;
+    bool targets;       /* steps say which collection or file */
     bool together;      /* all workers in one column */
     int worker_columns; /* 1 when together */
     int worker_width, document_width, margin_width, columns;
@@ -258,46 +52,171 @@ static const char *fault_words(enum move_kind kind)
     }
 }
 
-/* A worker's cell: "find {n: 0}", "update, reply lost", "CRASH". The caller frees it. */
-static char *worker_cell(const struct layout *layout, const struct trail_entry *entry, int width)
+/* Steps that go to one collection or file among others. */
+static bool has_target(enum step_kind step)
+{
+    return step <= STEP_FIND_AND_MODIFY || (step >= STEP_READ_FILE && step <= STEP_UNLOCK_FILE);
+}
+
+/* How many draws of one worker begin here, of which only the first gets a row; else 1. */
+static size_t draws_from(const struct trail *trail, size_t i)
+{
+    size_t count = 1;
+    const struct trail_entry *first = &trail->entries[i];
+    if (first->move.kind != MOVE_STEP || first->move.step != STEP_RANDOM)
+        return 1;
+    for (; i + count < trail->count && i + count != trail->no_return; count++) {
+        const struct trail_entry *next = first + count;
+        if (next->move.kind != MOVE_STEP || next->move.step != STEP_RANDOM ||
+            next->move.worker != first->move.worker)
+            break;
+    }
+    return count;
+}
+
+/* "random 0 1 0" */
+static char *draws_text(const struct trail_entry *entry, size_t count)
+{
+    char *text = x_strdup("random");
+    for (size_t i = 0; i < count; i++) {
+        char *longer = x_format("%s %s", text, entry[i].returned != NULL ? entry[i].returned : "?");
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+/* A fault that is no step: "CRASH", "PAUSE of 45s", "skew +31s". */
+static char *fault_cell(const struct layout *layout, const struct trail_entry *entry)
 {
     const struct move *move = &entry->move;
+    int64_t before_ms = entry == layout->tale->trail->entries ? 0 : entry[-1].clock_ms;
     if (move->kind == MOVE_CRASH)
         return move->amount > 0 ? x_format("CRASH, %" PRId64 " bytes written", move->amount)
                                 : x_strdup("CRASH");
-    if (move->kind != MOVE_STEP && move->kind != MOVE_LOST && move->kind != MOVE_DROP &&
-        move->kind != MOVE_ERROR) {
-        char *text = move_text(move), *rest = strchr(text, ' ');
-        char *cell =
-            x_format("%.*s%s", (int)(rest != NULL ? rest - text : 0), text,
-                     rest != NULL && strchr(rest + 1, ' ') != NULL ? strchr(rest + 1, ' ') : "");
-        free(text);
-        return cell;
+    if (move->kind == MOVE_PAUSE)
+        return entry->clock_ms > before_ms
+                   ? x_format("PAUSE of %s",
+                              human_option((entry->clock_ms - before_ms) * 1000).text)
+                   : x_strdup("PAUSE");
+    char *text = move_text(move), *who = strchr(text, ' ');
+    const char *amount = who != NULL ? strchr(who + 1, ' ') : NULL;
+    char *cell =
+        x_format("%.*s%s", (int)(who != NULL ? who - text : 0), text, amount != NULL ? amount : "");
+    free(text);
+    return cell;
+}
+
+/* What a step answered, as far as the documents' column does not show it: " {n: 0}", ": nothing",
+ * ": conflict", "". */
+static char *answer_text(const struct layout *layout, const struct trail_entry *entry, int left)
+{
+    static const char none_matched[] = "matched 0";
+    const struct move *move = &entry->move;
+    bool told = move->step == STEP_FIND || move->step == STEP_READ_FILE || move->step == STEP_NOW;
+    if (move->kind != MOVE_STEP)
+        return x_strdup("");
+    if (entry->reply != DONE && entry->reply != NOTHING)
+        return x_format(": %s", outcome_name(entry->reply));
+    if (told && entry->returned != NULL) {
+        char *returned = left > 3 ? narrate_returned(layout->documents, entry, left - 1) : NULL;
+        char *text = returned != NULL ? x_format(" %s", returned) : x_strdup("");
+        free(returned);
+        return text;
     }
-    char *step = x_format("%s%s", step_kind_name(move->step), fault_words(move->kind));
-    int left = width - (int)strlen(step) - 1;
-    char *returned = NULL;
-    if (entry->returned != NULL && left > 3)
-        returned = narrate_returned(layout->documents, entry, left);
-    bool odd = move->kind == MOVE_STEP && entry->reply != DONE && entry->reply != NOTHING;
-    const char *answer = odd ? outcome_name(entry->reply) : NULL;
-    char *cell = returned != NULL ? x_format("%s %s", step, returned)
-                 : answer != NULL ? x_format("%s: %s", step, answer)
-                                  : x_strdup(step);
-    free(returned);
+    if (move->step == STEP_FIND && entry->operation >= 0)
+        return x_strdup(": nothing");
+    if (entry->returned != NULL && !entry->wrote &&
+        strncmp(entry->returned, none_matched, sizeof(none_matched) - 1) == 0)
+        return x_strdup(": no match");
+    return x_strdup("");
+}
+
+/* A worker's cell: "find counters {n: 0}", "update, reply lost", "CRASH". The caller frees it. */
+static char *worker_cell(const struct layout *layout, const struct trail_entry *entry, int width)
+{
+    const struct move *move = &entry->move;
+    const struct trail *trail = layout->tale->trail;
+    size_t draws = draws_from(trail, (size_t)(entry - trail->entries));
+    if (move->kind != MOVE_STEP && move->kind != MOVE_LOST && move->kind != MOVE_DROP &&
+        move->kind != MOVE_ERROR)
+        return fault_cell(layout, entry);
+    if (move->kind == MOVE_STEP && move->step == STEP_RANDOM)
+        return draws_text(entry, draws);
+    bool named = layout->targets && has_target(move->step) && entry->target[0] != '\0';
+    char *step = x_format("%s%s%s%s", step_kind_name(move->step), named ? " " : "",
+                          named ? entry->target : "", fault_words(move->kind));
+    char *answer = answer_text(layout, entry, width - (int)strlen(step));
+    char *cell = x_format("%s%s", step, answer);
+    free(answer);
     free(step);
     return cell;
 }
 
-/* What stands in the margin, or NULL: the lost operation; an operation that ended otherwise than
- * well. */
-static char *margin(const struct layout *layout, const struct trail_entry *entry)
+/* Nothing to see: an entry into an instance; a draw that stands in the row of the one before. */
+static bool is_hidden(const struct layout *layout, size_t i)
 {
-    if (entry->lost)
-        return x_format("LOST: %s's %s", worker_name(entry->victim).text, noun(layout->tale->cell));
-    if (entry->settled && entry->outcome != DONE)
-        return x_format("w%" PRId32 ": %s", entry->move.worker, outcome_name(entry->outcome));
-    return NULL;
+    const struct trail *trail = layout->tale->trail;
+    const struct trail_entry *entry = &trail->entries[i];
+    if (entry->move.kind != MOVE_STEP || (entry->settled && entry->outcome != DONE) ||
+        entry->image_count > 0)
+        return false;
+    return entry->move.step == STEP_ENTER ||
+           (entry->move.step == STEP_RANDOM && i > 0 && draws_from(trail, i - 1) > 1);
+}
+
+/* Do the steps go to several places, so that each says where? */
+static bool goes_to_several(const struct trail *trail)
+{
+    const char *first = NULL;
+    for (size_t i = 0; i < trail->count; i++) {
+        const struct trail_entry *entry = &trail->entries[i];
+        bool step = entry->move.kind == MOVE_STEP || entry->move.kind == MOVE_LOST;
+        if (!step || entry->target[0] == '\0' || !has_target(entry->move.step))
+            continue;
+        if (first != NULL && strcmp(first, entry->target) != 0)
+            return true;
+        first = entry->target;
+    }
+    return false;
+}
+
+/* Repetition ----------------------------------------------------------------------------------- */
+
+static bool same_row(const struct trail_entry *a, const struct trail_entry *b)
+{
+    return move_equal(&a->move, &b->move) && a->settled == b->settled && a->outcome == b->outcome &&
+           a->reply == b->reply && a->wrote == b->wrote && !b->lost;
+}
+
+/* How often the `period` rows before row i come again from there on. */
+static size_t times_again(const struct trail *trail, size_t i, size_t period)
+{
+    size_t again = 0;
+    if (i < period)
+        return 0;
+    for (size_t at = i; at < trail->count && at != trail->no_return; at++) {
+        if (!same_row(&trail->entries[at - period], &trail->entries[at]))
+            break;
+        if ((at + 1 - i) % period == 0)
+            again++;
+    }
+    return again;
+}
+
+/* The period that leaves out most rows from row i on, and how often it comes again; 0: none. */
+static size_t find_period(const struct trail *trail, size_t i, size_t *again)
+{
+    size_t best = 0;
+    *again = 0;
+    for (size_t period = 3; period <= PERIOD_MAX; period++) {
+        size_t times = times_again(trail, i, period);
+        if (times >= 2 && times * period > *again * best) {
+            best = period;
+            *again = times;
+        }
+    }
+    return best;
 }
 
 static int longer(int length, const char *text)
@@ -330,10 +249,10 @@ static struct wishes make_wishes(const struct layout *layout)
     for (size_t i = 0; i < trail->count; i++) {
         const struct trail_entry *entry = &trail->entries[i];
         wish_images(layout, entry->images, entry->image_count, &wishes);
-        if (entry->move.worker == STEP_NOBODY)
+        if (entry->move.worker == STEP_NOBODY || is_hidden(layout, i))
             continue;
         char *cell = worker_cell(layout, entry, CELL_MAX), *name = worker_cell(layout, entry, 0);
-        char *aside = margin(layout, entry);
+        char *aside = narrate_margin(layout->tale, entry);
         wishes.worker = longer(wishes.worker, cell);
         wishes.name = longer(wishes.name, name);
         wishes.margin = longer(wishes.margin, aside);
@@ -347,14 +266,16 @@ static struct wishes make_wishes(const struct layout *layout)
 /* Shares out the columns of the page when the margin takes so many of them. */
 static void share_out(struct layout *layout, const struct wishes *wishes, int margin_width)
 {
-    enum { WHO = 6, GAP = 2 };
+    enum { WHO = 6 };
     int workers = layout->tale->trail->workers > 0 ? layout->tale->trail->workers : 1;
     int room = layout->columns - NUMBER_WIDTH - margin_width;
     int least = wishes->document < DOCUMENT_MIN ? wishes->document : DOCUMENT_MIN;
-    int worker = wishes->worker + MARKS + GAP;
-    if (worker * workers > room - least)
-        worker = (room - least) / workers;
-    layout->together = worker < wishes->name + MARKS;
+    int name = wishes->name + MARKS, worker = wishes->worker + MARKS;
+    if (worker * workers > room - wishes->document)
+        worker = (room - wishes->document) / workers;
+    if (worker < name)
+        worker = name;
+    layout->together = worker * workers > room - least;
     layout->worker_columns = layout->together ? 1 : workers;
     if (layout->together) {
         worker = wishes->worker + MARKS + WHO;
@@ -367,16 +288,20 @@ static void share_out(struct layout *layout, const struct wishes *wishes, int ma
     layout->margin_width = margin_width;
 }
 
-/* The margin goes below its lines where the workers would otherwise lose their columns. */
+/* The margin goes below its lines where otherwise something would be cut, or the workers lose
+ * their columns. */
 static void lay_out(struct layout *layout)
 {
     struct wishes wishes = make_wishes(layout);
-    share_out(layout, &wishes, wishes.margin > 0 ? wishes.margin + 2 : 0);
-    if (layout->together && wishes.margin > 0) {
-        share_out(layout, &wishes, 0);
-        if (layout->together)
-            share_out(layout, &wishes, wishes.margin + 2);
-    }
+    int margin_width = wishes.margin > 0 ? wishes.margin + 2 : 0;
+    share_out(layout, &wishes, margin_width);
+    bool whole =
+        layout->document_width == wishes.document && layout->worker_width >= wishes.worker + MARKS;
+    if (margin_width == 0 || (!layout->together && whole))
+        return;
+    share_out(layout, &wishes, 0);
+    if (layout->together)
+        share_out(layout, &wishes, margin_width);
 }
 
 /* Prints without blanks at the end. */
@@ -475,13 +400,17 @@ static void print_entry(const struct layout *layout, size_t i, bool switched, FI
     char *document = entry->image_count > 0 ? narrate_image(layout->documents, &entry->images[0],
                                                             layout->document_width)
                                             : NULL;
-    char *aside = margin(layout, entry);
+    char *aside = narrate_margin(layout->tale, entry);
     int column = layout->together ? 0 : entry->move.worker;
     snprintf(number, sizeof(number), "%zu", i + 1);
     snprintf(cells, sizeof(cells), "%*s%s %s%.*s", column * layout->worker_width, "",
              switched ? ">" : " ", who, width > 0 ? width : 0, cell);
-    bool below = aside != NULL && layout->margin_width == 0;
-    print_row(layout, &(struct row){number, cells, document, below ? NULL : aside}, out);
+    bool below = aside != NULL && layout->margin_width == 0 && document != NULL;
+    bool in_place = aside != NULL && layout->margin_width == 0 && document == NULL;
+    print_row(layout,
+              &(struct row){number, cells, in_place ? aside : document,
+                            below || in_place ? NULL : aside},
+              out);
     if (entry->image_count > 1)
         print_images(layout, entry->images + 1, entry->image_count - 1, out);
     if (below) {
@@ -494,20 +423,42 @@ static void print_entry(const struct layout *layout, size_t i, bool switched, FI
     free(aside);
 }
 
+/* Rows from i on that only repeat those before: one line for all. Returns how many. */
+static size_t print_again(const struct layout *layout, size_t i, FILE *out)
+{
+    size_t again, period = find_period(layout->tale->trail, i, &again);
+    if (period == 0)
+        return 0;
+    char *words = x_format("%zu to %zu again and again, %zu times more, up to %zu", i + 1 - period,
+                           i, again, i + again * period);
+    print_rule(layout, words, out);
+    free(words);
+    return again * period;
+}
+
 static void print_table(const struct layout *layout, FILE *out)
 {
     const struct trail *trail = layout->tale->trail;
     int32_t last = STEP_NOBODY;
+    size_t end = trail->count; /* of the rows that are shown */
+    while (end > 0 && trail->entries[end - 1].move.worker != STEP_NOBODY &&
+           is_hidden(layout, end - 1))
+        end--;
     print_head(layout, out);
     for (size_t i = 0; i < trail->count; i++) {
         const struct trail_entry *entry = &trail->entries[i];
         int32_t worker = entry->move.worker;
-        if (i == trail->no_return)
+        if (i == trail->no_return && i < end)
             print_rule(layout, "from here on every continuation fails", out);
-        if (worker == STEP_NOBODY) {
-            print_event(layout, entry, out);
+        size_t repeated = print_again(layout, i, out);
+        if (repeated > 0) {
+            i += repeated - 1;
             continue;
         }
+        if (worker == STEP_NOBODY)
+            print_event(layout, entry, out);
+        if (worker == STEP_NOBODY || is_hidden(layout, i))
+            continue;
         print_entry(layout, i, last != STEP_NOBODY && worker != last, out);
         last = worker;
     }
@@ -515,7 +466,9 @@ static void print_table(const struct layout *layout, FILE *out)
 
 void narrate(const struct narrate_tale *tale, int columns, FILE *out)
 {
-    struct layout layout = {.tale = tale, .columns = columns};
+    struct layout layout = {.tale = tale,
+                            .targets = goes_to_several(tale->trail),
+                            .columns = columns};
     layout.documents = narrate_documents_new(tale->trail);
     char *sentence = narrate_sentence(tale), *ended = x_format("%s.", sentence);
     human_wrap(out, ended, columns, 0, 0);

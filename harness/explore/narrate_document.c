@@ -11,6 +11,7 @@
 #include "transport_direct.h"
 #include <bson/bson.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,19 +137,43 @@ void narrate_documents_free(struct narrate_documents *documents)
 
 /* Values --------------------------------------------------------------------------------------- */
 
-/* A number: a time of the virtual clock, an id of a session, or just a number. */
+/* "0s", "31.008s", "8ms" */
+static char *time_text(int64_t since_ms)
+{
+    enum { SECOND_MS = 1000 };
+    if (since_ms % SECOND_MS == 0)
+        return x_format("%" PRId64 "s", since_ms / SECOND_MS);
+    if (since_ms > -SECOND_MS && since_ms < SECOND_MS)
+        return x_format("%" PRId64 "ms", since_ms);
+    return x_format("%" PRId64 ".%03ds", since_ms / SECOND_MS, abs((int)(since_ms % SECOND_MS)));
+}
+
+/* A number: a time of the virtual clock, an operation's id, a token, or just a number. */
 static char *number_text(const struct narrate_documents *documents, int64_t number)
 {
-    enum { DAY_MS = 86400000, SECOND_MS = 1000, TOKENS = 1000000 };
+    enum { DAY_MS = 86400000, NUMBERS = 1000000 };
     int64_t since_ms = number - DIRECT_EPOCH_MS;
     if (since_ms >= -DAY_MS && since_ms <= 366 * (int64_t)DAY_MS)
-        return since_ms % SECOND_MS == 0 ? x_format("%" PRId64 "s", since_ms / SECOND_MS)
-                                         : x_format("%" PRId64 "ms", since_ms);
-    if (number >= OPERATION_ID(0, 0) && OPERATION_WORKER(number) < documents->workers &&
-        OPERATION_NUMBER(number) < TOKENS)
-        return x_format("w%" PRId32 "#%" PRId64, OPERATION_WORKER(number),
-                        OPERATION_NUMBER(number));
+        return time_text(since_ms);
+    bool token = (number & TOKEN_BIT) != 0;
+    int64_t id = number & ~TOKEN_BIT;
+    if (id >= OPERATION_ID(0, 0) && OPERATION_WORKER(id) < documents->workers &&
+        OPERATION_NUMBER(id) < NUMBERS)
+        return token
+                   ? x_format("w%" PRId32 "'s token", OPERATION_WORKER(id))
+                   : x_format("w%" PRId32 ".%" PRId64, OPERATION_WORKER(id), OPERATION_NUMBER(id));
     return x_format("%" PRId64, number);
+}
+
+/* A double: most are whole numbers, and times among them. */
+static char *double_text(const struct narrate_documents *documents, double number)
+{
+    const double whole_max = 9007199254740992.0; /* 2^53 */
+    if (isinf(number))
+        return x_strdup(number > 0 ? "Infinity" : "-Infinity");
+    if (number > -whole_max && number < whole_max && number == floor(number))
+        return number_text(documents, (int64_t)number);
+    return x_format("%g", number);
 }
 
 /* Any other value as JSON has it, without quotes of what holds it. */
@@ -172,6 +197,8 @@ static char *value_text(const struct narrate_documents *documents, const bson_it
         return number_text(documents, bson_iter_as_int64(iter));
     case BSON_TYPE_DATE_TIME:
         return number_text(documents, bson_iter_date_time(iter));
+    case BSON_TYPE_DOUBLE:
+        return double_text(documents, bson_iter_double(iter));
     case BSON_TYPE_NULL:
         return x_strdup("null");
     case BSON_TYPE_BOOL:
