@@ -7,6 +7,7 @@
 
 #include "base.h"
 #include "canon.h"
+#include "memo.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,6 +84,14 @@ static bool execute(struct explorer *explorer)
     return true;
 }
 
+/* Where no move but a step is possible and nothing is to be executed twice, the memo may do. */
+static bool memo_applies(const struct explore_settings *settings)
+{
+    const struct world_limits *limits = &settings->limits;
+    return settings->policy == &policy_dfs && !settings->no_cache && !settings->no_memo &&
+           !settings->twice && limits->clock_steps == 0 && limits->faults == 0 && limits->bound < 0;
+}
+
 /* The same moves once more: they must be possible and lead to the same end. */
 static void repeat(struct explorer *explorer)
 {
@@ -117,7 +126,6 @@ static bool may_go_on(struct explorer *explorer)
 {
     const struct explore_budget *budget = &explorer->settings->budget;
     struct explore_result *result = explorer->result;
-    result->states = explorer->settings->policy->states(explorer->state);
     if ((budget->states > 0 && result->states >= budget->states) ||
         (budget->schedules > 0 && result->schedules >= budget->schedules))
         return false;
@@ -141,6 +149,7 @@ static bool search(struct explorer *explorer)
     struct explore_result *result = explorer->result;
     bool symmetric = world_symmetric(explorer->world);
     while (result->fault == NULL) {
+        result->states = settings->policy->states(explorer->state);
         if (!may_go_on(explorer))
             return true;
         if (!settings->policy->begin(explorer->state)) {
@@ -163,6 +172,27 @@ static bool search(struct explorer *explorer)
     return true;
 }
 
+/* Searches with the memo; false: it is not able to, and nothing counts. */
+static bool search_known(struct explorer *explorer)
+{
+    struct explore_result *result = explorer->result;
+    struct memo *memo = memo_open(explorer->world);
+    enum memo_next next = MEMO_PAUSE;
+    while (next != MEMO_DONE && next != MEMO_UNABLE && may_go_on(explorer) &&
+           (result->failing == 0 || explorer->settings->all)) {
+        next = memo_next(memo, &explorer->path);
+        result->states = memo_states(memo);
+        if (next == MEMO_END)
+            judge(explorer);
+    }
+    result->complete = next == MEMO_DONE;
+    result->transitions = memo_transitions(memo);
+    result->executions = result->schedules;
+    bool able = memo_reason(memo) == NULL;
+    memo_close(memo);
+    return able;
+}
+
 void explore_cell(const struct cell *cell, const struct explore_settings *settings,
                   struct explore_result *result)
 {
@@ -170,8 +200,12 @@ void explore_cell(const struct cell *cell, const struct explore_settings *settin
     bool settled = false;
     explorer.started_ns = clock_monotonic_ns();
     explorer.world = world_open(cell, &settings->limits);
+    *result = (struct explore_result){.status = UNDECIDED};
+    settled = memo_applies(settings) && search_known(&explorer);
+    if (!settled)
+        world_forget(explorer.world);
     while (!settled) {
-        memory_free(&result->outcomes);
+        explore_result_free(result);
         *result = (struct explore_result){.status = UNDECIDED};
         explorer.state = settings->policy->open(settings);
         settled = search(&explorer);

@@ -24,6 +24,7 @@ struct explore_settings {
     struct explore_budget budget;
     uint64_t seed; /* of policies that draw */
     bool no_cache; /* every schedule, also those that lead to a state seen before */
+    bool no_memo;  /* every step executed, also those whose outcome is known: see memo.h */
     bool all;      /* go on after a failing schedule */
     bool twice;    /* every execution twice, which must not differ */
     /* Told now and then how far it is; returns false to stop. NULL: nobody. */
@@ -45,6 +46,7 @@ struct explore_result {
     int64_t lost;         /* of `schedules`: an update was lost */
     int64_t states;       /* different ones met */
     int64_t steps;        /* made, re-executed ones included */
+    int64_t transitions;  /* looked up or learnt by the memo; 0: all was executed */
     double seconds;
     struct schedule schedule; /* the failing one with the fewest switches, then moves */
     char *stuck;              /* of that schedule: who waits for what; or NULL */

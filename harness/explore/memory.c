@@ -45,6 +45,14 @@ uint64_t *memory_meet(struct memory *memory, uint64_t key, uint64_t value)
     return NULL;
 }
 
+const uint64_t *memory_find(const struct memory *memory, uint64_t key)
+{
+    if (memory->count == 0)
+        return NULL;
+    const struct memory_slot *slot = find(memory->slots, memory->capacity, key != 0 ? key : 1);
+    return slot->key != 0 ? &slot->value : NULL;
+}
+
 void memory_clear(struct memory *memory)
 {
     if (memory->capacity > 0)

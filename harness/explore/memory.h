@@ -22,6 +22,8 @@ struct memory {
 /* Remembers `value` for a new key and returns NULL; otherwise returns the place of the value that
  * is remembered, valid until the next call. */
 uint64_t *memory_meet(struct memory *, uint64_t key, uint64_t value);
+/* The value that is remembered, or NULL; valid until the next memory_meet(). */
+const uint64_t *memory_find(const struct memory *, uint64_t key);
 /* Forgets all, or gives the memory back. */
 void memory_clear(struct memory *);
 void memory_free(struct memory *);

@@ -38,12 +38,14 @@ static void tell(struct session *session, uint64_t value)
     *chain = canon_mix(*chain, value);
 }
 
-static uint64_t see(const struct session *session, const bson_t *document)
+static uint64_t see(struct session *session, const bson_t *document)
 {
     struct canon canon;
     if (document == NULL)
         return 0;
     canon_read(&canon, bson_get_data(document), document->len, world(session)->count);
+    for (int i = 0; i < canon.count; i++)
+        world(session)->saw_other |= canon.holes[i].worker != session->worker;
     return canon_seen_by(&canon, session->worker, session->token_count, session->operation_count);
 }
 
@@ -143,7 +145,7 @@ static void call_done(const bson_t *answer, void *context)
     call->done = true;
 }
 
-static uint64_t request_hash(const struct session *session, const struct command_request *request)
+static uint64_t request_hash(struct session *session, const struct command_request *request)
 {
     const struct modify *modify = &request->modify;
     uint64_t what = documents_place(request->collection, NULL);
@@ -156,7 +158,7 @@ static uint64_t request_hash(const struct session *session, const struct command
                                (uint64_t)modify->old_image);
 }
 
-static uint64_t reply_hash(const struct session *session, const struct command_reply *reply)
+static uint64_t reply_hash(struct session *session, const struct command_reply *reply)
 {
     uint64_t told = see(session, reply->document);
     told = canon_mix(told, (uint64_t)reply->written.matched << 8 |

@@ -200,7 +200,8 @@ static enum exit_code explore_one(const struct options *options, const struct ce
         .policy = policies[options->policy],
         .seed = options->seed,
         .no_cache = options->no_cache,
-        .all = options->no_cache,
+        .no_memo = options->no_memo,
+        .all = options->all || options->no_cache,
         .twice = options->twice,
         .progress = tell,
         .context = &teller};
