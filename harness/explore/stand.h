@@ -71,7 +71,7 @@ struct world {
     struct move *moves;
     size_t move_count, move_capacity;
     uint64_t trace;
-    bool saw_other; /* a worker was told something that names another one: a token */
+    bool saw_other;          /* a worker was told something that names another one: a token */
     struct memory functions; /* the function check: told -> next step */
     char *fault;
     uint64_t *keys;        /* scratch: of the workers */
