@@ -2,7 +2,7 @@
  *
  * transactions: every code and label of the state machine, snapshot isolation, and plain writes
  * that are parked behind an open transaction and woken by its commit, its abort, its lifetime, or
- * answered by maxTimeMS; all on a clock that the test moves.
+ * answered by maxTimeMS; collections that a transaction creates; on a clock that the test moves.
  * labels: engine
  */
 #include "sessions.h"
@@ -53,7 +53,9 @@ static void test_refusals(void **state)
         {"{'find': 'c', " START(A, 1) "}", 0, NULL},
         {"{'count': 'c', " INSIDE(A, 1) "}", 263, NULL},
         {"{'drop': 'c', " INSIDE(A, 1) "}", 263, NULL},
-        {"{'create': 'd', " INSIDE(A, 1) "}", 263, NULL},
+        {"{'create': 'c', " START(B, 1) "}", 48, NULL},
+        {"{'createIndexes': 'c', 'indexes': [{'key': {'n': 1}, 'name': 'n'}], " START(B, 2) "}",
+         263, NULL},
         {"{'commitTransaction': 1, '$db': 'admin', " START(A, 2) "}", 263, NULL},
         {"{'commitTransaction': 1, '$db': 'admin'}", 125, NULL},
         {"{'abortTransaction': 1, '$db': 'admin', " A "}", 125, NULL},
@@ -321,12 +323,79 @@ static void test_sessions_end(void **state)
     expect(world, "{'killSessions': 1}", 14, NULL);
 }
 
+/* How many collections others see. */
+static int32_t collections(struct world *world)
+{
+    bson_t *reply = run(world->engine, "{'listCollections': 1}");
+    int32_t count = 0;
+    bson_iter_t iter, batch;
+    assert_true(bson_iter_init(&iter, reply) &&
+                bson_iter_find_descendant(&iter, "cursor.firstBatch", &batch) &&
+                bson_iter_recurse(&batch, &iter));
+    while (bson_iter_next(&iter))
+        count++;
+    bson_destroy(reply);
+    return count;
+}
+
+#define INSERT(collection, id, rest)                                                               \
+    "{'insert': '" #collection "', 'documents': [{'_id': " #id ", 'n': 1}], " rest "}"
+#define INDEX(collection, rest)                                                                    \
+    "{'createIndexes': '" #collection "', 'indexes': [{'key': {'n': 1}, 'name': 'n', 'unique': "   \
+    "true}], " rest "}"
+
+/* Others wait for a name that a transaction is creating, or have a conflict; at its end the waiting
+ * insert into it has stored `n` documents. */
+static void check_others(struct world *world, const char *name, const char *end, int32_t n)
+{
+    char *other = x_format("{'create': '%s', " START(B, 1) "}", name);
+    char *plain = x_format("{'insert': '%s', 'documents': [{'_id': 2, 'n': 1}]}", name);
+    struct answer waiting;
+    expect(world, other, 112, TRANSIENT);
+    submit(world, plain, &waiting);
+    assert_int_equal(waiting.count, 0);
+    expect(world, end, 0, NULL);
+    assert_int_equal(waiting.count, 1);
+    assert_int_equal(int_at(waiting.reply, "n"), n);
+    bson_destroy(waiting.reply);
+    free(other);
+    free(plain);
+}
+
+static void test_created_and_committed(void **state)
+{
+    struct world *world = *state;
+    expect(world, "{'create': 'd', " START(A, 1) "}", 0, NULL);
+    expect(world, INDEX(d, INSIDE(A, 1)), 0, NULL);
+    expect(world, INSERT(d, 1, INSIDE(A, 1)), 0, NULL);
+    expect(world, INSERT(e, 1, INSIDE(A, 1)), 0, NULL);
+    expect(world, INDEX(d, INSIDE(A, 1)), 0, NULL); /* it is there */
+    assert_int_equal(collections(world), 1);
+    check_others(world, "d", COMMIT(A, 1), 0); /* the index is there, and unique */
+    assert_int_equal(collections(world), 3);
+}
+
+static void test_created_and_aborted(void **state)
+{
+    struct world *world = *state;
+    expect(world, INDEX(d, START(A, 1)), 0, NULL);
+    expect(world, INSERT(d, 1, INSIDE(A, 1)), 0, NULL);
+    expect(world, INSERT(e, 1, INSIDE(A, 1)), 0, NULL);
+    check_others(world, "d", ABORT(A, 1), 1);
+    assert_int_equal(collections(world), 2);
+    expect(world, INSERT(f, 1, START(A, 2)), 0, NULL); /* no index on what has documents */
+    expect(world, INDEX(f, INSIDE(A, 2)), 263, NULL);
+    assert_int_equal(collections(world), 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_states),
         TEST(test_refusals),
+        TEST(test_created_and_committed),
+        TEST(test_created_and_aborted),
         TEST(test_isolation),
         TEST(test_every_write_is_taken_back),
         TEST(test_conflict),

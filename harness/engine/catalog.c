@@ -19,6 +19,7 @@ struct catalog {
     struct store *store;
     struct store_table *rows;       /* one for each collection */
     struct collection *collections; /* by namespace */
+    int unsettled;                  /* of them, those with a maker */
 };
 
 static void index_release(struct index *index)
@@ -112,8 +113,8 @@ static void collection_save(const struct collection *collection)
 static void collection_forget(const struct collection *collection)
 {
     struct store_transaction *transaction = store_begin(collection->catalog->store);
-    must(store_delete(transaction, collection->catalog->rows, namespace_key(collection)) ==
-         STORE_DONE);
+    must(store_delete(transaction, collection->catalog->rows, namespace_key(collection)) !=
+         STORE_CONFLICT); /* absent: its transaction has not come as far as to publish it */
     must(store_commit(transaction) == STORE_DONE);
 }
 
@@ -134,22 +135,22 @@ static struct collection *collection_add(struct catalog *catalog, char *namespac
     return collection;
 }
 
-struct collection *catalog_open(struct catalog *catalog, const char *database, const char *name)
+struct collection *catalog_make(struct catalog *catalog, const char *database, const char *name,
+                                const struct store_transaction *maker)
 {
-    struct collection *collection = catalog_find(catalog, database, name);
-    if (collection != NULL)
-        return collection;
-    collection = collection_add(catalog, x_format("%s.%s", database, name), strlen(database));
-    collection_save(collection);
+    struct collection *collection =
+        collection_add(catalog, x_format("%s.%s", database, name), strlen(database));
+    collection->maker = maker;
+    if (maker != NULL)
+        catalog->unsettled++;
+    else
+        collection_save(collection);
     return collection;
 }
 
-bool catalog_drop(struct collection *collection, struct failure *failure)
+static void collection_drop(struct collection *collection)
 {
     struct catalog *catalog = collection->catalog;
-    if (store_table_written(catalog->store, collection->rows))
-        return failure_set(failure, FAILURE_WRITE_CONFLICT, "a transaction has written to %s",
-                           collection->namespace);
     collection_forget(collection);
     store_table_drop(catalog->store, collection->rows);
     for (size_t i = 0; i < collection->index_count; i++)
@@ -157,7 +158,38 @@ bool catalog_drop(struct collection *collection, struct failure *failure)
                          catalog->store, collection->indexes[i].entries);
     HASH_DELETE(hh, catalog->collections, collection);
     collection_free(collection);
+}
+
+bool catalog_drop(struct collection *collection, struct failure *failure)
+{
+    if (store_table_written(collection->catalog->store, collection->rows))
+        return failure_set(failure, FAILURE_WRITE_CONFLICT, "a transaction has written to %s",
+                           collection->namespace);
+    collection_drop(collection);
     return true;
+}
+
+void catalog_publish(struct catalog *catalog, const struct store_transaction *maker)
+{
+    struct collection *collection = catalog->unsettled > 0 ? catalog->collections : NULL;
+    for (; collection != NULL; collection = collection->hh.next)
+        if (collection->maker == maker)
+            collection_save(collection);
+}
+
+void catalog_settle(struct catalog *catalog, const struct store_transaction *maker, bool committed)
+{
+    struct collection *collection = catalog->unsettled > 0 ? catalog->collections : NULL;
+    while (collection != NULL) {
+        struct collection *next = collection->hh.next;
+        if (collection->maker == maker) {
+            catalog->unsettled--;
+            collection->maker = NULL;
+            if (!committed)
+                collection_drop(collection);
+        }
+        collection = next;
+    }
 }
 
 bool catalog_visit(struct catalog *catalog, const char *database, catalog_visitor *visit,
@@ -168,7 +200,7 @@ bool catalog_visit(struct catalog *catalog, const char *database, catalog_visito
     HASH_ITER (hh, catalog->collections, collection, next) {
         bool inside = database == NULL || (strncmp(collection->namespace, database, length) == 0 &&
                                            collection->namespace[length] == '.');
-        if (inside && !visit(collection, context))
+        if (inside && collection->maker == NULL && !visit(collection, context))
             return false;
     }
     return true;
@@ -230,7 +262,8 @@ bool collection_index_add(struct collection *collection, const char *name, const
         return false;
     }
     index_append(collection, &index);
-    collection_save(collection);
+    if (collection->maker == NULL)
+        collection_save(collection);
     return true;
 }
 

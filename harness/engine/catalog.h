@@ -3,7 +3,9 @@
  * catalog: which databases, collections and indexes there are. A database exists while it has a
  * collection. A collection's rows are one table of the store, the entries of each index another
  * (rows.h). The catalog owns the store and is kept in it: a store that keeps its rows is opened
- * again with all its collections. Creating and dropping are immediate and in no transaction.
+ * again with all its collections. Dropping is immediate and in no transaction. What a transaction
+ * creates it alone sees until it commits, and an abort takes it back; who wants the same name
+ * meanwhile has a conflict.
  */
 #ifndef RACEBENCH_ENGINE_CATALOG_H
 #define RACEBENCH_ENGINE_CATALOG_H
@@ -29,7 +31,8 @@ struct collection {
     char *namespace;  /* "database.name" */
     const char *name; /* inside namespace */
     struct store_table *rows;
-    struct index *indexes; /* beside the one on _id */
+    const struct store_transaction *maker; /* open, and alone to see it; NULL: everybody does */
+    struct index *indexes;                 /* beside the one on _id */
     size_t index_count, index_capacity;
 };
 
@@ -39,17 +42,24 @@ struct catalog *catalog_new(struct store *);
 void catalog_free(struct catalog *);
 struct store *catalog_store(const struct catalog *);
 
-/* A collection, or NULL when there is none; catalog_open() makes it instead. The names have been
- * checked. Lives until it is dropped. */
+/* A collection, whoever may see it, or NULL when there is none. The names have been checked. Lives
+ * until it is dropped. */
 struct collection *catalog_find(const struct catalog *, const char *database, const char *name);
-struct collection *catalog_open(struct catalog *, const char *database, const char *name);
+/* Makes a collection that is not there, for everybody or (`maker`) inside a transaction. */
+struct collection *catalog_make(struct catalog *, const char *database, const char *name,
+                                const struct store_transaction *maker);
+
+/* Before a transaction of the store commits: what it has made is kept. After its end: everybody sees
+ * it, or it is gone. */
+void catalog_publish(struct catalog *, const struct store_transaction *maker);
+void catalog_settle(struct catalog *, const struct store_transaction *maker, bool committed);
 
 /* Drops a collection with its indexes. Refused (112) while a transaction has written to it. */
 bool catalog_drop(struct collection *, struct failure *);
 
 /* Called for each collection; return false to stop. The one visited may be dropped. */
 typedef bool catalog_visitor(struct collection *, void *context);
-/* Visits the collections of a database, or of all (NULL). */
+/* Visits the collections of a database, or of all (NULL), that everybody sees. */
 bool catalog_visit(struct catalog *, const char *database, catalog_visitor *, void *context);
 
 /* The collection's index of that name or of that key pattern, or NULL. The one on _id is not among

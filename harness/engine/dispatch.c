@@ -101,7 +101,25 @@ void request_end(const struct request *request, struct store_transaction *transa
 
 struct collection *request_collection(const struct request *request)
 {
-    return catalog_find(request->engine->catalog, request->database, request->collection);
+    struct collection *collection =
+        catalog_find(request->engine->catalog, request->database, request->collection);
+    bool hidden = collection != NULL && collection->maker != NULL &&
+                  collection->maker != request->transaction;
+    return hidden ? NULL : collection;
+}
+
+struct collection *request_make(struct request *request)
+{
+    struct catalog *catalog = request->engine->catalog;
+    struct collection *collection = request_collection(request);
+    if (collection != NULL)
+        return collection;
+    if (catalog_find(catalog, request->database, request->collection) == NULL)
+        return catalog_make(catalog, request->database, request->collection, request->transaction);
+    failure_set(&request->failure, FAILURE_WRITE_CONFLICT,
+                "WriteConflict error: a transaction is creating %s.%s", request->database,
+                request->collection);
+    return NULL;
 }
 
 char *request_namespace(const struct request *request)

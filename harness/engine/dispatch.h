@@ -39,8 +39,11 @@ void dispatch_refuse(bson_t *reply, const struct failure *);
 /* A write changed `documents` documents of the request's collection: told to the gate. */
 void request_applied(struct request *, int64_t documents);
 
-/* The request's collection, or NULL when there is none. */
+/* The request's collection, or NULL when there is none that it may see. */
 struct collection *request_collection(const struct request *);
+/* The same; one that is missing is made, inside the request's transaction if it has one. NULL: an
+ * open transaction has made it (112). */
+struct collection *request_make(struct request *);
 
 /* "database.collection" for the reply: a new string. */
 char *request_namespace(const struct request *);

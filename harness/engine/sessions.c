@@ -214,7 +214,9 @@ void transaction_abort(struct engine *engine, struct logical_session *session)
 {
     if (session->state != STATE_OPEN)
         return;
-    store_rollback(session->transaction);
+    struct store_transaction *transaction = session->transaction;
+    store_rollback(transaction);
+    catalog_settle(engine->catalog, transaction, false);
     end(engine, session, STATE_ABORTED);
 }
 
@@ -234,7 +236,11 @@ bool transaction_commit(struct request *request)
         transaction_abort(engine, session);
         return false;
     }
-    if (store_commit(session->transaction) != STORE_DONE) {
+    struct store_transaction *transaction = session->transaction;
+    catalog_publish(engine->catalog, transaction);
+    bool committed = store_commit(transaction) == STORE_DONE;
+    catalog_settle(engine->catalog, transaction, committed);
+    if (!committed) {
         end(engine, session, STATE_ABORTED);
         return failure_set(&request->failure, FAILURE_WRITE_CONFLICT, "WriteConflict at commit");
     }

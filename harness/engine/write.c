@@ -329,9 +329,8 @@ bool write_modify(struct request *request, const struct write *write, struct wri
     if (outcome->matched > 0 || !write->upsert)
         return true;
     if (job.collection == NULL)
-        job.collection =
-            catalog_open(request->engine->catalog, request->database, request->collection);
-    return upsert(&job);
+        job.collection = request_make(request);
+    return job.collection != NULL && upsert(&job);
 }
 
 void write_outcome_reset(struct write_outcome *outcome)

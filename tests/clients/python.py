@@ -167,6 +167,23 @@ class Python(unittest.TestCase):
             first.abort_transaction()
         self.assertEqual(self.c.find_one({"_id": 1})["n"], 0)
 
+    def test_creation(self):
+        db, c = self.client.python, self.c
+        with self.client.start_session() as session:
+            session.start_transaction()
+            db.create_collection(c.name, session=session)
+            c.create_index("n", unique=True, session=session)
+            c.insert_one({"_id": 1, "n": 1}, session=session)
+            self.assertNotIn(c.name, db.list_collection_names())
+            session.abort_transaction()
+            self.assertNotIn(c.name, db.list_collection_names())
+            with session.start_transaction():
+                c.insert_one({"_id": 1, "n": 1}, session=session)
+                self.assertNotIn(c.name, db.list_collection_names())
+            self.assertIn(c.name, db.list_collection_names())
+            self.assertEqual(list(c.index_information()), ["_id_"])
+            c.insert_one({"_id": 2, "n": 1})
+
     def test_indexes(self):
         self.assertEqual(self.c.create_index("name", unique=True), "name_1")
         self.c.create_index([("a", ASCENDING), ("b", DESCENDING)])

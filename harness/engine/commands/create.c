@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * create: makes an empty collection; 48 when there is one. mongoose sends it for each model and
- * swallows the 48. Nearly all of its options make another kind of collection (capped, view,
- * time series, clustered, with a validator or a collation) and are refused.
+ * create: makes an empty collection, in a transaction too; 48 when there is one. mongoose sends it
+ * for each model and swallows the 48. Nearly all of its options make another kind of collection
+ * (capped, view, time series, clustered, with a validator or a collation) and are refused.
  */
 #include "engine/catalog.h"
 #include "engine/command.h"
@@ -23,8 +23,7 @@ static bool run(struct request *request)
         return failure_set(&request->failure, FAILURE_NAMESPACE_EXISTS,
                            "Collection %s.%s already exists.", request->database,
                            request->collection);
-    catalog_open(request->engine->catalog, request->database, request->collection);
-    return true;
+    return request_make(request) != NULL;
 }
 
-COMMAND(create, COMMAND_COLLECTION | COMMAND_WRITES, .fields = fields);
+COMMAND(create, COMMAND_COLLECTION | COMMAND_WRITES | COMMAND_INSIDE, .fields = fields);

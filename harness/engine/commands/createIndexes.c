@@ -99,6 +99,13 @@ static bool create_one(struct request *request, struct collection *collection,
     if (same != NULL)
         return failure_set(failure, FAILURE_INDEX_OPTIONS_CONFLICT,
                            "Index already exists with a different name: %.80s", same->name);
+    if (request->transaction != NULL &&
+        (collection->maker != request->transaction ||
+         store_table_written(catalog_store(request->engine->catalog), collection->rows)))
+        return failure_set(failure, FAILURE_TRANSACTION_OPERATION,
+                           "Cannot create new indexes on existing collection %s in a "
+                           "multi-document transaction.",
+                           collection->namespace);
     return collection_index_add(collection, wanted->name, &wanted->key, wanted->unique, failure);
 }
 
@@ -124,8 +131,9 @@ static bool run(struct request *request)
         if (!read_specification(request, &iter, &wanted) ||
             !check_key(&wanted.key, &request->failure))
             return false;
-    struct collection *collection =
-        catalog_open(request->engine->catalog, request->database, request->collection);
+    struct collection *collection = request_make(request);
+    if (collection == NULL)
+        return false;
     int32_t before = (int32_t)collection->index_count + 1;
     must(bson_iter_init(&iter, &arguments->indexes));
     while (bson_iter_next(&iter))
@@ -141,5 +149,5 @@ static bool run(struct request *request)
     return true;
 }
 
-COMMAND(createIndexes, COMMAND_COLLECTION | COMMAND_WRITES, .fields = fields,
+COMMAND(createIndexes, COMMAND_COLLECTION | COMMAND_WRITES | COMMAND_INSIDE, .fields = fields,
         .arguments_bytes = sizeof(struct arguments));

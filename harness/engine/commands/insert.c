@@ -35,9 +35,8 @@ static bool insert_one(struct request *request, bson_iter_t *item, struct write_
                            "BSON field 'insert.documents' is the wrong type '%s', expected type "
                            "'object'",
                            fields_type_name(value->value_type));
-    struct collection *collection =
-        catalog_open(request->engine->catalog, request->database, request->collection);
-    return write_insert(request, collection, &document, outcome);
+    struct collection *collection = request_make(request);
+    return collection != NULL && write_insert(request, collection, &document, outcome);
 }
 
 static bool run(struct request *request)
