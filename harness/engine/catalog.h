@@ -49,8 +49,8 @@ struct collection *catalog_find(const struct catalog *, const char *database, co
 struct collection *catalog_make(struct catalog *, const char *database, const char *name,
                                 const struct store_transaction *maker);
 
-/* Before a transaction of the store commits: what it has made is kept. After its end: everybody sees
- * it, or it is gone. */
+/* Before a transaction of the store commits, what it has made is kept; after its end all see it, or
+ * it is gone. */
 void catalog_publish(struct catalog *, const struct store_transaction *maker);
 void catalog_settle(struct catalog *, const struct store_transaction *maker, bool committed);
 
