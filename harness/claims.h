@@ -9,6 +9,10 @@
 
 #include "result.h"
 
+/* The HAZARD_BIT()s of strategy->keeps[], and `restart` where it follows from them: connections
+ * close before or after a write was applied, and for a while nobody answers. */
+unsigned claims_kept(const struct strategy *, enum property);
+
 /* The HAZARD_BIT()s under which the strategy claims that nothing is `property` in the scenario. */
 unsigned claims_hazards(const struct strategy *, const struct scenario *, enum property);
 

@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* What --hazard does not say. */
-enum { TIMES_DEFAULT = 10, PERIOD_DEFAULT = 200, DELAY_DEFAULT_MS = 50 };
+enum { TIMES_DEFAULT = 10, RESTARTS_DEFAULT = 3, PERIOD_DEFAULT = 200, DELAY_DEFAULT_MS = 50 };
 
 struct strike {
     int64_t period, offset;
@@ -23,6 +23,8 @@ struct hazards {
     const struct cell *cell;
     struct strike strikes[HAZARD_COUNT];
     struct hazard_tally *tally, own;
+    void (*restart)(void *);
+    void *restart_context;
 };
 
 static const struct {
@@ -68,12 +70,17 @@ enum hazard_amount hazard_amount(enum hazard_index index)
 
 const char *hazards_obstacle(const struct cell *cell)
 {
-    unsigned of_connections = HAZARD_BIT(lost_reply) | HAZARD_BIT(drop);
+    unsigned of_connections = HAZARD_BIT(lost_reply) | HAZARD_BIT(drop) | HAZARD_BIT(restart);
     bool boots = false;
     for (int s = 0; s < cell->strategy_count; s++)
         boots |= cell->strategy[s]->setup != NULL;
     if ((cell->hazards & of_connections) != 0 && cell->strategy[0]->home == HOME_FILES)
         return "it keeps its documents in files, which have no connection that could close";
+    if ((cell->hazards & HAZARD_BIT(restart)) != 0 &&
+        (cell->transport == TRANSPORT_DIRECT ||
+         (cell->store != NULL && strcmp(cell->store, "memory") == 0)))
+        return "its documents are in memory, which a restart would empty; 'restart' needs "
+               "--transport driver and --store wiredtiger";
     if ((cell->hazards & HAZARD_BIT(boot)) != 0 && !boots)
         return "it does nothing when the application starts, so 'boot' changes nothing";
     if ((cell->hazards & HAZARD_BIT(skew)) != 0 && cell->instances < 2)
@@ -100,7 +107,9 @@ struct hazards *hazards_new(const struct cell *cell, struct hazard_tally *shared
     hazards->tally = shared != NULL ? shared : &hazards->own;
     for (int i = 0; i < HAZARD_COUNT; i++) {
         struct strike *strike = &hazards->strikes[i];
-        strike->times = cell->hazard[i].times > 0 ? cell->hazard[i].times : TIMES_DEFAULT;
+        strike->times = cell->hazard[i].times > 0   ? cell->hazard[i].times
+                        : i == HAZARD_INDEX_restart ? RESTARTS_DEFAULT
+                                                    : TIMES_DEFAULT;
         strike->period = cell->ops > 0 ? cell->ops / strike->times : PERIOD_DEFAULT;
         if (strike->period < 1)
             strike->period = 1;
@@ -134,6 +143,21 @@ int64_t hazards_hits(const struct hazards *hazards, enum hazard_index index)
     return atomic_load(&hazards->tally->hits[index]);
 }
 
+/* Counts a hit when it happens, not when the victim is chosen: an operation may be too short. */
+static bool choose(struct hazards *hazards, enum hazard_index index)
+{
+    bool chosen = hazards_strike(hazards, index);
+    if (chosen)
+        atomic_fetch_sub(&hazards->tally->hits[index], 1);
+    return chosen;
+}
+
+void hazards_on_restart(struct hazards *hazards, void (*wanted)(void *), void *context)
+{
+    hazards->restart = wanted;
+    hazards->restart_context = context;
+}
+
 /* At the gate -------------------------------------------------------------------------------- */
 
 static enum gate_action arrive(void *state, const struct step *step)
@@ -153,6 +177,10 @@ static enum gate_action arrive(void *state, const struct step *step)
         return GATE_ERROR;
     if (hazards_strike(hazards, HAZARD_INDEX_hang))
         return GATE_SILENT;
+    if (hazards->restart != NULL && choose(hazards, HAZARD_INDEX_restart)) {
+        hazards->restart(hazards->restart_context);
+        return GATE_CLOSE_ONCE; /* what is sent again meets the new engine */
+    }
     return GATE_PASS;
 }
 
@@ -166,15 +194,6 @@ enum hazard_index hazards_at_file(struct hazards *hazards)
 }
 
 /* At a worker -------------------------------------------------------------------------------- */
-
-/* Counts a hit when it happens, not when the victim is chosen: an operation may be too short. */
-static bool choose(struct hazards *hazards, enum hazard_index index)
-{
-    bool chosen = hazards_strike(hazards, index);
-    if (chosen)
-        atomic_fetch_sub(&hazards->tally->hits[index], 1);
-    return chosen;
-}
 
 void hazards_begin(struct hazards *hazards, struct session *session)
 {

@@ -46,6 +46,10 @@ void hazards_free(struct hazards *);
 /* The policy for the gate; its state is the hazards. */
 extern const struct gate_policy hazards_at_gate;
 
+/* Who starts the engine again when `restart` strikes: called in the engine's thread, it must only
+ * pass the word on. When it has happened: hazards_struck(). */
+void hazards_on_restart(struct hazards *, void (*wanted)(void *), void *context);
+
 /* A worker is about to write a file: its write may fail halfway, or be done and never end.
  * HAZARD_INDEX_none: neither. */
 enum hazard_index hazards_at_file(struct hazards *);

@@ -24,6 +24,7 @@ struct runner {
     uv_loop_t loop;
     uv_signal_t interrupt, terminate;
     uv_async_t arrived;  /* driver: a worker is at the start line, or has ended */
+    uv_async_t restart;  /* the engine has been struck: it starts again */
     uv_timer_t progress; /* shows how far it is */
     uv_timer_t deadline; /* --duration */
     uv_idle_t turns;     /* direct: runs fibers */
@@ -64,6 +65,22 @@ static void on_progress(uv_timer_t *timer)
 static void on_deadline(uv_timer_t *timer)
 {
     stop(timer->data);
+}
+
+static void ask_restart(void *context)
+{
+    struct runner *runner = context;
+    uv_async_send(&runner->restart);
+}
+
+/* Counted when it happens: word of the last one may come after the end. */
+static void on_restart(uv_async_t *handle)
+{
+    struct runner *runner = handle->data;
+    if (!runner->going)
+        return;
+    engine_server_restart(runner->stage->server);
+    hazards_struck(runner->stage->crew.hazards, HAZARD_INDEX_restart);
 }
 
 /* The clock starts: everyone is warm and stands at the start line. */
@@ -177,8 +194,10 @@ static void open_loop(struct runner *runner)
     uv_timer_init(&runner->loop, &runner->deadline);
     uv_idle_init(&runner->loop, &runner->turns);
     must(uv_async_init(&runner->loop, &runner->arrived, on_arrived) == 0);
+    must(uv_async_init(&runner->loop, &runner->restart, on_restart) == 0);
     runner->interrupt.data = runner->terminate.data = runner->progress.data =
-        runner->deadline.data = runner->turns.data = runner->arrived.data = runner;
+        runner->deadline.data = runner->turns.data = runner->arrived.data = runner->restart.data =
+            runner;
     uv_signal_start(&runner->interrupt, on_signal, SIGINT);
     uv_signal_start(&runner->terminate, on_signal, SIGTERM);
 }
@@ -202,6 +221,9 @@ static void run_cell(struct runner *runner, const struct cell *cell, size_t numb
     struct stage stage;
     stage_open(&stage, cell, runner->settings->run_id, number);
     runner->stage = &stage;
+    const char *store = cell->store != NULL ? cell->store : engine_default_store();
+    if (stage.crew.hazards != NULL && stage.server != NULL && strcmp(store, "memory") != 0)
+        hazards_on_restart(stage.crew.hazards, ask_restart, runner);
     if (runner->settings->opened != NULL)
         runner->settings->opened(&stage, runner->settings->context);
     if (runner->signal_number != 0)

@@ -53,6 +53,31 @@ static void test_each_strikes_on_both_transports(void **state)
         }
 }
 
+#ifdef WITH_WIREDTIGER
+/* Durable data stays, and what the driver sends again to the new engine is not done twice. */
+static void test_restarts_of_the_engine(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"occ_once", "inc_once", "claim", "transaction"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct cell cell = hazard_cell(names[i], TRANSPORT_DRIVER, HAZARD_BIT(restart));
+        cell.hazard[HAZARD_INDEX_restart].times = 2;
+        struct cell_result result = support_run(&cell);
+        const struct counts *counts = &result.verdict.counts;
+        assert_int_equal(result.hits[HAZARD_INDEX_restart], 2);
+        if (strcmp(names[i], "transaction") != 0) /* the others claim it */
+            assert_int_equal(result.verdict.status, HELD);
+        assert_in_range(counts->final, counts->acked, counts->acked + counts->unknown);
+        assert_true(counts->acked > 150);
+        cell_result_free(&result);
+    }
+    struct cell cell = hazard_cell("inc_once", TRANSPORT_DIRECT, HAZARD_BIT(restart));
+    assert_non_null(strstr(hazards_obstacle(&cell), "--store wiredtiger"));
+    assert_true((claims_kept(strategy_find("inc"), LOST) & HAZARD_BIT(restart)) != 0);
+    assert_true((claims_kept(strategy_find("inc"), DOUBLED) & HAZARD_BIT(restart)) == 0);
+}
+#endif
+
 /* A save to a file that fails changes nothing and says so; one that hangs may have been made. */
 static void test_saves_to_files_fail_and_hang(void **state)
 {
@@ -222,6 +247,9 @@ int main(void)
         cmocka_unit_test(test_no_hit_leaves_it_open),
         cmocka_unit_test(test_crash_sweeps_every_step_and_starts_again),
         cmocka_unit_test(test_saves_to_files_fail_and_hang),
+#ifdef WITH_WIREDTIGER
+        cmocka_unit_test(test_restarts_of_the_engine),
+#endif
         cmocka_unit_test(test_a_failed_write_in_place_destroys),
         cmocka_unit_test(test_hanging_saves_end_by_the_time_out),
         cmocka_unit_test(test_retry_unknown_doubles),

@@ -98,6 +98,10 @@ struct engine_server_settings {
 
 /* Starts a server and returns when it listens. Ends with EXIT_TARGET when it cannot. */
 struct engine_server *engine_server_start(const struct engine_server_settings *);
+/* The engine ends and begins again on its store: all connections close, open transactions are
+ * aborted, what memory held is gone. It goes on listening: who connects meanwhile is answered by
+ * the new one. Not from the server's thread; returns when it is up again. */
+void engine_server_restart(struct engine_server *);
 /* Closes all connections, ends the thread and frees the server. */
 void engine_server_stop(struct engine_server *);
 /* engine_ask_again() for a server's engine, soon, in the server's thread; from any thread. */

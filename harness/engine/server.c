@@ -36,7 +36,8 @@ static void on_again(uv_async_t *again)
 
 static void on_connection(uv_stream_t *listener, int status)
 {
-    if (status == 0)
+    const struct engine_server *server = listener->data;
+    if (status == 0 && !server->ended) /* left alone it is still there for the next engine */
         connection_accept(listener->data, listener);
 }
 
@@ -174,21 +175,45 @@ struct engine_server *engine_server_start(const struct engine_server_settings *s
         listen_on_tcp(server, settings->tcp_host, settings->tcp_port);
     uint64_t period_ms = (uint64_t)server->message_timeout_ms / 4 + 1;
     check(uv_timer_start(&server->timer, on_timer, period_ms, period_ms), "start", "a timer");
-    server->engine = engine_new(&settings->engine);
+    server->settings = settings->engine;
+    if (settings->engine.folder != NULL)
+        server->settings.folder = server->folder = x_strdup(settings->engine.folder);
+    server->engine = engine_new(&server->settings);
     if (settings->canned)
         server->canned = canned_new();
     check(uv_thread_create(&server->thread, run_loop, server), "start", "its thread");
     return server;
 }
 
-void engine_server_stop(struct engine_server *server)
+/* Ends the thread; the connections are about to close. */
+static void end_loop(struct engine_server *server)
 {
-    if (server == NULL)
-        return;
     uv_async_send(&server->stop);
     uv_thread_join(&server->thread);
     connection_release_all(server);
     connection_close_all(server);
+}
+
+void engine_server_restart(struct engine_server *server)
+{
+    end_loop(server);
+    server->ended = true;
+    while (server->connections != NULL || server->flush_runs)
+        uv_run(&server->loop, UV_RUN_ONCE);
+    connection_release_all(server); /* frees those that a flush has held */
+    engine_free(server->engine);
+    server->engine = engine_new(&server->settings);
+    server->ended = false;
+    connection_accept(server, (uv_stream_t *)&server->pipe); /* who came meanwhile, if anybody */
+    connection_accept(server, (uv_stream_t *)&server->tcp);
+    check(uv_thread_create(&server->thread, run_loop, server), "start", "its thread");
+}
+
+void engine_server_stop(struct engine_server *server)
+{
+    if (server == NULL)
+        return;
+    end_loop(server);
     uv_close((uv_handle_t *)&server->stop, NULL);
     uv_close((uv_handle_t *)&server->again, NULL);
     uv_close((uv_handle_t *)&server->pipe, NULL);
@@ -204,6 +229,7 @@ void engine_server_stop(struct engine_server *server)
     buffer_release(&server->merged);
     free(server->socket_uri);
     free(server->tcp_uri);
+    free(server->folder);
     free(server);
 }
 

@@ -17,6 +17,9 @@ struct engine_server {
     struct engine *engine;
     uv_loop_t loop;
     uv_thread_t thread;
+    struct engine_settings settings; /* of the engine; its folder is a copy */
+    char *folder;
+    bool ended;           /* between two engines */
     uv_async_t stop;      /* of all handles other threads touch only this one */
     uv_async_t again;     /* and this one */
     uv_pipe_t pipe;       /* listens on the socket's path */

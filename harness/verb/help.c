@@ -3,6 +3,7 @@
  * help: of the program, of a verb, of a strategy or scenario, or of a topic that belongs to none of
  * them. A word is looked up in that order; one that is nowhere gets a suggestion.
  */
+#include "../claims.h"
 #include "../human.h"
 #include "../options.h"
 #include "../scenario.h"
@@ -125,7 +126,7 @@ static void help_strategy(const struct strategy *strategy, FILE *out)
         fprintf(out, "Claims that nothing is %s", property_name((enum property)p));
         const char *link = ", also with";
         for (int h = 0; h < HAZARD_COUNT; h++) {
-            if (h == HAZARD_INDEX_none || (strategy->keeps[p] >> h & 1) == 0)
+            if (h == HAZARD_INDEX_none || (claims_kept(strategy, (enum property)p) >> h & 1) == 0)
                 continue;
             fprintf(out, "%s %s", link, human_hazard((enum hazard_index)h));
             link = ",";

@@ -4,6 +4,7 @@
  * strategies with what they claim to keep under which hazards, scenarios, hazards, reports, verbs,
  * and in JSON the options as well. `--json` gives one object, for scripts.
  */
+#include "../claims.h"
 #include "../human.h"
 #include "../options.h"
 #include "../scenario.h"
@@ -68,7 +69,7 @@ static void list_strategies(FILE *out)
         for (int p = 0; p < PROPERTY_COUNT; p++) {
             if (!is_claimed(p))
                 continue;
-            char *claim = say_claim(strategies[i]->keeps[p]);
+            char *claim = say_claim(claims_kept(strategies[i], (enum property)p));
             table_put(&table, claim);
             free(claim);
         }
@@ -203,7 +204,8 @@ static void append_strategies(bson_t *to)
         BSON_APPEND_UTF8(&entry, "home", strategy->home == HOME_FILES ? "files" : "database");
         BSON_APPEND_DOCUMENT_BEGIN(&entry, "keeps", &keeps);
         for (int p = 0; p < PROPERTY_COUNT; p++)
-            append_words(&keeps, property_word(p), strategy->keeps[p], hazard_word, HAZARD_COUNT);
+            append_words(&keeps, property_word(p), claims_kept(strategy, (enum property)p),
+                         hazard_word, HAZARD_COUNT);
         bson_append_document_end(&entry, &keeps);
         append_also(&entry, strategy);
         bson_append_document_end(&array, &entry);
