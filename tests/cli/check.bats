@@ -122,6 +122,16 @@ repeated() {
     finds file harness/run.c:601
 }
 
+@test "engine: a line too many in all files together; comments and blank lines are none" {
+    sed -i 's/^engine_lines_max=[0-9]*/engine_lines_max=4/' scripts/check
+    room harness/engine/match.c '#include "match.h"' '' '/* not' ' * counted */' 'int a(void);'
+    room harness/engine/find.c '#include "match.h"' '// nor this' 'int b(void);'
+    is_clean
+    room harness/engine/find.c '#include "match.h"' 'int b(void);' 'int c(void);'
+    finds engine harness/engine/state.h:1
+    [[ $output == *"5 lines of code, 4 at most"* ]]
+}
+
 @test "spdx: no licence in the first line" {
     header harness/base.h
     sed -i 's|^/\* SPDX.*|/*|' harness/base.h
