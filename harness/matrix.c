@@ -74,6 +74,7 @@ const struct conviction matrix_convictions[] = {
     {.strategy = "live_object",
      .scenario = "counter",
      .processes = 2,
+     .work_us = 200, /* without: both may save a few times only, and never at once */
      .of = REASON_LOST_UPDATE,
      .why = "two processes overwrite each other's saves"},
     {.strategy = "file_lock_compat",
@@ -236,10 +237,26 @@ static void shorten(struct cell *cell)
             cell->hazard[i].times = TIMES;
 }
 
+/* Who gets no answer comes back while the others are still at work: a cell of virtual time is over
+ * after some 50 ms. With a time-out beyond that a worker whose first command hangs does nothing. */
+static void settle_timeout(bool direct, struct cell *cell)
+{
+    enum { TIMEOUT_VIRTUAL_MS = 5 };
+    if ((cell->hazards & HAZARD_BIT(hang)) != 0)
+        cell->timeout_ms = direct ? TIMEOUT_VIRTUAL_MS : PLAN_TIMEOUT_HAZARD_MS;
+}
+
+/* An edit of a file takes so little that a thread may do all of its share before the next one gets
+ * a processor: the canary could lose nothing. Time between reading and writing lets it. */
+static bool is_file_canary(const struct cell *cell)
+{
+    return is_canary(cell) && cell->strategy[0]->home == HOME_FILES;
+}
+
 /* Sets the transport, and what follows from it. */
 static void settle_transport(const struct matrix_settings *settings, bool direct, struct cell *cell)
 {
-    enum { TICK_VIRTUAL_MS = 5000, TICK_REAL_MS = 100 };
+    enum { TICK_VIRTUAL_MS = 5000, TICK_REAL_MS = 100, FILE_WORK_US = 200 };
     unsigned at_gate = HAZARD_BIT(lost_reply) | HAZARD_BIT(drop) | HAZARD_BIT(error);
     cell->transport = direct ? TRANSPORT_DIRECT : TRANSPORT_DRIVER;
     if (settings->transport_given)
@@ -247,6 +264,9 @@ static void settle_transport(const struct matrix_settings *settings, bool direct
     if (cell->processes > 1)
         cell->transport = TRANSPORT_DRIVER;
     bool is_direct = cell->transport == TRANSPORT_DIRECT;
+    settle_timeout(is_direct, cell);
+    if (!is_direct && is_file_canary(cell))
+        cell->work_us = FILE_WORK_US;
     cell->tick_ms = is_direct ? TICK_VIRTUAL_MS : TICK_REAL_MS;
     if (!is_direct && (cell->hazards & at_gate) != 0)
         shorten(cell);

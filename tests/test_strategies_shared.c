@@ -386,6 +386,8 @@ static void count(const struct strategy *strategy, enum transport transport, int
     enum status expected = claims_expected(&cell);
     if (expected != HELD && !is_canary(strategy, instances))
         return;
+    if (expected != HELD) /* its window is long enough for the others, however busy the machine */
+        cell.work_us = 200;
     struct cell_result result = support_run(&cell);
     if (result.verdict.status != expected)
         print_error("%s, %s, %d instances, %d docs%s: %s (%s), final %d of %d\n", strategy->name,
