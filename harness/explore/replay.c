@@ -6,7 +6,6 @@
  */
 #include "replay.h"
 
-#include "follow.h"
 #include "memory.h"
 #include <stdlib.h>
 
@@ -41,8 +40,7 @@ static const struct move *next_move(struct world *world, struct random *random)
 /* One execution on its way. */
 struct run {
     struct world *world;
-    struct follower *follower; /* or NULL */
-    struct schedule *ran;      /* or NULL */
+    struct schedule *ran; /* or NULL */
 };
 
 static void make(const struct run *run, const struct move *given)
@@ -50,21 +48,16 @@ static void make(const struct run *run, const struct move *given)
     struct move move = *given;
     if (run->ran != NULL)
         schedule_add(run->ran, &move);
-    if (run->follower != NULL)
-        follow_do(run->follower, &move);
-    else
-        world_do(run->world, &move);
+    world_do(run->world, &move);
 }
 
 void replay_direct(struct world *world, const struct schedule *schedule,
                    const struct replay_settings *settings, struct replay_result *result)
 {
-    struct run run = {world, NULL, settings->ran};
+    struct run run = {world, settings->ran};
     struct random random;
     const struct move *move;
-    world_begin(world, NULL);
-    if (settings->trail != NULL)
-        run.follower = follow_begin(world, settings->trail);
+    world_begin(world, settings->trail);
     for (size_t i = 0; i < schedule->count; i++) {
         move = find_move(world, &schedule->moves[i]);
         if (move != NULL) {
@@ -85,8 +78,6 @@ void replay_direct(struct world *world, const struct schedule *schedule,
         world_judge(world, &result->verdict);
     else
         result->stuck = world_stuck(world);
-    if (run.follower != NULL)
-        follow_end(run.follower);
 }
 
 /* The point of no return -------------------------------------------------------------------- */

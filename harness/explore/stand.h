@@ -14,6 +14,7 @@
 #include "world.h"
 
 struct fiber;
+struct recorder; /* opaque: record.c */
 
 /* What a lease is over by, when the clock moves past it. */
 enum { WORLD_MARGIN_MS = 1000 };
@@ -79,9 +80,7 @@ struct world {
     bson_t **first;        /* the scenario's documents at the start; NULL: absent */
     int64_t first_count;
     int64_t initial_value;     /* of the scenario's number in them */
-    struct trail *trail;       /* NULL: none is kept */
-    struct trail_entry *entry; /* of the move under way */
-    size_t events_before;
+    struct recorder *recorder; /* of a trail; NULL: none is kept */
 };
 
 /* The tables under the sessions of a world's workers. */
@@ -94,11 +93,13 @@ bool stand_ready(const struct world *, const struct stand *);
 /* The document in a file; NULL: there is none, or what is there holds none, which is the same to
  * whoever lost it. The caller destroys it. */
 bson_t *world_file(const struct world *, int64_t id);
-/* Fills in the trail: the start, before a move, what its command returned, after it. */
-void record_first(struct world *);
-void record_begin(struct world *, const struct move *);
-void record_reply(struct session *, const struct command_reply *);
-void record_end(struct world *, const struct move *);
+/* The recorder of a trail: begins with a world that has just begun (NULL: keeps none), is told
+ * before a move, what its command returned, and after it; ends with the execution. */
+void record_open(struct world *, struct trail *);
+void record_before(struct world *, const struct move *);
+void record_reply(const struct session *, const struct command_reply *);
+void record_after(struct world *);
+void record_close(struct world *);
 /* Has something changed that the worker examined? */
 bool stand_stale(const struct world *, const struct stand *);
 

@@ -112,7 +112,6 @@ static void reset(struct world *world)
 void world_begin(struct world *world, struct trail *trail)
 {
     reset(world);
-    world->trail = trail;
     for (int32_t w = 0; w < world->count; w++) {
         struct stand *stand = &world->stands[w];
         struct fiber *fiber = stand->fiber;
@@ -132,8 +131,7 @@ void world_begin(struct world *world, struct trail *trail)
     world->begun = true;
     for (int32_t w = 0; w < world->count; w++)
         resume(world, &world->stands[w]);
-    if (trail != NULL)
-        record_first(world);
+    record_open(world, trail);
     world->started = true;
     for (int32_t w = 0; w < world->count; w++)
         resume(world, &world->stands[w]);
@@ -334,14 +332,14 @@ static void do_step(struct world *world, const struct move *move)
 
 void world_do(struct world *world, const struct move *move)
 {
-    if (world->trail != NULL)
-        record_begin(world, move);
+    if (world->recorder != NULL)
+        record_before(world, move);
     if (move->kind == MOVE_CLOCK || move->kind == MOVE_CRASH || move->kind == MOVE_PAUSE)
         do_event(world, move);
     else
         do_step(world, move);
-    if (world->trail != NULL)
-        record_end(world, move);
+    if (world->recorder != NULL)
+        record_after(world);
 }
 
 /* Life ---------------------------------------------------------------------------------------- */
@@ -397,6 +395,7 @@ struct world *world_open(const struct cell *cell, const struct world_limits *lim
 void world_close(struct world *world)
 {
     unwind(world);
+    record_close(world);
     abort_transactions(world);
     documents_free(&world->documents);
     for (int32_t w = 0; w < world->count; w++) {
