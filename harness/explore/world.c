@@ -166,6 +166,19 @@ static bool may_strike(const struct world *world, enum hazard_index hazard)
     return world->faults_left > 0 && (world->limits.hazards & 1u << hazard) != 0;
 }
 
+/* The instance dies; of a file's write that is under way there, any prefix may have been written:
+ * nothing, which needs no saying, or so many bytes. */
+static void add_crashes(struct world *world, int32_t instance, struct move move)
+{
+    const struct folder *files = world->stage.crew.files;
+    int64_t bytes = files != NULL ? folder_under_way(files, instance) : 0;
+    move.kind = MOVE_CRASH;
+    move.amount = MOVE_PLAIN;
+    add(world, &move);
+    for (move.amount = 1; move.amount <= bytes; move.amount++)
+        add(world, &move);
+}
+
 /* What may go wrong with this worker's step instead of it. */
 static void add_faults(struct world *world, const struct stand *stand, struct move move)
 {
@@ -187,9 +200,8 @@ static void add_faults(struct world *world, const struct stand *stand, struct mo
     move.kind = MOVE_PAUSE;
     if (may_strike(world, HAZARD_INDEX_pause))
         add(world, &move);
-    move.kind = MOVE_CRASH;
     if (may_strike(world, HAZARD_INDEX_crash) && !stand->session->instance->crashed)
-        add(world, &move);
+        add_crashes(world, stand->session->instance->number, move);
 }
 
 static void add_steps(struct world *world, int32_t worker)
@@ -271,11 +283,9 @@ static void idle(struct world *world)
 static void crash(struct world *world, const struct move *move)
 {
     struct session *victim = world->stands[move->worker].session;
-    crew_crash(victim);
-    if (world->stage.crew.files != NULL) {
+    if (world->stage.crew.files != NULL)
         folder_keep(world->stage.crew.files, move->amount > 0 ? move->amount : 0);
-        folder_crash(world->stage.crew.files, victim->instance->number);
-    }
+    crew_crash(victim);
     for (int32_t w = 0; w < world->count; w++) {
         struct stand *stand = &world->stands[w];
         if (stand->ended || stand->session->instance != victim->instance ||
@@ -436,35 +446,4 @@ void world_forget(struct world *world)
     memory_clear(&world->functions);
     free(world->fault);
     world->fault = NULL;
-}
-
-/* Where a worker stands, for people. */
-static char *place_text(const struct world *world, int32_t worker)
-{
-    const struct stand *stand = &world->stands[worker];
-    if (stand->ended)
-        return x_format("w%d has ended", worker);
-    if (stand->resting)
-        return x_format("w%d waits for a change of what it found", worker);
-    if (stand->kind == STEP_WAIT)
-        return x_format("w%d waits to be woken", worker);
-    if (stand->kind == STEP_LOCK_FILE) {
-        const char *name = stand->session->lock_name;
-        int32_t holder = folder_holder(world->stage.crew.files, name, 0);
-        return x_format("w%d waits for the lock of %s, which w%d holds", worker, name, holder);
-    }
-    return x_format("w%d waits to enter its instance", worker);
-}
-
-char *world_stuck(const struct world *world)
-{
-    char *line = x_strdup("");
-    for (int32_t w = 0; w < world->count; w++) {
-        char *place = place_text(world, w), *longer;
-        longer = x_format("%s%s%s", line, w > 0 ? "; " : "", place);
-        free(place);
-        free(line);
-        line = longer;
-    }
-    return line;
 }
