@@ -142,6 +142,7 @@ const struct scenario scenario_stale_save = {
     .checks = 1u << LOST | 1u << DOUBLED,
     .collection = "tickets",
     .field = "n",
+    .round = 4,
     .documents = stale_save_documents,
     .seed = stale_save_seed,
     .work = stale_save_work,

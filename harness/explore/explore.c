@@ -55,6 +55,7 @@ static void judge(struct explorer *explorer)
     result->schedules++;
     if (world_over(explorer->world))
         world_judge(explorer->world, &verdict);
+    result->contended = result->contended || world_contended(explorer->world);
     result->lost += verdict.counts.lost > 0;
     memory_meet(&result->outcomes,
                 canon_mix(world_outcome(explorer->world),
@@ -214,7 +215,7 @@ void explore_cell(const struct cell *cell, const struct explore_settings *settin
         if (!settled)
             world_forget(explorer.world);
     }
-    if (result->complete && result->failing == 0 && result->fault == NULL)
+    if (result->complete && result->contended && result->failing == 0 && result->fault == NULL)
         result->status = HELD;
     result->symmetric = world_symmetric(explorer.world);
     result->steps = world_steps(explorer.world);

@@ -35,10 +35,12 @@ struct explore_settings {
 /* What was found. Zeroed: nothing yet. Free with explore_result_free(). */
 struct explore_result {
     enum status status;   /* BROKEN: a schedule fails; HELD: none does, and all were tried;
-                           * UNDECIDED: the budget ended first, or it was stopped */
+                           * UNDECIDED: the budget ended first, it was stopped, or nothing was
+                           * contended */
     struct verdict first; /* of the first schedule that failed */
     bool complete;        /* nothing within the limits is left to try */
     bool stopped;         /* by `progress` */
+    bool contended;       /* in some schedule two operations met in a document (world_contended) */
     bool symmetric;       /* equal workers stood for each other */
     int64_t schedules;    /* executions that came to their end */
     int64_t executions;   /* all of them, also those cut off at a state seen before */

@@ -71,6 +71,28 @@ static size_t read_events(struct world *world, struct history *all)
     return all->count;
 }
 
+static bool share_key(const struct event *one, const struct event *other)
+{
+    for (int i = 0; i < EDIT_DOCUMENTS_MAX; i++)
+        for (int j = 0; j < EDIT_DOCUMENTS_MAX; j++)
+            if (one->key[i] >= 0 && one->key[i] == other->key[j])
+                return true;
+    return false;
+}
+
+bool world_contended(const struct world *world)
+{
+    const struct history *events = &world->events;
+    for (size_t i = 0; i < events->count; i++)
+        for (size_t j = 0; j < i; j++) {
+            const struct event *one = &events->events[i], *other = &events->events[j];
+            if ((one->worker != other->worker || world->count == 1) &&
+                (!one->reads_only || !other->reads_only) && share_key(one, other))
+                return true;
+        }
+    return false;
+}
+
 void world_judge(struct world *world, struct verdict *verdict)
 {
     const struct scenario *scenario = world->cell.scenario;

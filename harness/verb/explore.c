@@ -57,6 +57,13 @@ static void check_hazards(const struct options *options)
                 hazard_name((enum hazard_index)i));
 }
 
+/* Of each worker; by default as many as belong together in the scenario. */
+static int64_t operations_of(const struct options *options, const struct scenario *scenario)
+{
+    bool given = options->source[OPTION_AT_operations] != OPTION_FROM_DEFAULT;
+    return given || scenario->round == 0 ? options->operations : scenario->round;
+}
+
 static void make_plan(const struct options *given, struct plan *plan)
 {
     struct options options = *given;
@@ -73,7 +80,7 @@ static void make_plan(const struct options *given, struct plan *plan)
     if (problem != NULL)
         die(EXIT_USAGE, "%s", problem);
     for (size_t i = 0; i < plan->count; i++)
-        plan->cells[i].ops = given->operations * plan->cells[i].workers;
+        plan->cells[i].ops = operations_of(given, plan->cells[i].scenario) * plan->cells[i].workers;
     for (size_t i = 0; i < plan->note_count && !given->quiet; i++)
         fprintf(stderr, "racebench: left out: %s\n", plan->notes[i]);
 }
@@ -171,7 +178,9 @@ static void print_cell(const struct options *options, const struct cell *cell,
         printf("held: %s\n",
                options->no_cache ? "all schedules" : "all schedules, by their states");
     } else if (result->status == UNDECIDED) {
-        printf("unknown: %s\n", result->stopped ? "interrupted" : "budget");
+        printf("unknown: %s\n", result->stopped    ? "interrupted"
+                                : result->complete ? "nothing was contended; more --operations?"
+                                                   : "budget");
     } else {
         printf("broken: %s\n", failure_name(result));
     }
