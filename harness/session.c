@@ -338,6 +338,9 @@ int64_t session_lease_ms(const struct session *session)
 
 bool session_strike(struct session *session, unsigned hazard_index)
 {
+    const struct choice_table *choice = session->crew->transport->choice;
     struct hazards *hazards = session->crew->hazards;
+    if (choice->strike != NULL)
+        return choice->strike(session, (enum hazard_index)hazard_index);
     return hazards != NULL && hazards_strike(hazards, (enum hazard_index)hazard_index);
 }

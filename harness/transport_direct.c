@@ -272,7 +272,7 @@ static void wake(struct session *session, const void *condition)
 static const struct command_table commands = {execute};
 static const struct clock_table clocks = {run_ns, wall_ms, sleep_us};
 static const struct waiting_table waitings = {enter, let_others, wait, wake};
-static const struct choice_table choices = {session_draw};
+static const struct choice_table choices = {session_draw, NULL};
 const struct transport_table transport_direct = {.name = "direct",
                                                  .commands = &commands,
                                                  .clock = &clocks,

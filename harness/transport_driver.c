@@ -403,7 +403,7 @@ static void wake(struct session *session, const void *condition)
 static const struct command_table commands = {execute};
 static const struct clock_table clocks = {run_ns, wall_ms, sleep_us};
 static const struct waiting_table waitings = {enter, leave, wait, wake};
-static const struct choice_table choices = {session_draw};
+static const struct choice_table choices = {session_draw, NULL};
 const struct transport_table transport_driver = {.name = "driver",
                                                  .commands = &commands,
                                                  .clock = &clocks,

@@ -18,8 +18,7 @@ bool worker_next(struct session *session)
         session->operations_left == 0)
         return false;
     session->operations_left--;
-    struct hazards *hazards = session->crew->hazards;
-    if (hazards != NULL && hazards_strike(hazards, HAZARD_INDEX_boot))
+    if (session_strike(session, HAZARD_INDEX_boot))
         crew_boot(session);
     return true;
 }

@@ -139,6 +139,7 @@ const struct scenario scenario_cron_tick = {
     .operators = true,
     .collection = "counters",
     .field = "n",
+    .agrees = true,
     .documents = cron_tick_documents,
     .seed = cron_tick_seed,
     .work = cron_tick_work,

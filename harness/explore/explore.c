@@ -215,7 +215,9 @@ void explore_cell(const struct cell *cell, const struct explore_settings *settin
         if (!settled)
             world_forget(explorer.world);
     }
-    if (result->complete && result->contended && result->failing == 0 && result->fault == NULL)
+    result->unstruck = world_unstruck(explorer.world);
+    if (result->complete && result->contended && result->unstruck == 0 && result->failing == 0 &&
+        result->fault == NULL)
         result->status = HELD;
     result->symmetric = world_symmetric(explorer.world);
     result->steps = world_steps(explorer.world);

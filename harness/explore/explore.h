@@ -35,12 +35,13 @@ struct explore_settings {
 /* What was found. Zeroed: nothing yet. Free with explore_result_free(). */
 struct explore_result {
     enum status status;   /* BROKEN: a schedule fails; HELD: none does, and all were tried;
-                           * UNDECIDED: the budget ended first, it was stopped, or nothing was
-                           * contended */
+                           * UNDECIDED: the budget ended first, it was stopped, nothing was
+                           * contended, or a hazard never struck */
     struct verdict first; /* of the first schedule that failed */
     bool complete;        /* nothing within the limits is left to try */
     bool stopped;         /* by `progress` */
     bool contended;       /* in some schedule two operations met in a document (world_contended) */
+    unsigned unstruck;    /* HAZARD_BIT()s of hazards that struck in no schedule */
     bool symmetric;       /* equal workers stood for each other */
     int64_t schedules;    /* executions that came to their end */
     int64_t executions;   /* all of them, also those cut off at a state seen before */
@@ -74,6 +75,6 @@ struct policy {
     int (*choose)(void *state, struct world *, const struct move *moves, size_t count);
     int64_t (*states)(const void *state); /* different ones met so far */
 };
-extern const struct policy policy_dfs, policy_random;
+extern const struct policy policy_dfs, policy_random, policy_urw;
 
 #endif

@@ -234,14 +234,12 @@ static int64_t run_ns(struct session *session)
 static int64_t wall_ms(struct session *session)
 {
     struct world *self = world(session);
-    int64_t skew_ms = 0;
-    if ((self->limits.hazards & HAZARD_BIT(skew)) != 0 && session->instance->number % 2 == 1)
-        skew_ms = self->cell.lease_ms + WORLD_MARGIN_MS;
     if (session->step == STEP_NOW && self->clock_moves)
         stand_at(session, STEP_NOW, "", 0);
     session->step = STEP_KIND_COUNT;
-    tell(session, (uint64_t)self->now_ms);
-    return DIRECT_EPOCH_MS + self->now_ms + skew_ms;
+    int64_t ms = self->now_ms + self->ahead_ms[session->instance->number];
+    tell(session, (uint64_t)ms);
+    return DIRECT_EPOCH_MS + ms;
 }
 
 /* Waking is untimed. Who sleeps outside of an operation, without having claimed another, polls. */
@@ -266,6 +264,17 @@ static int64_t draw(struct session *session, int64_t bound)
         return 0;
     tell(session, (uint64_t)stand->drawn);
     return stand->drawn;
+}
+
+/* Does it strike here? Once, where a move has said so. */
+static bool strike(struct session *session, enum hazard_index hazard)
+{
+    struct stand *stand = stand_of(session);
+    bool strikes = (stand->armed & 1u << hazard) != 0;
+    stand->armed &= ~(1u << hazard);
+    world(session)->struck |= (unsigned)strikes << hazard;
+    tell(session, strikes);
+    return strikes;
 }
 
 /* Instances ----------------------------------------------------------------------------------- */
@@ -463,7 +472,7 @@ static void attempt_settle(struct session *session, enum outcome outcome, bool s
 
 static const struct command_table commands = {execute};
 static const struct clock_table clocks = {run_ns, wall_ms, sleep_us};
-static const struct choice_table choices = {draw};
+static const struct choice_table choices = {draw, strike};
 static const struct attempt_table attempts = {attempt_begin, attempt_again, attempt_settle};
 static const struct file_table files = {read_file, replace, empty, fill, lock, unlock};
 static const struct waiting_table waitings = {enter, leave, wait, wake};

@@ -38,6 +38,7 @@ struct stand {
     bool parked; /* its command is on its way through the engine and will be answered later */
     bool trying; /* in an attempt */
     bool failed; /* the step at which it stands fails: its instance has died */
+    unsigned armed; /* HAZARD_BIT()s that strike when the scenario comes to it */
     enum step_kind kind; /* of the step at which it stands */
     const char *target;
     int64_t bound;            /* of a draw */
@@ -61,9 +62,11 @@ struct world {
     bool begun;   /* fibers are in the middle */
     bool started; /* everyone has been set up */
     int64_t now_ms;
+    int64_t *ahead_ms; /* of each instance's clock */
     bool clock_moves; /* it can, while others could move: readings are steps */
     int idle;         /* moves of the clock since somebody wrote, made since nobody could go on */
     int64_t idle_writes;
+    unsigned struck; /* HAZARD_BIT()s of faults that had their effect, in any execution */
     int clock_left, faults_left, switches_left;
     int32_t running; /* whose fiber runs, or STEP_NOBODY */
     int32_t last;    /* worker that moved last, or STEP_NOBODY */

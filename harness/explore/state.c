@@ -67,6 +67,7 @@ static uint64_t shared_ram(const struct world *world, const struct instance *ins
     struct hash hash;
     hash_init(&hash);
     hash_u64(&hash, instance->crashed);
+    hash_u64(&hash, (uint64_t)world->ahead_ms[instance->number]);
     for (int s = 0; s < world->cell.strategy_count; s++)
         if (instance->shared[s] != NULL)
             world->cell.strategy[s]->digest(instance->shared[s], &hash);
@@ -80,6 +81,7 @@ uint64_t world_worker_key(const struct world *world, int32_t worker)
     uint64_t key = stand->ended ? 1 : 2;
     key = canon_mix(key, stand->scenario);
     key = canon_mix(key, holes(world, session));
+    key = canon_mix(key, stand->armed);
     if (!world_symmetric(world))
         key = canon_mix(key, (uint64_t)worker);
     if (world->cell.instances > 1 || world->cell.strategy_count > 1)

@@ -107,6 +107,7 @@ static void reset(struct world *world)
     world->idle = 0;
     world->idle_writes = -1;
     world->documents.writes = 0;
+    memset(world->ahead_ms, 0, (size_t)world->cell.instances * sizeof(*world->ahead_ms));
 }
 
 void world_begin(struct world *world, struct trail *trail)
@@ -119,7 +120,7 @@ void world_begin(struct world *world, struct trail *trail)
         size_t capacity = stand->examined_capacity;
         *stand = (struct stand){.session = &world->stage.crew.sessions[w],
                                 .fiber = fiber,
-                                .free = true,
+                                .free = world->cell.scenario->agrees,
                                 .kind = STEP_KIND_COUNT,
                                 .target = "",
                                 .examined = examined,
@@ -166,6 +167,30 @@ static bool may_strike(const struct world *world, enum hazard_index hazard)
     return world->faults_left > 0 && (world->limits.hazards & 1u << hazard) != 0;
 }
 
+/* The hazard that a fault is of. */
+static enum hazard_index hazard_of(enum move_kind kind)
+{
+    static const enum hazard_index hazards[MOVE_KIND_COUNT] = {
+        [MOVE_LOST] = HAZARD_INDEX_lost_reply,
+        [MOVE_DROP] = HAZARD_INDEX_drop,
+        [MOVE_ERROR] = HAZARD_INDEX_error,
+        [MOVE_CRASH] = HAZARD_INDEX_crash,
+        [MOVE_PAUSE] = HAZARD_INDEX_pause,
+        [MOVE_SKEW] = HAZARD_INDEX_skew,
+        [MOVE_BOOT] = HAZARD_INDEX_boot,
+        [MOVE_DUPLICATE] = HAZARD_INDEX_duplicates,
+        [MOVE_REORDER] = HAZARD_INDEX_reordering,
+    };
+    return hazards[kind];
+}
+
+/* How far a clock goes ahead: past a lease, unless the hazard says. */
+static int64_t skew_ms(const struct world *world)
+{
+    int64_t us = world->cell.hazard[HAZARD_INDEX_skew].amount;
+    return us > 0 ? us / 1000 : world->cell.lease_ms + WORLD_MARGIN_MS;
+}
+
 /* The instance dies; of a file's write that is under way there, any prefix may have been written:
  * nothing, which needs no saying, or so many bytes. */
 static void add_crashes(struct world *world, int32_t instance, struct move move)
@@ -177,6 +202,29 @@ static void add_crashes(struct world *world, int32_t instance, struct move move)
     add(world, &move);
     for (move.amount = 1; move.amount <= bytes; move.amount++)
         add(world, &move);
+}
+
+/* What the scenario does wrong when it comes to it, and the clock of an instance that goes ahead:
+ * said before a step, and kept until it matters. */
+static void add_arms(struct world *world, const struct stand *stand, struct move move)
+{
+    static const struct {
+        enum hazard_index hazard;
+        enum move_kind kind;
+    } arms[] = {{HAZARD_INDEX_boot, MOVE_BOOT},
+                {HAZARD_INDEX_duplicates, MOVE_DUPLICATE},
+                {HAZARD_INDEX_reordering, MOVE_REORDER}};
+    const struct instance *instance = stand->session->instance;
+    for (size_t i = 0; i < COUNT_OF(arms); i++)
+        if (may_strike(world, arms[i].hazard) && (stand->armed & 1u << arms[i].hazard) == 0) {
+            move.kind = arms[i].kind;
+            add(world, &move);
+        }
+    if (!may_strike(world, HAZARD_INDEX_skew) || world->ahead_ms[instance->number] != 0)
+        return;
+    move.kind = MOVE_SKEW;
+    move.amount = skew_ms(world);
+    add(world, &move);
 }
 
 /* What may go wrong with this worker's step instead of it. */
@@ -195,6 +243,7 @@ static void add_faults(struct world *world, const struct stand *stand, struct mo
             move.kind = at_gate[i].kind;
             add(world, &move);
         }
+    add_arms(world, stand, move);
     if (!stand->session->in_attempt)
         return;
     move.kind = MOVE_PAUSE;
@@ -298,6 +347,29 @@ static void crash(struct world *world, const struct move *move)
     }
 }
 
+/* A fault is under way; those that are armed (boot, duplicate, reorder) wait for the scenario. */
+static void do_fault(struct world *world, const struct move *move)
+{
+    struct stand *stand = &world->stands[move->worker];
+    enum hazard_index hazard = hazard_of(move->kind);
+    world->faults_left--;
+    switch (move->kind) {
+    case MOVE_CRASH:
+        crash(world, move);
+        break;
+    case MOVE_SKEW:
+        world->ahead_ms[stand->session->instance->number] = move->amount;
+        break;
+    case MOVE_PAUSE:
+        move_clock(world, world->cell.lease_ms + world->cell.lease_ms / 2);
+        break;
+    default:
+        stand->armed |= 1u << hazard;
+        return;
+    }
+    world->struck |= 1u << hazard;
+}
+
 /* A fault, or the clock. */
 static void do_event(struct world *world, const struct move *move)
 {
@@ -310,11 +382,7 @@ static void do_event(struct world *world, const struct move *move)
             world->clock_left--;
         move_clock(world, move->amount);
     } else {
-        world->faults_left--;
-        if (move->kind == MOVE_CRASH)
-            crash(world, move);
-        else
-            move_clock(world, world->cell.lease_ms + world->cell.lease_ms / 2);
+        do_fault(world, move);
         settle(world, false);
     }
     world->trace = canon_mix(world->trace, (uint64_t)move->kind);
@@ -328,8 +396,10 @@ static void do_step(struct world *world, const struct move *move)
         stand_ready(world, &world->stands[last]))
         world->switches_left--;
     must(stand_ready(world, stand) && stand->kind == move->step);
-    if (move->kind != MOVE_STEP)
+    if (move->kind != MOVE_STEP) {
         world->faults_left--;
+        world->struck |= 1u << hazard_of(move->kind);
+    }
     stand->fate = move->kind;
     stand->drawn = move->amount;
     world->last = move->worker;
@@ -344,10 +414,10 @@ void world_do(struct world *world, const struct move *move)
 {
     if (world->recorder != NULL)
         record_before(world, move);
-    if (move->kind == MOVE_CLOCK || move->kind == MOVE_CRASH || move->kind == MOVE_PAUSE)
-        do_event(world, move);
-    else
+    if (move->kind == MOVE_STEP || (move->kind >= MOVE_LOST && move->kind <= MOVE_ERROR))
         do_step(world, move);
+    else
+        do_event(world, move);
     if (world->recorder != NULL)
         record_after(world);
 }
@@ -387,12 +457,14 @@ struct world *world_open(const struct cell *cell, const struct world_limits *lim
     hazards_free(crew->hazards);
     crew->hazards = NULL;
     world->clock_moves =
-        limits->clock_steps > 0 || (limits->faults > 0 && (limits->hazards & HAZARD_BIT(pause)));
+        limits->clock_steps > 0 ||
+        (limits->faults > 0 && (limits->hazards & (HAZARD_BIT(pause) | HAZARD_BIT(skew))));
     documents_init(&world->documents, direct_engine(crew), world->stage.database, world->count);
     if (crew->files != NULL)
         world->first_files = folder_copy(crew->files);
     read_first(world);
     world->stands = x_calloc((size_t)world->count, sizeof(*world->stands));
+    world->ahead_ms = x_calloc((size_t)world->cell.instances, sizeof(*world->ahead_ms));
     world->keys = x_calloc((size_t)world->count, sizeof(*world->keys));
     for (int32_t w = 0; w < world->count; w++) {
         struct stand *stand = &world->stands[w];
@@ -421,9 +493,16 @@ void world_close(struct world *world)
     free(world->first);
     free(world->stands);
     free(world->keys);
+    free(world->ahead_ms);
     free(world->moves);
     free(world->fault);
     free(world);
+}
+
+unsigned world_unstruck(const struct world *world)
+{
+    return world->limits.hazards & ~world->struck &
+           ~(HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(delay));
 }
 
 int64_t world_steps(const struct world *world)

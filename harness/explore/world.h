@@ -57,6 +57,8 @@ void world_judge(struct world *, struct verdict *);
 /* In the execution that was judged last: did operations of two workers (of one, if it is alone)
  * come to one document, and one of them wrote or was to write it? Otherwise nothing was tried. */
 bool world_contended(const struct world *);
+/* HAZARD_BIT()s of what was to go wrong and did not in any execution since the world was opened. */
+unsigned world_unstruck(const struct world *);
 /* Final documents and outcomes by content, as one number. */
 uint64_t world_outcome(const struct world *);
 /* A hash over all that happened at each step, stamps and times included: of equal executions

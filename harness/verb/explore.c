@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 /* The words of --policy, in the order of its choices. */
-static const struct policy *const policies[] = {&policy_dfs, &policy_random};
+static const struct policy *const policies[] = {&policy_dfs, &policy_random, &policy_urw};
 
 static void read_budget(const char *text, struct explore_budget *budget)
 {
@@ -50,7 +50,8 @@ static void check_hazards(const struct options *options)
 {
     unsigned known = HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(lost_reply) |
                      HAZARD_BIT(drop) | HAZARD_BIT(error) | HAZARD_BIT(delay) | HAZARD_BIT(pause) |
-                     HAZARD_BIT(crash) | HAZARD_BIT(skew);
+                     HAZARD_BIT(crash) | HAZARD_BIT(skew) | HAZARD_BIT(boot) |
+                     HAZARD_BIT(duplicates) | HAZARD_BIT(reordering);
     for (int i = 0; i < HAZARD_COUNT; i++)
         if ((options->hazard.planned & ~known & 1u << i) != 0)
             die(EXIT_USAGE, "--hazard %s: explore does not try it; use run or matrix for it",
@@ -170,6 +171,16 @@ static void print_finding(const struct options *options, struct finding *finding
     free(text);
 }
 
+static const char *why_unknown(const struct explore_result *result)
+{
+    if (result->stopped)
+        return "interrupted";
+    if (!result->complete)
+        return "budget";
+    return result->contended ? "a hazard never struck; more --operations or --faults?"
+                             : "nothing was contended; more --operations?";
+}
+
 static void print_cell(const struct options *options, const struct cell *cell,
                        const struct explore_settings *settings, struct explore_result *result)
 {
@@ -178,9 +189,7 @@ static void print_cell(const struct options *options, const struct cell *cell,
         printf("held: %s\n",
                options->no_cache ? "all schedules" : "all schedules, by their states");
     } else if (result->status == UNDECIDED) {
-        printf("unknown: %s\n", result->stopped    ? "interrupted"
-                                : result->complete ? "nothing was contended; more --operations?"
-                                                   : "budget");
+        printf("unknown: %s\n", why_unknown(result));
     } else {
         printf("broken: %s\n", failure_name(result));
     }
