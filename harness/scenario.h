@@ -23,9 +23,9 @@ struct scenario {
     bool restarts;          /* a worker keeps nothing of its own from operation to operation: a new
                             * process can take over from a dead one */
     const char *field;      /* the number that they carry and that is judged, "n" */
-    bool agrees;            /* before its first operation a worker only learns what all agree on, the
+    bool agrees;   /* before its first operation a worker only learns what all agree on, the
                             * same in any order: explore has it done worker by worker */
-    int32_t round;          /* operations of a worker that belong together; 0 means 1 */
+    int32_t round; /* operations of a worker that belong together; 0 means 1 */
     /* Documents in the cell at the start: their number, for run.c to seed and to read at the
      * end. */
     int64_t (*documents)(const struct cell *);

@@ -63,8 +63,8 @@ struct file_write {
     int descriptor; /* on disk, between the halves of a write in place */
 };
 struct choice_table {
-    int64_t (*draw)(struct session *, int64_t bound); /* a number in [0, bound) */
-    bool (*strike)(struct session *, enum hazard_index);      /* NULL: the cell's hazards know */
+    int64_t (*draw)(struct session *, int64_t bound);    /* a number in [0, bound) */
+    bool (*strike)(struct session *, enum hazard_index); /* NULL: the cell's hazards know */
 };
 /* Who is told about attempts: explore, which has its own rule for when another one may come out
  * differently. */

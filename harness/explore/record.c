@@ -21,7 +21,7 @@ struct recorder {
     struct trail_entry *entry;  /* of the move under way, or NULL */
     struct trail_image *images; /* as they were after the last move */
     size_t count, capacity;
-    size_t texts, events;       /* that the session had before the move */
+    size_t texts, events; /* that the session had before the move */
 };
 
 static void put_image(struct trail_image **images, size_t *count, size_t *capacity,
@@ -243,8 +243,8 @@ static void note_loss(const struct world *world, const struct session *session,
 {
     const struct row *row = world->documents.last;
     const struct history *history = &session->history;
-    const int64_t *read = entry->settled ? history->events[history->count - 1].read
-                                         : session->evidence.read;
+    const int64_t *read =
+        entry->settled ? history->events[history->count - 1].read : session->evidence.read;
     int64_t own = OPERATION_ID(session->worker, entry->operation);
     int64_t replaced = world->documents.last_stamp;
     if (row == NULL || row->collection == NULL || row->now == NULL || row->stamp != own ||

@@ -35,9 +35,9 @@ struct stand {
     bool inside;     /* alone in its instance, whose RAM is shared */
     bool woken;      /* of a worker that waits for a condition */
     bool resting;
-    bool parked; /* its command is on its way through the engine and will be answered later */
-    bool trying; /* in an attempt */
-    bool failed; /* the step at which it stands fails: its instance has died */
+    bool parked;    /* its command is on its way through the engine and will be answered later */
+    bool trying;    /* in an attempt */
+    bool failed;    /* the step at which it stands fails: its instance has died */
     unsigned armed; /* HAZARD_BIT()s that strike when the scenario comes to it */
     enum step_kind kind; /* of the step at which it stands */
     const char *target;
@@ -63,8 +63,8 @@ struct world {
     bool started; /* everyone has been set up */
     int64_t now_ms;
     int64_t *ahead_ms; /* of each instance's clock */
-    bool clock_moves; /* it can, while others could move: readings are steps */
-    int idle;         /* moves of the clock since somebody wrote, made since nobody could go on */
+    bool clock_moves;  /* it can, while others could move: readings are steps */
+    int idle;          /* moves of the clock since somebody wrote, made since nobody could go on */
     int64_t idle_writes;
     unsigned struck; /* HAZARD_BIT()s of faults that had their effect, in any execution */
     int clock_left, faults_left, switches_left;

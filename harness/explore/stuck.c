@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* The document at a place that somebody examined; NULL: it was a collection, or nothing is there. */
+/* The document at a place that somebody examined; NULL: it was a collection, or is absent. */
 static const struct row *row_at(const struct world *world, uint64_t place)
 {
     for (size_t i = 0; i < world->documents.changed_count; i++) {
@@ -42,9 +42,9 @@ static char *resting_text(const struct world *world, int32_t worker)
         const struct row *row = row_at(world, stand->examined[i].place);
         if (row == NULL)
             continue;
-        int32_t named = row->canon.count > 0  ? row->canon.holes[0].worker
-                        : row->stamp != 0     ? OPERATION_WORKER(row->stamp)
-                                              : STEP_NOBODY;
+        int32_t named = row->canon.count > 0 ? row->canon.holes[0].worker
+                        : row->stamp != 0    ? OPERATION_WORKER(row->stamp)
+                                             : STEP_NOBODY;
         char *name = row_name(row), *text;
         if (named == STEP_NOBODY)
             text = x_format("w%d waits for a change of %s", worker, name);
@@ -89,8 +89,7 @@ static char *place_text(const struct world *world, int32_t worker)
     if (stand->kind == STEP_WAIT && !stand->woken)
         return x_format("w%d waits to be woken in instance %d", worker, session->instance->number);
     if (stand->kind == STEP_LOCK_FILE)
-        return x_format("w%d waits for the lock of %s, which w%d holds", worker,
-                        session->lock_name,
+        return x_format("w%d waits for the lock of %s, which w%d holds", worker, session->lock_name,
                         folder_holder(world->stage.crew.files, session->lock_name, 0));
     if (holder != STEP_NOBODY)
         return x_format("w%d waits for its turn in instance %d, where w%d is", worker,

@@ -171,14 +171,10 @@ static bool may_strike(const struct world *world, enum hazard_index hazard)
 static enum hazard_index hazard_of(enum move_kind kind)
 {
     static const enum hazard_index hazards[MOVE_KIND_COUNT] = {
-        [MOVE_LOST] = HAZARD_INDEX_lost_reply,
-        [MOVE_DROP] = HAZARD_INDEX_drop,
-        [MOVE_ERROR] = HAZARD_INDEX_error,
-        [MOVE_CRASH] = HAZARD_INDEX_crash,
-        [MOVE_PAUSE] = HAZARD_INDEX_pause,
-        [MOVE_SKEW] = HAZARD_INDEX_skew,
-        [MOVE_BOOT] = HAZARD_INDEX_boot,
-        [MOVE_DUPLICATE] = HAZARD_INDEX_duplicates,
+        [MOVE_LOST] = HAZARD_INDEX_lost_reply,    [MOVE_DROP] = HAZARD_INDEX_drop,
+        [MOVE_ERROR] = HAZARD_INDEX_error,        [MOVE_CRASH] = HAZARD_INDEX_crash,
+        [MOVE_PAUSE] = HAZARD_INDEX_pause,        [MOVE_SKEW] = HAZARD_INDEX_skew,
+        [MOVE_BOOT] = HAZARD_INDEX_boot,          [MOVE_DUPLICATE] = HAZARD_INDEX_duplicates,
         [MOVE_REORDER] = HAZARD_INDEX_reordering,
     };
     return hazards[kind];
