@@ -97,6 +97,9 @@ const char *narrate_hint(const struct narrate_tale *tale)
     static const char *const in_place[] = {"file_naive", "file_lock_compat", NULL};
     const char *strategy = tale->cell->strategy[0]->name;
     enum reason reason = tale->verdict->reason;
+    if (tale->cell->strategy_count > 1 && reason == REASON_LOST_UPDATE)
+        return "A guard protects only from those who keep to it: whoever writes without asking for "
+               "the version is noticed by nobody. Let all of them ask, before any relies on it.";
     if (is_among(strategy, in_place))
         return "Write beside the file and rename, so that nobody finds half of it, and hold a lock "
                "from the read to the write that other instances respect (file_lock).";
