@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# explore_golden: what explore says, word for word (tests/golden/NAME.txt, of which only the seconds
-# are masked), and the shortest schedule that it finds (tests/schedules/NAME.race), which replays to
+# explore_golden: what explore says, word for word (tests/golden/NAME.txt, of which only the line of
+# what was tried and how long that took is masked: test_explore.c counts), and the shortest schedule that it finds (tests/schedules/NAME.race), which replays to
 # the same bytes in the process and to the same verdict over sockets. `GOLDEN=write ctest -R
 # explore_golden` writes both anew: look at what has changed before you commit it.
 # labels: cli
@@ -22,7 +22,7 @@ told() {
     shift
     run --separate-stderr "$racebench" explore "$@"
     [ "$status" -eq 1 ]
-    sed 's/in [0-9.]* s$/in ... s/' <<<"$output" >said
+    sed -E 's/^  [0-9,]+ schedules?, .* s$/  .../' <<<"$output" >said
     sed -n '/^# /,$p' <<<"$output" >found
     if [ "${GOLDEN:-}" = write ]; then
         cp said "$golden/$name.txt"
