@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
-# explore_golden: what explore says, word for word (tests/golden/NAME.txt, of which only the line of
-# what was tried and how long that took is masked: test_explore.c counts), and the shortest schedule
-# that it finds (tests/schedules/NAME.race), which replays to the same bytes in the process and to the
-# same verdict over sockets. `GOLDEN=write ctest -R explore_golden` writes both anew: look at what has
-# changed before you commit it.
+# explore_golden: what explore says, word for word (tests/golden/NAME.txt, of which only the line
+# of what was tried and how long that took is masked: test_explore.c counts), and the shortest
+# schedule that it finds (tests/schedules/NAME.race), which replays to the same bytes in the
+# process and to the same verdict over sockets. `GOLDEN=write ctest -R explore_golden` writes both
+# anew: look at what has changed before you commit it.
 # labels: cli
 
 bats_require_minimum_version 1.5.0
