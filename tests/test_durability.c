@@ -23,6 +23,7 @@
 #include <mongoc/mongoc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -54,7 +55,9 @@ struct served {
     char *uri;
 };
 
-static void serve(struct served *served, const char *folder, const char *durability)
+/* `file_bytes_max` 0: files may grow as they like. */
+static void serve(struct served *served, const char *folder, const char *durability,
+                  rlim_t file_bytes_max)
 {
     int ends[2];
     assert_int_equal(pipe(ends), 0);
@@ -65,6 +68,8 @@ static void serve(struct served *served, const char *folder, const char *durabil
         dup2(ends[1], STDOUT_FILENO);
         close(ends[0]);
         close(ends[1]);
+        if (file_bytes_max > 0)
+            setrlimit(RLIMIT_FSIZE, &(struct rlimit){file_bytes_max, file_bytes_max});
         execl(getenv("RACEBENCH_BINARY"), "racebench", "serve", "--dbpath", path, "--durability",
               durability, "--socket", socket_path, NULL);
         _exit(127);
@@ -289,7 +294,7 @@ static struct tally kills(const char *durability, int count, bool until_lost)
     struct random random;
     char *folder = make_private_folder("");
     random_seed(&random, (uint64_t)clock_monotonic_ns());
-    serve(&served, folder, durability);
+    serve(&served, folder, durability, 0);
     make_index(served.uri);
     for (int i = 0; i < CLIENTS; i++)
         clients[i].number = i;
@@ -298,7 +303,7 @@ static struct tally kills(const char *durability, int count, bool until_lost)
         for (int c = 0; c < CLIENTS; c++)
             memcpy(before[c], clients[c].ledger.acknowledged, sizeof before[c]);
         one_kill(&served, clients, &tally, 100 + (int64_t)random_below(&random, 300));
-        serve(&served, folder, durability);
+        serve(&served, folder, durability, 0);
         mongoc_client_t *connection = mongoc_client_new(served.uri);
         for (int c = 0; c < CLIENTS; c++) {
             for (int kind = 0; kind < KINDS; kind++)
@@ -343,6 +348,52 @@ static void test_sync_survives(void **state)
     assert_int_equal(tally.doubled, 0);
 }
 
+/* A log that cannot grow ends the engine with 74; what was acknowledged until then is there after
+ * the restart. Likewise a full disk (tests/cli/dbpath.bats). */
+static void test_full_files(void **state)
+{
+    static const char *const durabilities[] = {"write", "sync"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct client clients[CLIENTS] = {{.number = 0}};
+        struct tally tally = {0};
+        struct served served;
+        int64_t acknowledged = 0;
+        int status;
+        char *folder = make_private_folder("");
+        serve(&served, folder, durabilities[i], 1 << 20);
+        make_index(served.uri);
+        for (int c = 0; c < CLIENTS; c++) {
+            clients[c].number = c;
+            clients[c].uri = served.uri;
+            assert_int_equal(pthread_create(&clients[c].thread, NULL, work, &clients[c]), 0);
+        }
+        assert_int_equal(waitpid(served.process, &status, 0), served.process);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), EXIT_RESULTS);
+        for (int c = 0; c < CLIENTS; c++)
+            pthread_join(clients[c].thread, NULL);
+        free(served.uri);
+        serve(&served, folder, durabilities[i], 0);
+        mongoc_client_t *connection = mongoc_client_new(served.uri);
+        for (int c = 0; c < CLIENTS; c++) {
+            for (int kind = 0; kind < KINDS; kind++)
+                acknowledged += clients[c].ledger.acknowledged[kind];
+            settle(connection, &clients[c], &tally);
+        }
+        mongoc_client_destroy(connection);
+        end_served(&served, SIGTERM);
+        remove_folder(folder);
+        free(folder);
+        print_message("files of 1 MiB, %s: %lld acknowledged, %lld lost, %lld doubled\n",
+                      durabilities[i], (long long)acknowledged, (long long)tally.lost,
+                      (long long)tally.doubled);
+        assert_true(acknowledged > 100);
+        assert_int_equal(tally.lost, 0);
+        assert_int_equal(tally.doubled, 0);
+    }
+}
+
 /* The test of the test: without the log it must see a loss. */
 static void test_off_loses(void **state)
 {
@@ -355,6 +406,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_write_survives),
         cmocka_unit_test(test_sync_survives),
+        cmocka_unit_test(test_full_files),
         cmocka_unit_test(test_off_loses),
     };
     mongoc_init();

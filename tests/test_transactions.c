@@ -236,6 +236,52 @@ static void test_parked_behind_two(void **state)
     assert_int_equal(n_of(world, 2), 111);
 }
 
+/* What an upsert would insert comes from a transaction in between, by _id or by a unique index: it
+ * searches again and updates it, where MongoDB has its rule of trying again after 11000. */
+static void test_parked_upsert_finds_what_came(void **state)
+{
+    static const char *const filters[] = {"'_id': 7", "'u': 7"};
+    struct world *world = *state;
+    struct answer parked;
+    expect(world, "{'delete': 'c', 'deletes': [{'q': {}, 'limit': 0}]}", 0, NULL);
+    expect(world,
+           "{'createIndexes': 'c', 'indexes': [{'key': {'u': 1}, 'name': 'u', 'unique': true}]}", 0,
+           NULL);
+    for (int i = 0; i < 2; i++) {
+        char *upsert = x_format("{'update': 'c', 'updates': [{'q': {%s}, 'u': {'$inc': {'n': 1}}, "
+                                "'upsert': true}]}",
+                                filters[i]);
+        char *with_more = x_format("{'update': 'c', 'updates': [{'q': {%s, 'held': false}, 'u': "
+                                   "{'$inc': {'n': 1}}, 'upsert': true}]}",
+                                   filters[i]);
+        char *begin = x_format("{'insert': 'c', 'documents': [{'_id': 7, 'u': 7, 'n': 0}], " A
+                               ", 'txnNumber': {'$numberLong': '%d'}, 'autocommit': false, "
+                               "'startTransaction': true}",
+                               i + 1);
+        expect(world, begin, 0, NULL);
+        submit(world, upsert, &parked);
+        assert_int_equal(parked.count, 0);
+        expect(world, i == 0 ? COMMIT(A, 1) : COMMIT(A, 2), 0, NULL);
+        assert_int_equal(int_at(parked.reply, "nModified"), 1);
+        assert_false(bson_has_field(parked.reply, "upserted"));
+        assert_code(&parked, 0, NULL);
+        assert_int_equal(n_of(world, 7), 1);
+        bson_t *reply = run(world->engine, with_more); /* more than the index's fields: 11000 */
+        assert_int_equal(int_at(reply, "writeErrors.0.code"), 11000);
+        bson_destroy(reply);
+        expect(world, "{'delete': 'c', 'deletes': [{'q': {}, 'limit': 0}]}", 0, NULL);
+        free(upsert);
+        free(with_more);
+        free(begin);
+    }
+    expect(world, "{'find': 'c', " START(B, 1) "}", 0, NULL); /* after its snapshot: 112 at once */
+    expect(world, "{'insert': 'c', 'documents': [{'_id': 8, 'n': 0}]}", 0, NULL);
+    expect(world,
+           "{'update': 'c', 'updates': [{'q': {'_id': 8}, 'u': {'$inc': {'n': 1}}, 'upsert': "
+           "true}], " INSIDE(B, 1) "}",
+           112, TRANSIENT);
+}
+
 static void test_parked_batch_goes_on(void **state)
 {
     struct world *world = *state;
@@ -404,6 +450,7 @@ int main(void)
         TEST(test_parked_until_commit),
         TEST(test_parked_until_abort_and_lifetime),
         TEST(test_parked_behind_two),
+        TEST(test_parked_upsert_finds_what_came),
         TEST(test_parked_batch_goes_on),
         TEST(test_max_time),
         TEST(test_cancelled),
