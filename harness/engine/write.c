@@ -7,9 +7,9 @@
  * equality on exactly the unique index's fields and the clashing values are the filter's: then the
  * document came between search and insert. Here one thread searches and inserts in one go; what is
  * not visible yet, because an open transaction has written it, is a conflict at the insert and no
- * duplicate: the statement is parked, and begins again with the search. So a duplicate key is always
- * the filter's own doing (a lock that is held: {_id: 1, held: false}) and goes to the client, as it
- * does in MongoDB.
+ * duplicate: the statement is parked, and begins again with the search. So a duplicate key is
+ * always the filter's own doing (a lock that is held: {_id: 1, held: false}) and goes to the
+ * client, as it does in MongoDB.
  */
 #include "write.h"
 
