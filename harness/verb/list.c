@@ -15,69 +15,75 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 120 };
+enum { WIDTH = 100 };
 
-/* "no"; "yes", with what may go wrong meanwhile: "yes, instances". The caller frees it. */
-static char *say_claim(unsigned bits)
+/* The hazards of a claim: "instances, drop"; "nothing going wrong". The caller frees it. */
+static char *say_hazards(unsigned bits)
 {
-    char *text = x_strdup(bits != 0 ? "yes" : "no");
+    char *text = x_strdup("");
     for (int i = 0; i < HAZARD_COUNT; i++) {
         if (i == HAZARD_INDEX_none || (bits >> i & 1) == 0)
             continue;
-        char *longer = x_format("%s, %s", text, human_hazard((enum hazard_index)i));
+        char *longer =
+            x_format("%s%s%s", text, *text != '\0' ? ", " : "", human_hazard((enum hazard_index)i));
         free(text);
         text = longer;
     }
-    return text;
+    if (*text != '\0')
+        return text;
+    free(text);
+    return x_strdup("nothing going wrong");
 }
 
-/* Does any strategy claim to keep it? */
-static bool is_claimed(int property)
+static void list_claim(const char *what, unsigned bits, FILE *out)
 {
-    for (size_t i = 0; strategies[i] != NULL; i++)
-        if (strategies[i]->keeps[property] != 0)
-            return true;
-    return false;
+    char *hazards = say_hazards(bits);
+    char *line = x_format("nothing %s, with %s", what, hazards);
+    fputs("    ", out);
+    human_wrap(out, line, WIDTH, 4, 8);
+    free(line);
+    free(hazards);
 }
 
-/* What is claimed in single scenarios only, a line each. */
-static void list_also(FILE *out)
+/* A line for the properties from `first` on that are claimed under the same hazards as it. */
+static void list_alike(const struct strategy *strategy, int first, FILE *out)
 {
-    for (size_t i = 0; strategies[i] != NULL; i++)
-        for (int c = 0; c < CLAIMS_ALSO_MAX && strategies[i]->also[c].scenario != NULL; c++) {
-            const struct claim *claim = &strategies[i]->also[c];
-            char *said = say_claim(claim->hazards);
-            fprintf(out, "%s in %s, nothing %s: %s\n", strategies[i]->name, claim->scenario,
-                    property_name(claim->property), said);
-            free(said);
-        }
+    unsigned bits = claims_kept(strategy, (enum property)first);
+    char *names = x_strdup(property_name((enum property)first));
+    for (int p = 0; p < first; p++)
+        if (claims_kept(strategy, (enum property)p) == bits)
+            bits = 0; /* told with that one */
+    for (int p = first + 1; bits != 0 && p < PROPERTY_COUNT; p++) {
+        if (claims_kept(strategy, (enum property)p) != bits)
+            continue;
+        char *longer = x_format("%s, %s", names, property_name((enum property)p));
+        free(names);
+        names = longer;
+    }
+    if (bits != 0)
+        list_claim(names, bits, out);
+    free(names);
+}
+
+static void list_strategy(const struct strategy *strategy, FILE *out)
+{
+    fprintf(out, "%s: %s\n", strategy->name, strategy->help);
+    for (int p = 0; p < PROPERTY_COUNT; p++)
+        list_alike(strategy, p, out);
+    for (int c = 0; c < CLAIMS_ALSO_MAX && strategy->also[c].scenario != NULL; c++) {
+        const struct claim *claim = &strategy->also[c];
+        char *what =
+            x_format("%s in %s", property_name((enum property)claim->property), claim->scenario);
+        list_claim(what, claim->hazards, out);
+        free(what);
+    }
 }
 
 static void list_strategies(FILE *out)
 {
-    struct table table = {0};
-    fprintf(out,
-            "Strategies, and whether each claims that nothing is ... (also with which hazards):\n");
-    table_column(&table, "name", false, 0);
-    for (int p = 0; p < PROPERTY_COUNT; p++)
-        if (is_claimed(p))
-            table_column(&table, property_name((enum property)p), false, 0);
-    table_column(&table, "what it does", false, 0);
-    for (size_t i = 0; strategies[i] != NULL; i++) {
-        table_row(&table, NULL);
-        table_put(&table, strategies[i]->name);
-        for (int p = 0; p < PROPERTY_COUNT; p++) {
-            if (!is_claimed(p))
-                continue;
-            char *claim = say_claim(claims_kept(strategies[i], (enum property)p));
-            table_put(&table, claim);
-            free(claim);
-        }
-        table_put(&table, strategies[i]->help);
-    }
-    table_print(&table, WIDTH, out);
-    table_free(&table);
-    list_also(out);
+    fprintf(out, "Strategies, and what each claims, also with what going wrong:\n");
+    for (size_t i = 0; strategies[i] != NULL; i++)
+        list_strategy(strategies[i], out);
 }
 
 static void open_pairs(struct table *table, const char *title, FILE *out)
