@@ -22,6 +22,12 @@ enum { TICK_MS = 5000, LEASE_MS = 30000, GROWTH = 20 /* from one size to the nex
 #define AS_SETTINGS                                                                                \
     (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(delay))
 
+/* Operations of a worker that show something together. */
+static int64_t round_of(const struct scenario *scenario)
+{
+    return scenario->round > 0 ? scenario->round : 1;
+}
+
 struct cell prove_small(const struct cell *cell, int32_t workers, int64_t operations)
 {
     struct cell small = {.scenario = cell->scenario,
@@ -33,7 +39,7 @@ struct cell prove_small(const struct cell *cell, int32_t workers, int64_t operat
                          .workers = workers,
                          .instances = cell->instances > 1 ? 2 : 1,
                          .processes = 1,
-                         .ops = operations * workers,
+                         .ops = operations * round_of(cell->scenario) * workers,
                          .seed = 1,
                          .docs = 1,
                          .unseeded = cell->unseeded,
@@ -153,6 +159,7 @@ static bool try_size(const struct cell *small, const struct prove_settings *sett
     else if (proof->status == UNDECIDED)
         proof->why = x_strdup(result.fault != NULL ? result.fault
                               : result.stopped     ? "interrupted"
+                              : result.complete    ? "nothing was contended"
                                                    : "budget");
     explore_result_free(&result);
     return held;

@@ -55,7 +55,10 @@ static void check_function(struct world *world, struct stand *stand, uint64_t wh
     const struct session *session = stand->session;
     uint64_t told = canon_mix(stand->trying ? stand->chain : stand->scenario,
                               world_symmetric(world) ? 0 : (uint64_t)session->worker + 1);
-    told = canon_mix(told, (uint64_t)session->strategy_index); /* of a mix */
+    /* of a mix; by whose clock; and who finds his instance dead waits for it */
+    told = canon_mix(told, (uint64_t)session->instance->number * CELL_STRATEGIES_MAX +
+                               (uint64_t)session->strategy_index);
+    told = canon_mix(told, atomic_load(&session->instance->crashed));
     uint64_t *before = memory_meet(&world->functions, canon_mix(told, stand->trying), what);
     if (before == NULL || *before == what || world->fault != NULL)
         return;

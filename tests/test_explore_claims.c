@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What strategies claim against what explore finds: every cell of the matrix, made small, with what
+ * goes wrong in its column as one step of the schedule. What is claimed never fails in any schedule
+ * of two workers; and the proof is one: the canaries fail in the same cells, and so do convictions
+ * that need no more than explore has.
+ *
+ * labels: slow explore
+ */
+#include "support.h"
+
+#include "claims.h"
+#include "explore/prove.h"
+#include "matrix.h"
+
+static const struct prove_settings two_workers = {.budget_ns = INT64_C(3000000000),
+                                                  .workers_max = 2,
+                                                  .operations_max = 1};
+
+static struct cell *cells_of(size_t *count)
+{
+    const struct matrix_settings settings = {.quick = true, .seed = 1};
+    return matrix_cells(&settings, count);
+}
+
+static void tell(const struct cell *cell, const struct proof *proof)
+{
+    print_error("%s with %s under %s: %s\n%s", cell->scenario->name, cell->strategy_name,
+                cell->column != NULL ? cell->column : cell->conviction,
+                proof->status == BROKEN ? reason_name(proof->reason) : proof->why,
+                proof->schedule != NULL ? proof->schedule : "\n");
+}
+
+/* One fault, or none, in all schedules of two workers. */
+static void claims_hold_in_every_schedule(void **state)
+{
+    size_t count;
+    int held = 0, undecided = 0, wrong = 0;
+    struct cell *cells = cells_of(&count);
+    (void)state;
+    for (size_t i = 0; i < count; i++) {
+        struct proof proof;
+        char *obstacle = prove_obstacle(&cells[i]);
+        bool asked = cells[i].conviction == NULL && obstacle == NULL && claims_made(&cells[i]);
+        free(obstacle);
+        if (!asked)
+            continue;
+        prove_cell(&cells[i], &two_workers, &proof, NULL);
+        held += proof.status == HELD;
+        undecided += proof.status == UNDECIDED && strcmp(proof.why, "budget") == 0;
+        if (proof.status == BROKEN ||
+            (proof.status == UNDECIDED && strcmp(proof.why, "budget") != 0)) {
+            tell(&cells[i], &proof);
+            wrong++;
+        }
+        proof_free(&proof);
+    }
+    print_message("%d claims held in all schedules, %d not within the budget\n", held, undecided);
+    free(cells);
+    assert_int_equal(wrong, 0);
+    assert_true(held > 250);
+    assert_true(undecided * 20 < held);
+}
+
+static bool is_canary(const struct cell *cell)
+{
+    return strcmp(cell->strategy_name, "naive") == 0 ||
+           strcmp(cell->strategy_name, "file_naive") == 0;
+}
+
+/* A search that finds nothing here finds nothing anywhere. */
+static void canaries_fail_in_some_schedule(void **state)
+{
+    size_t count;
+    int broken = 0, wrong = 0;
+    struct cell *cells = cells_of(&count);
+    (void)state;
+    for (size_t i = 0; i < count; i++) {
+        struct proof proof;
+        char *obstacle = prove_obstacle(&cells[i]);
+        bool asked = cells[i].conviction == NULL && obstacle == NULL && is_canary(&cells[i]);
+        free(obstacle);
+        if (!asked)
+            continue;
+        prove_cell(&cells[i], &two_workers, &proof, NULL);
+        broken += proof.status == BROKEN;
+        if (proof.status != BROKEN) {
+            tell(&cells[i], &proof);
+            wrong++;
+        }
+        proof_free(&proof);
+    }
+    print_message("%d cells of canaries fail in some schedule\n", broken);
+    free(cells);
+    assert_int_equal(wrong, 0);
+    assert_true(broken > 40);
+}
+
+static void what_explore_does_not_try_is_no_proof(void **state)
+{
+    (void)state;
+    struct cell cell =
+        support_cell(scenario_find("counter"), strategy_find("occ"), TRANSPORT_DIRECT);
+    struct proof proof;
+    cell.hazards |= HAZARD_BIT(boot);
+    prove_cell(&cell, &two_workers, &proof, NULL);
+    assert_int_equal(proof.status, UNDECIDED);
+    assert_string_equal(proof.why, "explore does not try boot");
+    proof_free(&proof);
+}
+
+static void a_budget_that_ends_is_no_proof(void **state)
+{
+    (void)state;
+    struct cell cell =
+        support_cell(scenario_find("ticket_events"), strategy_find("occ"), TRANSPORT_DIRECT);
+    struct prove_settings settings = two_workers;
+    struct proof proof;
+    settings.budget_ns = 1;
+    prove_cell(&cell, &settings, &proof, NULL);
+    assert_int_equal(proof.status, UNDECIDED);
+    assert_string_equal(proof.why, "budget");
+    proof_free(&proof);
+}
+
+/* The cell of a run as explore has it: what matters is kept, what is only size goes. */
+static void a_small_cell_keeps_what_goes_wrong(void **state)
+{
+    (void)state;
+    struct cell cell =
+        support_cell(scenario_find("stale_save"), strategy_find("occ"), TRANSPORT_DRIVER);
+    cell.hazards |= HAZARD_BIT(hang) | HAZARD_BIT(delay) | HAZARD_BIT(processes);
+    cell.processes = cell.instances = 4;
+    cell.retry_unknown = true;
+    struct cell small = prove_small(&cell, 2, 1);
+    assert_int_equal(small.hazards,
+                     HAZARD_BIT(none) | HAZARD_BIT(lost_reply) | HAZARD_BIT(instances));
+    assert_int_equal(small.instances, 2);
+    assert_int_equal(small.ops, 8); /* two reads and two saves each */
+    assert_true(small.retry_unknown);
+    char *options = prove_options(&small);
+    assert_string_equal(options, "--scenario stale_save --strategy occ --workers 2 --operations 4 "
+                                 "--instances 2 --hazard lost_reply --retry-unknown");
+    free(options);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_small_cell_keeps_what_goes_wrong),
+        cmocka_unit_test(what_explore_does_not_try_is_no_proof),
+        cmocka_unit_test(a_budget_that_ends_is_no_proof),
+        cmocka_unit_test(canaries_fail_in_some_schedule),
+        cmocka_unit_test(claims_hold_in_every_schedule),
+    };
+    return cmocka_run_group_tests_name("explore_claims", tests, NULL, NULL);
+}
