@@ -17,7 +17,8 @@ enum { TICK_MS = 5000, LEASE_MS = 30000, GROWTH = 20 /* from one size to the nex
 
 #define AS_STEPS                                                                                   \
     (HAZARD_BIT(lost_reply) | HAZARD_BIT(drop) | HAZARD_BIT(error) | HAZARD_BIT(pause) |           \
-     HAZARD_BIT(crash) | HAZARD_BIT(skew))
+     HAZARD_BIT(crash) | HAZARD_BIT(skew) | HAZARD_BIT(boot) | HAZARD_BIT(duplicates) |            \
+     HAZARD_BIT(reordering))
 /* Any schedule is one in which steps took long. */
 #define AS_SETTINGS                                                                                \
     (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(delay))
