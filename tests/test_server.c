@@ -15,7 +15,10 @@
 #include <cmocka.h>
 
 #include "base.h"
+#include "engine/catalog.h"
 #include "engine/engine.h"
+#include "engine/server.h"
+#include "engine/state.h"
 #include "gate.h"
 #include <mongoc/mongoc.h>
 #include <pthread.h>
@@ -356,6 +359,120 @@ static void test_hundred_connections(void **state)
     mongoc_client_pool_destroy(pool);
 }
 
+/* A store whose flush takes as long as the test likes: put in place by the gate, in the server's own
+ * thread. */
+struct slow_disk {
+    struct engine_server *server;
+    struct store_methods methods;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    int flushes; /* begun */
+    bool done, answered;
+};
+
+static void flush_slowly(struct store *store)
+{
+    struct slow_disk *disk = store->watcher_context;
+    pthread_mutex_lock(&disk->mutex);
+    disk->flushes++;
+    pthread_cond_broadcast(&disk->changed);
+    while (!disk->done)
+        pthread_cond_wait(&disk->changed, &disk->mutex);
+    pthread_mutex_unlock(&disk->mutex);
+}
+
+static enum gate_action put_in_place(void *state, const struct step *step)
+{
+    struct slow_disk *disk = state;
+    (void)step;
+    pthread_mutex_lock(&disk->mutex);
+    struct store *store = catalog_store(disk->server->engine->catalog);
+    if (disk->methods.flush == NULL) {
+        disk->methods = *store->methods;
+        disk->methods.flush = flush_slowly;
+        store->watcher_context = disk;
+        store->methods = &disk->methods;
+    }
+    pthread_mutex_unlock(&disk->mutex);
+    return GATE_PASS;
+}
+
+struct durable_insert {
+    struct slow_disk *disk;
+    const char *concern;
+    bool fine;
+    pthread_t thread;
+};
+
+static void *insert_durably(void *context)
+{
+    struct durable_insert *insert = context;
+    bson_t *document = parse("{}"), *options = parse(insert->concern);
+    bson_error_t error;
+    mongoc_client_t *client = mongoc_client_new(engine_server_socket_uri(insert->disk->server));
+    mongoc_collection_t *collection = mongoc_client_get_collection(client, "server", "durable");
+    insert->fine = mongoc_collection_insert_one(collection, document, options, NULL, &error);
+    pthread_mutex_lock(&insert->disk->mutex);
+    insert->disk->answered = true;
+    pthread_cond_broadcast(&insert->disk->changed);
+    pthread_mutex_unlock(&insert->disk->mutex);
+    mongoc_collection_destroy(collection);
+    mongoc_client_destroy(client);
+    bson_destroy(document);
+    bson_destroy(options);
+    return NULL;
+}
+
+/* j and majority are answered when the flush has ended, and others are not kept waiting. */
+static void check_durable(struct slow_disk *disk, const char *concern)
+{
+    struct durable_insert durable = {.disk = disk, .concern = concern};
+    struct durable_insert plain = {.disk = disk,
+                                   .concern =
+                                       "{\"comment\": \"w0.2\", \"writeConcern\": {\"w\": 1}}"};
+    int flushes = disk->flushes;
+    disk->done = false;
+    assert_int_equal(pthread_create(&durable.thread, NULL, insert_durably, &durable), 0);
+    pthread_mutex_lock(&disk->mutex);
+    while (disk->flushes == flushes && !disk->answered)
+        pthread_cond_wait(&disk->changed, &disk->mutex);
+    assert_false(disk->answered);
+    pthread_mutex_unlock(&disk->mutex);
+    insert_durably(&plain);
+    assert_true(plain.fine);
+    pthread_mutex_lock(&disk->mutex);
+    assert_int_equal(disk->flushes, flushes + 1);
+    disk->answered = false; /* that was the plain one */
+    disk->done = true;
+    pthread_cond_broadcast(&disk->changed);
+    pthread_mutex_unlock(&disk->mutex);
+    pthread_join(durable.thread, NULL);
+    assert_true(durable.fine && disk->answered);
+    disk->answered = false;
+}
+
+static void test_durable_writes_wait_for_the_flush(void **state)
+{
+    static const struct gate_policy policy = {"slow disk", put_in_place};
+    struct slow_disk disk = {.mutex = PTHREAD_MUTEX_INITIALIZER,
+                             .changed = PTHREAD_COND_INITIALIZER};
+    char folder[] = "/tmp/racebench-XXXXXX", path[48];
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/s.sock", folder);
+    struct gate *gate = gate_new(1, 0);
+    gate_set_policy(gate, &policy, &disk);
+    pthread_mutex_lock(&disk.mutex);
+    disk.server = engine_server_start(
+        &(struct engine_server_settings){.engine = {.gate = gate}, .socket_path = path});
+    pthread_mutex_unlock(&disk.mutex);
+    check_durable(&disk, "{\"comment\": \"w0.1\", \"writeConcern\": {\"w\": 1, \"j\": true}}");
+    check_durable(&disk, "{\"comment\": \"w0.1\", \"writeConcern\": {\"w\": \"majority\"}}");
+    engine_server_stop(disk.server);
+    gate_free(gate);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
     setenv("MONGOC_DISABLE_SHM", "1", 1);
@@ -365,6 +482,7 @@ int main(void)
         cmocka_unit_test(test_tcp),
         cmocka_unit_test(test_single),
         cmocka_unit_test(test_hundred_connections),
+        cmocka_unit_test(test_durable_writes_wait_for_the_flush),
     };
     int failed = cmocka_run_group_tests(tests, server_setup, server_teardown);
     mongoc_cleanup();
