@@ -359,8 +359,8 @@ static void test_hundred_connections(void **state)
     mongoc_client_pool_destroy(pool);
 }
 
-/* A store whose flush takes as long as the test likes: put in place by the gate, in the server's own
- * thread. */
+/* A store whose flush takes as long as the test likes: put in place by the gate, in the server's
+ * own thread. */
 struct slow_disk {
     struct engine_server *server;
     struct store_methods methods;

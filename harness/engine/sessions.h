@@ -7,6 +7,9 @@
  * A transaction is one transaction of the store, held open over commands. It ends by commit, abort,
  * a failed statement, a higher number in its session, the end of its session, or its lifetime;
  * whoever is parked behind it is then run again. A connection's end does not end it.
+ * The lifetime counts from its first command, whatever came later; a command that comes after it
+ * gets 251 with the label (MongoDB's jstests/core/txns/abort_expired_transaction.js). 290 is for
+ * one that is running when the time is over (kill_op_on_txn_expiry.js there): none here does.
  *
  * What a statement of a retryable write did is kept in the store's table "sessions", in the store
  * transaction of the write itself: both are there or neither, also after a restart. Key: the 16
