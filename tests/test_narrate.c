@@ -186,7 +186,7 @@ static void test_torn_file(void **state)
     entry->settled = true;
     entry->outcome = UNKNOWN;
     told(80, NULL,
-         "w0 died while it wrote counters.0.json, of which half is left.\n"
+         "w0 died while it wrote counters.0.json, and left half of it.\n"
          "\n"
          "       w0                       counters.0.json\n"
          "                                {n: 0}\n"

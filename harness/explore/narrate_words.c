@@ -172,6 +172,16 @@ static char *lost_sentence(const struct narrate_tale *tale)
     return sentence;
 }
 
+/* Was what a worker wrote last cut off before the first byte? */
+static bool is_empty(const struct trail *trail)
+{
+    for (size_t i = trail->count; i-- > 0;)
+        if (trail->entries[i].image_count > 0)
+            return trail->entries[i].images[0].text != NULL &&
+                   trail->entries[i].images[0].text[0] == '\0';
+    return false;
+}
+
 static char *torn_sentence(const struct narrate_tale *tale)
 {
     const struct witness *witness = first_witness(tale->verdict);
@@ -184,8 +194,8 @@ static char *torn_sentence(const struct narrate_tale *tale)
         sentence = x_format("%s saw half of an %s of %s", worker_name(witness->victim).text,
                             noun(tale->cell), document);
     else if (crash != NULL)
-        sentence = x_format("w%" PRId32 " died while it wrote %s, of which half is left",
-                            crash->move.worker, document);
+        sentence = x_format("w%" PRId32 " died while it wrote %s, and left %s", crash->move.worker,
+                            document, is_empty(tale->trail) ? "it empty" : "half of it");
     else
         sentence = x_format("%s is torn at the end", document);
     free(document);

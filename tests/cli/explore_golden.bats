@@ -77,3 +77,7 @@ over_sockets() {
     told naive+occ-counter --strategy naive+occ
     over_sockets naive+occ-counter lost-update
 }
+
+@test "snapshot with file_naive: a crash during the write of a file" {
+    told file_naive-snapshot-crash --scenario snapshot --strategy file_naive --hazard crash
+}
