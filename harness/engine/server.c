@@ -13,12 +13,15 @@
 #include "base.h"
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 enum { BACKLOG = 4096, CONNECTIONS_MAX = 20000, MESSAGE_TIMEOUT_MS = 30000 };
 enum { BUFFERED_BYTES_MAX = 512 * 1024 * 1024 };
@@ -90,6 +93,22 @@ static char *socket_uri_of(const char *path)
     return uri;
 }
 
+/* Removes the socket that an engine which was killed, or ended by a full disk, has left: nobody
+ * answers there. One that somebody listens on, and any other file, stays. */
+static void remove_abandoned(const char *path)
+{
+    struct stat status;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (probe < 0)
+        return;
+    stpcpy(address.sun_path, path);
+    if (lstat(path, &status) == 0 && S_ISSOCK(status.st_mode) &&
+        connect(probe, (struct sockaddr *)&address, sizeof(address)) != 0 && errno == ECONNREFUSED)
+        unlink(path);
+    close(probe);
+}
+
 static void listen_on_socket(struct engine_server *server, const char *path)
 {
     size_t length = strlen(path);
@@ -97,6 +116,7 @@ static void listen_on_socket(struct engine_server *server, const char *path)
         die(EXIT_TARGET, "the path of the engine's socket is too long: %s", path);
     if (length < 5 || strcmp(path + length - 5, ".sock") != 0) /* drivers take others for hosts */
         die(EXIT_TARGET, "the path of the engine's socket must end in .sock: %s", path);
+    remove_abandoned(path);
     check(uv_pipe_bind(&server->pipe, path), "bind", path);
     check(chmod(path, S_IRUSR | S_IWUSR) == 0 ? 0 : -errno, "protect", path);
     check(uv_listen((uv_stream_t *)&server->pipe, BACKLOG, on_connection), "listen on", path);

@@ -47,6 +47,21 @@ serve() {
     wait "$SERVER"
 }
 
+@test "the socket of a killed engine is taken over; one that is in use, or any other file, is not" {
+    serve "$T/data"
+    run "$R" serve --dbpath "$T/other" --socket "$T/e.sock"
+    [ "$status" = 69 ]
+    [[ $output == *"cannot bind $T/e.sock: address already in use"* ]]
+    kill -KILL "$SERVER"
+    run wait "$SERVER"
+    [ -S "$T/e.sock" ]
+    serve "$T/data"
+    echo precious >"$T/f.sock"
+    run "$R" serve --dbpath "$T/other" --socket "$T/f.sock"
+    [ "$status" = 69 ]
+    [ "$(cat "$T/f.sock")" = precious ]
+}
+
 @test "a folder with something else stays as it is" {
     mkdir "$T/mine"
     echo precious >"$T/mine/file"
