@@ -19,6 +19,8 @@ struct explorer {
     struct world *world;
     void *state; /* of the policy */
     struct schedule path;
+    uint64_t *traces; /* with `twice`: after each of its moves */
+    size_t trace_count, trace_capacity;
     int64_t started_ns;
 };
 
@@ -65,6 +67,14 @@ static void judge(struct explorer *explorer)
         note_failure(explorer, &verdict);
 }
 
+/* How it stands after each move of the path, to compare the second time with. */
+static void note_trace(struct explorer *explorer)
+{
+    size_t at = array_grow((void **)&explorer->traces, &explorer->trace_count,
+                           &explorer->trace_capacity, sizeof(*explorer->traces));
+    explorer->traces[at] = world_trace(explorer->world);
+}
+
 /* One execution; false: it was cut off. */
 static bool execute(struct explorer *explorer)
 {
@@ -72,7 +82,7 @@ static bool execute(struct explorer *explorer)
     struct world *world = explorer->world;
     const struct move *moves;
     size_t count;
-    explorer->path.count = 0;
+    explorer->path.count = explorer->trace_count = 0;
     world_begin(world, NULL);
     while ((count = world_moves(world, &moves)) > 0) {
         int chosen = policy->choose(explorer->state, world, moves, count);
@@ -81,6 +91,8 @@ static bool execute(struct explorer *explorer)
         struct move move = moves[chosen];
         schedule_add(&explorer->path, &move);
         world_do(world, &move);
+        if (explorer->settings->twice)
+            note_trace(explorer);
     }
     return true;
 }
@@ -93,33 +105,37 @@ static bool memo_applies(const struct explore_settings *settings)
            !settings->twice && limits->clock_steps == 0 && limits->faults == 0 && limits->bound < 0;
 }
 
-/* The same moves once more: they must be possible and lead to the same end. */
+static char *second_time(const struct schedule *path, size_t at, const char *what)
+{
+    char *text = move_text(&path->moves[at]);
+    char *fault = x_format("the second time move %zu, %s, %s: a worker looks at something past "
+                           "its session",
+                           at + 1, text, what);
+    free(text);
+    return fault;
+}
+
+/* The same moves once more: they must be possible and each must do what it did. */
 static void repeat(struct explorer *explorer)
 {
     struct world *world = explorer->world;
     const struct schedule *path = &explorer->path;
-    uint64_t trace = world_trace(world);
     const struct move *moves;
+    char *fault = NULL;
     world_begin(world, NULL);
-    for (size_t i = 0; i < path->count; i++) {
+    for (size_t i = 0; i < path->count && fault == NULL; i++) {
         size_t count = world_moves(world, &moves), at = 0;
         while (at < count && !move_equal(&moves[at], &path->moves[i]))
             at++;
         if (at == count) {
-            char *text = move_text(&path->moves[i]);
-            explorer->result->fault =
-                x_format("the second time move %zu, %s, was not possible: a worker looks at "
-                         "something past its session",
-                         i + 1, text);
-            free(text);
-            return;
+            fault = second_time(path, i, "was not possible");
+            break;
         }
         world_do(world, &moves[at]);
+        if (world_trace(world) != explorer->traces[i] || world_fault(world) != NULL)
+            fault = second_time(path, i, "went on otherwise");
     }
-    if (world_trace(world) != trace)
-        explorer->result->fault =
-            x_strdup("the second time the same moves gave other replies: a worker looks at "
-                     "something past its session");
+    explorer->result->fault = fault;
 }
 
 /* Is there budget for another execution? */
@@ -224,6 +240,7 @@ void explore_cell(const struct cell *cell, const struct explore_settings *settin
     result->seconds = (double)(clock_monotonic_ns() - explorer.started_ns) / 1e9;
     world_close(explorer.world);
     schedule_free(&explorer.path);
+    free(explorer.traces);
 }
 
 void explore_result_free(struct explore_result *result)

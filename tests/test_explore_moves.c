@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What may happen beside steps, and what must never be called "held": faults as moves, each with
+ * its own cell; a crash in the middle of a file's write at every byte; nothing contended, nothing
+ * struck; strategies that look past their session, which the function check and the second
+ * execution find; bounds; and policies that draw.
+ *
+ * labels: unit explore
+ */
+#include "support.h"
+
+#include "explore/explore.h"
+#include "explore/replay.h"
+
+static struct cell cell_of(const char *scenario, const struct strategy *strategy, int32_t workers,
+                           int operations)
+{
+    struct cell cell = support_cell(scenario_find(scenario), strategy, TRANSPORT_DIRECT);
+    cell.workers = workers;
+    cell.ops = workers * operations;
+    cell.tick_ms = 5000;
+    cell.backoff = (struct backoff){.kind = BACKOFF_NONE};
+    return cell;
+}
+
+/* All of it, with one fault of this kind. */
+static struct explore_result explored(struct cell *cell, unsigned hazards)
+{
+    struct explore_settings settings = {
+        .limits = {.bound = -1, .hazards = hazards, .faults = hazards != 0}, .policy = &policy_dfs};
+    struct explore_result result = {0};
+    cell->hazards |= hazards;
+    settings.all = true;
+    explore_cell(cell, &settings, &result);
+    assert_null(result.fault);
+    assert_true(result.complete);
+    return result;
+}
+
+static void expect(const char *scenario, const char *strategy, unsigned hazards, enum status status)
+{
+    struct cell cell = cell_of(scenario, strategy_find(strategy), 2, 1);
+    cell.instances = 2;
+    struct explore_result result = explored(&cell, hazards);
+    print_message("%s with %s, hazards %x: %s, %lld schedules, %lld fail\n", scenario, strategy,
+                  hazards, status_name(result.status), (long long)result.schedules,
+                  (long long)result.failing);
+    assert_int_equal(result.status, status);
+    explore_result_free(&result);
+}
+
+static void a_crash_tears_a_file_that_is_written_in_place(void **state)
+{
+    (void)state;
+    expect("snapshot", "file_naive", HAZARD_BIT(crash), BROKEN);
+    expect("snapshot", "file_lock", HAZARD_BIT(crash), HELD);
+}
+
+static void a_clock_ahead_breaks_the_lease_of_who_trusts_it(void **state)
+{
+    (void)state;
+    expect("counter", "lock_document_compat", HAZARD_BIT(skew), BROKEN);
+    expect("counter", "lock_document", HAZARD_BIT(skew), HELD);
+}
+
+/* Drives a world to where w0 stands between the halves of a write, and looks at its crashes. */
+static void every_prefix_of_a_write_is_a_crash_of_its_own(void **state)
+{
+    struct cell cell = cell_of("snapshot", strategy_find("file_naive"), 1, 1);
+    struct world_limits limits = {.bound = -1, .hazards = HAZARD_BIT(crash), .faults = 1};
+    const struct move *moves;
+    size_t count;
+    int64_t longest = 0, crashes = 0;
+    (void)state;
+    cell.hazards |= HAZARD_BIT(crash);
+    struct world *world = world_open(&cell, &limits);
+    world_begin(world, NULL);
+    while ((count = world_moves(world, &moves)) > 0 && moves[0].step != STEP_WRITE_FILE)
+        world_do(world, &(struct move){.kind = moves[0].kind,
+                                       .worker = moves[0].worker,
+                                       .step = moves[0].step,
+                                       .amount = moves[0].amount});
+    assert_true(count > 0);
+    for (size_t i = 0; i < count; i++)
+        if (moves[i].kind == MOVE_CRASH) {
+            crashes++;
+            if (moves[i].amount > longest)
+                longest = moves[i].amount;
+        }
+    assert_true(longest > 10);
+    assert_int_equal(crashes, longest + 1); /* nothing kept, and 1 .. all of it */
+    world_close(world);
+}
+
+static void what_meets_nobody_or_never_strikes_is_not_held(void **state)
+{
+    struct cell cell = cell_of("stale_save", strategy_find("occ"), 2, 1);
+    struct explore_result result = explored(&cell, 0);
+    (void)state;
+    assert_int_equal(result.status, UNDECIDED);
+    assert_false(result.contended);
+    explore_result_free(&result);
+    cell = cell_of("counter", strategy_find("live_object"), 2, 1); /* boots before any move */
+    result = explored(&cell, HAZARD_BIT(boot));
+    assert_int_equal(result.status, UNDECIDED);
+    assert_int_equal(result.unstruck, HAZARD_BIT(boot));
+    explore_result_free(&result);
+    cell = cell_of("counter", strategy_find("live_object"), 2, 2);
+    result = explored(&cell, HAZARD_BIT(boot));
+    assert_int_equal(result.status, HELD);
+    explore_result_free(&result);
+}
+
+/* Reads once more at every third call, which no session knows of. */
+static enum outcome counts_calls(struct session *session, void *shared, const struct edit *edit)
+{
+    static int calls;
+    const bson_t *found;
+    if (++calls % 3 == 0)
+        session_find(session, edit->key[0].collection, session_key(session, &edit->key[0]), &found);
+    return strategy_find("naive")->apply(session, shared, edit);
+}
+
+/* Writes what time it is, past its session. */
+static enum outcome reads_the_clock(struct session *session, void *shared, const struct edit *edit)
+{
+    bson_t *set = session_document(session), part;
+    struct written written;
+    (void)shared;
+    BSON_APPEND_DOCUMENT_BEGIN(set, "$set", &part);
+    BSON_APPEND_INT64(&part, "at", clock_monotonic_ns());
+    bson_append_document_end(set, &part);
+    const struct modify modify = {.collection = edit->key[0].collection,
+                                  .filter = session_key(session, &edit->key[0]),
+                                  .update = set};
+    return session_update_one(session, &modify, &written);
+}
+
+static void past_the_session(enum outcome (*apply)(struct session *, void *, const struct edit *),
+                             bool twice)
+{
+    struct strategy strategy = *strategy_find("naive");
+    strategy.apply = apply;
+    struct cell cell = cell_of("counter", &strategy, twice ? 1 : 3, 1);
+    struct explore_settings settings = {.limits = {.bound = -1},
+                                        .policy = &policy_dfs,
+                                        .no_cache = true,
+                                        .all = true,
+                                        .twice = twice};
+    struct explore_result result = {0};
+    explore_cell(&cell, &settings, &result);
+    assert_non_null(result.fault);
+    print_message("%s\n", result.fault);
+    assert_non_null(strstr(result.fault, "past its session"));
+    assert_true(strstr(result.fault, "find") != NULL || strstr(result.fault, "update") != NULL);
+    assert_int_not_equal(result.status, HELD);
+    explore_result_free(&result);
+}
+
+static void who_looks_past_the_session_is_found(void **state)
+{
+    (void)state;
+    past_the_session(counts_calls, false);
+    past_the_session(reads_the_clock, false);
+    past_the_session(reads_the_clock, true);
+}
+
+/* Two workers that lose need one switch away from one who could go on. */
+static void a_bound_leaves_out_what_needs_more_switches(void **state)
+{
+    static const struct {
+        int bound;
+        int64_t schedules, failing;
+    } rows[] = {{0, 2, 0}, {1, 4, 2}, {2, 6, 4}, {-1, 6, 4}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct cell cell = cell_of("counter", strategy_find("naive"), 2, 1);
+        struct explore_settings settings = {.limits = {.bound = rows[i].bound},
+                                            .policy = &policy_dfs,
+                                            .no_cache = true,
+                                            .all = true};
+        struct explore_result result = {0};
+        explore_cell(&cell, &settings, &result);
+        print_message("bound %d: %lld schedules, %lld fail\n", rows[i].bound,
+                      (long long)result.schedules, (long long)result.failing);
+        assert_int_equal(result.schedules, rows[i].schedules);
+        assert_int_equal(result.failing, rows[i].failing);
+        explore_result_free(&result);
+    }
+}
+
+/* The lease of a paused holder runs out only where the clock can move. */
+static void the_clock_moves_as_often_as_it_may(void **state)
+{
+    (void)state;
+    for (int steps = 0; steps < 2; steps++) {
+        struct cell cell = cell_of("counter", strategy_find("lock_document_compat"), 2, 1);
+        struct explore_settings settings = {.limits = {.bound = -1, .clock_steps = steps},
+                                            .policy = &policy_dfs,
+                                            .budget = {.schedules = 20000}};
+        struct explore_result result = {0};
+        explore_cell(&cell, &settings, &result);
+        assert_int_equal(result.status == BROKEN, steps > 0);
+        explore_result_free(&result);
+    }
+}
+
+static void walks_end_with_their_budget_and_find_what_is_common(void **state)
+{
+    static const struct policy *const policies[] = {&policy_random, &policy_urw};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(policies); i++) {
+        struct cell cell = cell_of("counter", strategy_find("naive"), 2, 1);
+        struct explore_settings settings = {.limits = {.bound = -1},
+                                            .policy = policies[i],
+                                            .seed = 7,
+                                            .all = true,
+                                            .budget = {.schedules = 600}};
+        struct explore_result result = {0};
+        explore_cell(&cell, &settings, &result);
+        print_message("%s: %lld of %lld lose\n", policies[i]->name, (long long)result.failing,
+                      (long long)result.schedules);
+        assert_int_equal(result.schedules, 600);
+        assert_false(result.complete);
+        assert_true(result.failing > 200 && result.failing < 590);
+        cell.strategy[0] = strategy_find("occ");
+        explore_result_free(&result);
+        result = (struct explore_result){0};
+        explore_cell(&cell, &settings, &result);
+        assert_int_equal(result.status, UNDECIDED); /* walking proves nothing */
+        explore_result_free(&result);
+    }
+}
+
+/* By chance the short worker comes first more often than not; evenly, one time in so many orders.
+ * Worker 1 has one operation of two steps, worker 0 three: one of C(8, 2) = 28 orders has worker 1
+ * first, by chance one of 4. */
+static void the_uniform_walk_is_more_even(void **state)
+{
+    int64_t first[2];
+    static const struct policy *const policies[] = {&policy_random, &policy_urw};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(policies); i++) {
+        struct cell cell = cell_of("counter", strategy_find("naive"), 2, 1);
+        struct explore_settings settings = {.policy = policies[i], .seed = 11};
+        void *walk = policies[i]->open(&settings);
+        struct move moves[2] = {{.kind = MOVE_STEP, .worker = 0}, {.kind = MOVE_STEP, .worker = 1}};
+        (void)cell;
+        first[i] = 0;
+        for (int round = 0; round < 2001; round++) {
+            int left[2] = {6, 2}, made = 0;
+            bool one_first = false;
+            policies[i]->begin(walk);
+            for (; left[0] + left[1] > 0; made++) {
+                struct move enabled[2];
+                size_t count = 0;
+                for (int w = 0; w < 2; w++)
+                    if (left[w] > 0)
+                        enabled[count++] = moves[w];
+                int chosen = policies[i]->choose(walk, NULL, enabled, count);
+                int32_t worker = enabled[chosen].worker;
+                left[worker]--;
+                if (left[1] == 0 && made == 1)
+                    one_first = true;
+            }
+            first[i] += one_first;
+        }
+        policies[i]->close(walk);
+    }
+    print_message("worker 1 first: %lld by chance, %lld evenly, of 2001\n", (long long)first[0],
+                  (long long)first[1]);
+    assert_true(first[0] > 400 && first[0] < 600);
+    assert_true(first[1] > 40 && first[1] < 110); /* 2001 / 28 = 71 */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_crash_tears_a_file_that_is_written_in_place),
+        cmocka_unit_test(a_clock_ahead_breaks_the_lease_of_who_trusts_it),
+        cmocka_unit_test(every_prefix_of_a_write_is_a_crash_of_its_own),
+        cmocka_unit_test(what_meets_nobody_or_never_strikes_is_not_held),
+        cmocka_unit_test(who_looks_past_the_session_is_found),
+        cmocka_unit_test(a_bound_leaves_out_what_needs_more_switches),
+        cmocka_unit_test(the_clock_moves_as_often_as_it_may),
+        cmocka_unit_test(walks_end_with_their_budget_and_find_what_is_common),
+        cmocka_unit_test(the_uniform_walk_is_more_even),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
