@@ -316,8 +316,11 @@ static bool stops_to_enter(const struct session *session)
 
 static void enter(struct session *session)
 {
+    enum { DEAD = 0x44454144 };
     struct stand *stand = stand_of(session);
     session->step = STEP_KIND_COUNT;
+    if (session->instance->crashed && !is_abandoned(session))
+        tell(session, DEAD); /* who comes in sees it, and waits */
     if (!stops_to_enter(session))
         return;
     if (shares_ram(session->instance) || world(session)->faults_left > 0) {
