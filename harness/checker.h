@@ -64,6 +64,7 @@ enum reason {
     REASON_HAZARD_NEVER_STRUCK, /* unknown: a planned hazard had no hit */
     REASON_NOT_CONVICTED,       /* unknown: a strategy that claims nothing lost nothing */
     REASON_INTERRUPTED,         /* unknown: stopped before the end */
+    REASON_BUDGET,              /* unknown: explore had no budget for the rest */
     REASON_FINAL_UNREADABLE,    /* unknown: the final documents could not be read */
     REASON_COUNT
 };

@@ -45,7 +45,8 @@ struct human human_counted(int64_t count, const char *noun)
 {
     struct human human;
     size_t length = strlen(noun);
-    const char *plural = length > 0 && noun[length - 1] == 's' ? "es" : "s";
+    bool hisses = length > 1 && (noun[length - 1] == 's' || strcmp(noun + length - 2, "ch") == 0);
+    const char *plural = hisses ? "es" : "s";
     snprintf(human.text, sizeof(human.text), "%.32s %.24s%s", human_count(count).text, noun,
              count == 1 ? "" : plural);
     return human;

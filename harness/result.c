@@ -175,7 +175,7 @@ static void say_hazards(FILE *out, const struct cell *cell)
 char *cell_result_repro(const struct cell_result *result)
 {
     const struct cell *cell = result->cell;
-    if (result->proof.status == BROKEN && result->proof.options != NULL)
+    if (result->proof.options != NULL)
         return x_format("%s explore %s", registry_program, result->proof.options);
     char *line = NULL;
     size_t size = 0;

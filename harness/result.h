@@ -29,16 +29,19 @@ void target_free(struct target *);
  * asked. Text is owned. */
 struct proof {
     bool asked;
-    enum status status; /* HELD: no schedule fails; BROKEN: one does; UNDECIDED: `why` */
-    char *why;          /* "budget", or what explore does not try; NULL */
-    enum reason reason; /* BROKEN: how it fails */
-    int32_t workers;    /* of the biggest cell that was explored to its end ... */
-    int64_t operations; /* ... of each worker ... */
-    int32_t faults;     /* ... and how many faults were steps of a schedule, at most */
+    enum status status;  /* HELD: no schedule fails; BROKEN: one does; UNDECIDED: `why` */
+    char *why;           /* "budget", or what explore does not try; NULL */
+    enum reason reason;  /* BROKEN: how it fails */
+    int32_t workers;     /* of the biggest cell that was explored to its end ... */
+    int64_t operations;  /* ... of each worker ... */
+    int32_t faults;      /* ... and how many faults were steps of a schedule, at most */
+    int32_t clock_steps; /* moves of the clock, at most */
+    int32_t switches;    /* between workers that could go on, at most; -1: any number */
     int64_t schedules, states, steps, failing;
+    int64_t transitions; /* moves that were looked up instead of executed */
     double seconds;
-    char *schedule; /* BROKEN: as text that replays ... */
-    char *options;  /* ... and the options of `explore` that find it */
+    char *schedule; /* BROKEN: as text that replays */
+    char *options;  /* of an `explore` that finds out the same; NULL: there is none */
 };
 void proof_free(struct proof *);
 /* "all schedules of 2 workers, with one fault", or why it is not known; the caller frees it. */

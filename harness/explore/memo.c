@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAUSE_EVERY = 1 << 16 /* moves */ };
+enum { PAUSE_EVERY = 1 << 12 /* moves */ };
 
 struct memo_node {
     uint64_t key, weight;

@@ -7,6 +7,7 @@
 
 #include "base.h"
 #include "hazards.h"
+#include "human.h"
 #include "scenario.h"
 #include "strategy.h"
 
@@ -259,4 +260,15 @@ char *predict_cell(const bson_t *document, struct cell *cell)
             cell->durability = (enum durability)d;
     find_hazards(document, cell);
     return NULL;
+}
+
+void candidate_print(const struct candidate *candidate)
+{
+    printf("  %s: w%" PRId32 ".%" PRId64 " %s", candidate->target, candidate->worker,
+           candidate->operation, candidate->after_read ? "read" : "wrote");
+    if (candidate->document[0] != '\0')
+        printf(" %s/%s", candidate->target, candidate->document);
+    printf("%s, asking for no version and no owner; %s like it\n",
+           candidate->after_read ? ", then put values into it" : " from memory",
+           human_counted(candidate->times, "write").text);
 }

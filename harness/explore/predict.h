@@ -44,5 +44,7 @@ char *predict_read(const char *file, const char *text, struct prediction *predic
 /* The cell of a result.json, as far as explore needs it; borrows the name of its strategy. NULL, or
  * what is wrong with it as half a sentence, which the caller frees. */
 char *predict_cell(const bson_t *document, struct cell *);
+/* Prints one, a line. */
+void candidate_print(const struct candidate *);
 
 #endif

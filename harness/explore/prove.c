@@ -152,6 +152,7 @@ static bool try_size(const struct cell *small, const struct prove_settings *sett
         proof->schedules = result.schedules;
         proof->states = result.states;
         proof->steps = result.steps;
+        proof->transitions = result.transitions;
         proof->failing = result.failing;
     }
     proof->seconds += result.seconds;
@@ -174,7 +175,7 @@ void prove_cell(const struct cell *cell, const struct prove_settings *settings, 
         int64_t operations;
     } sizes[] = {{2, 1}, {2, 2}, {3, 1}};
     struct finding own = {0};
-    *proof = (struct proof){.asked = true, .status = UNDECIDED};
+    *proof = (struct proof){.asked = true, .status = UNDECIDED, .switches = -1};
     proof->why = prove_obstacle(cell);
     int64_t left_ns = settings->budget_ns;
     bool held = proof->why == NULL;

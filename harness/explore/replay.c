@@ -162,3 +162,12 @@ size_t replay_no_return(struct world *world, const struct schedule *schedule)
     }
     return low;
 }
+
+void replay_take_moves(struct schedule *schedule, struct schedule *ran)
+{
+    struct schedule given = *schedule;
+    schedule->moves = ran->moves;
+    schedule->count = ran->count;
+    schedule->capacity = ran->capacity;
+    *ran = (struct schedule){.moves = given.moves};
+}

@@ -44,5 +44,7 @@ char *replay_driver_obstacle(const struct schedule *);
  * embedded engine. `run_id` names its database. */
 void replay_driver(const struct schedule *, const struct cell *, const char *run_id,
                    struct replay_result *);
+/* The schedule's moves are from here on those that were made; `ran` receives the old ones. */
+void replay_take_moves(struct schedule *, struct schedule *ran);
 
 #endif

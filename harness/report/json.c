@@ -237,11 +237,17 @@ static void add_explore(bson_t *to, const struct proof *proof)
     add_whole(&explore, "states", proof->states);
     add_whole(&explore, "failing", proof->failing);
     add_whole(&explore, "steps", proof->steps);
+    add_whole(&explore, "transitions", proof->transitions);
     add_number(&explore, "seconds", proof->seconds);
     bson_append_document_begin(&explore, "bounds", -1, &bounds);
     add_whole(&bounds, "workers", proof->workers);
     add_whole(&bounds, "operations", proof->operations);
     add_whole(&bounds, "faults", proof->faults);
+    add_whole(&bounds, "clock_steps", proof->clock_steps);
+    if (proof->switches >= 0)
+        add_whole(&bounds, "switches", proof->switches);
+    else
+        add_text_or_null(&bounds, "switches", NULL);
     bson_append_document_end(&explore, &bounds);
     add_text_or_null(&explore, "schedule", proof->schedule);
     bson_append_document_end(to, &explore);

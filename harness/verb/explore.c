@@ -5,6 +5,8 @@
  * back-off (a rule says when another attempt can come out differently), no jitter. A failing
  * schedule is printed as the text that replays it; where none fails, what exactly was tried.
  */
+#include "../environment.h"
+#include "../explore/certificate.h"
 #include "../explore/finding.h"
 #include "../explore/predict.h"
 #include "../explore/prove.h"
@@ -13,15 +15,18 @@
 #include "../human.h"
 #include "../options.h"
 #include "../plan.h"
+#include "../report.h"
 #include "../run_folder.h"
 #include "../scenario.h"
+#include "../signals.h"
 #include "../verb.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { WORKERS_MAX = 64 };
 
 /* The words of --policy, in the order of its choices. */
 static const struct policy *const policies[] = {&policy_dfs, &policy_random, &policy_urw};
@@ -77,6 +82,12 @@ static void make_plan(const struct options *given, struct plan *plan)
     options.jitter_ms = 0;
     options.duration_ms = 0;
     check_hazards(given);
+    for (size_t i = 0; i < options.workers.count; i++)
+        if (options.workers.items[i] > WORKERS_MAX)
+            die(EXIT_USAGE,
+                "--workers %" PRId64 ": explore takes at most %d, and few schedules of "
+                "so many can be tried; use run",
+                options.workers.items[i], WORKERS_MAX);
     char *problem = plan_make(&options, plan);
     if (problem != NULL)
         die(EXIT_USAGE, "%s", problem);
@@ -95,7 +106,9 @@ struct teller {
 static bool tell(void *context, int64_t schedules, int64_t states, double seconds)
 {
     struct teller *teller = context;
-    double interval = teller->progress == PROGRESS_BAR ? 0.1 : 5;
+    double interval = teller->last == 0 ? 1 : teller->progress == PROGRESS_BAR ? 0.1 : 5;
+    if (signals_pending())
+        return false;
     if (teller->progress == PROGRESS_NONE || seconds - teller->last < interval)
         return true;
     teller->last = seconds;
@@ -137,20 +150,12 @@ static char *cell_line(const struct options *options, const struct cell *cell)
     return line;
 }
 
-static const char *failure_name(const struct explore_result *result)
+static void name_finding(const struct options *options, struct finding *finding)
 {
-    return reason_name(result->first.reason);
-}
-
-static void print_counts(const struct explore_result *result, const struct options *options)
-{
-    printf("  %s", human_counted(result->schedules, "schedule").text);
-    if (result->states > 0)
-        printf(", %s", human_counted(result->states, "state").text);
-    printf(", %s in %.3f s", human_counted(result->steps, "step").text, result->seconds);
-    if (options->no_cache)
-        printf("; %s fail", human_count(result->failing).text);
-    printf("\n");
+    if (finding->schedule.title == NULL)
+        finding->schedule.title = finding_title(finding);
+    if (finding->schedule.cell == NULL)
+        finding->schedule.cell = cell_line(options, &finding->cell);
 }
 
 /* What was found: the interleaving, then the text that replays it. */
@@ -162,51 +167,49 @@ static void print_finding(const struct options *options, struct finding *finding
         printf("\n");
         finding_tell(finding, style.columns, stdout);
     }
-    if (finding->schedule.title == NULL)
-        finding->schedule.title = finding_title(finding);
-    if (finding->schedule.cell == NULL)
-        finding->schedule.cell = cell_line(options, &finding->cell);
+    name_finding(options, finding);
     char *text = schedule_text(&finding->schedule);
     printf("\n%s\n", text);
     free(text);
 }
 
-static const char *why_unknown(const struct explore_result *result)
-{
-    if (result->stopped)
-        return "interrupted";
-    if (!result->complete)
-        return "budget";
-    return result->contended ? "a hazard never struck; more --operations or --faults?"
-                             : "nothing was contended; more --operations?";
-}
+/* Where the result of a cell goes: the text, unless a report takes its place, and the report. */
+struct exploration {
+    const struct options *options;
+    FILE *text; /* NULL: none */
+    struct run_result result;
+};
 
-static void print_cell(const struct options *options, const struct cell *cell,
+static void print_cell(const struct exploration *exploration, const struct cell *cell,
                        const struct explore_settings *settings, struct explore_result *result)
 {
-    printf("%s with %s, %d workers: ", cell->scenario->name, cell->strategy_name, cell->workers);
-    if (result->status == HELD) {
-        printf("held: %s\n",
-               options->no_cache ? "all schedules" : "all schedules, by their states");
-    } else if (result->status == UNDECIDED) {
-        printf("unknown: %s\n", why_unknown(result));
-    } else {
-        printf("broken: %s\n", failure_name(result));
-    }
-    print_counts(result, options);
-    if (result->status != BROKEN)
+    const struct options *options = exploration->options;
+    FILE *text = exploration->text;
+    if (text == NULL)
         return;
+    certificate_head(cell, settings, result, text);
+    if (!options->quiet || result->status == BROKEN)
+        certificate_write(cell, settings, result, options->text[OPTION_AT_budget], text);
+}
+
+/* Shrinks what was found, and tells it. */
+static void show_finding(const struct exploration *exploration, const struct cell *cell,
+                         const struct explore_settings *settings,
+                         const struct explore_result *result, struct proof *proof)
+{
     struct finding finding = {0};
     finding_shrink(&finding, cell, settings, &result->schedule, &result->first);
     finding_watch(&finding, &settings->limits);
-    print_finding(options, &finding);
+    if (exploration->text != NULL)
+        print_finding(exploration->options, &finding);
+    name_finding(exploration->options, &finding);
+    proof->schedule = schedule_text(&finding.schedule);
     finding_free(&finding);
 }
 
-static enum exit_code explore_one(const struct options *options, const struct cell *cell)
+static struct explore_settings settings_of(const struct options *options, const struct cell *cell,
+                                           struct teller *teller)
 {
-    struct explore_result result = {0};
-    struct teller teller = {options->quiet ? PROGRESS_NONE : options_progress(options), 0};
     unsigned hazards = cell->hazards & ~(HAZARD_BIT(none) | HAZARD_BIT(instances));
     struct explore_settings settings = {
         .limits = {.clock_steps = (int)options->clock_steps,
@@ -222,20 +225,32 @@ static enum exit_code explore_one(const struct options *options, const struct ce
         .all = options->all || options->no_cache,
         .twice = options->twice,
         .progress = tell,
-        .context = &teller};
+        .context = teller};
     read_budget(options->budget, &settings.budget);
+    return settings;
+}
+
+static void explore_one(struct exploration *exploration, const struct cell *cell,
+                        struct cell_result *into)
+{
+    const struct options *options = exploration->options;
+    struct explore_result result = {0};
+    struct teller teller = {options->quiet ? PROGRESS_NONE : options_progress(options), 0};
+    struct explore_settings settings = settings_of(options, cell, &teller);
     explore_cell(cell, &settings, &result);
     if (teller.progress == PROGRESS_BAR)
         fprintf(stderr, "\r\033[K");
     if (result.fault != NULL)
         die(EXIT_INTERNAL, "%s with %s: %s", cell->scenario->name, cell->strategy_name,
             result.fault);
-    print_cell(options, cell, &settings, &result);
-    enum exit_code code = result.status == BROKEN ? EXIT_BROKEN
-                          : result.status == HELD ? EXIT_OK
-                                                  : EXIT_UNKNOWN;
+    struct proof proof = certificate_proof(cell, &settings, &result);
+    print_cell(exploration, cell, &settings, &result);
+    if (result.status == BROKEN)
+        show_finding(exploration, cell, &settings, &result, &proof);
+    proof.options = cell_line(options, cell);
+    certificate_result(cell, &result, &proof, into);
+    exploration->result.interrupted |= result.stopped;
     explore_result_free(&result);
-    return code;
 }
 
 /* Replay --------------------------------------------------------------------------------------- */
@@ -312,16 +327,6 @@ static void replay_here(const struct options *options, const struct world_limits
     world_close(world);
 }
 
-/* The schedule's moves are now those that were made. */
-static void take_moves(struct schedule *schedule, struct schedule *ran)
-{
-    struct schedule given = *schedule;
-    schedule->moves = ran->moves;
-    schedule->count = ran->count;
-    schedule->capacity = ran->capacity;
-    *ran = (struct schedule){.moves = given.moves};
-}
-
 /* One schedule proves nothing but itself: that nobody met nobody is no reason to doubt it. */
 static enum status judge_one(const struct verdict *verdict)
 {
@@ -376,7 +381,7 @@ static enum exit_code replay_act(const struct options *options)
                               : "unknown: ",
            status == HELD ? "" : reason_name(result.verdict.reason));
     if (direct)
-        take_moves(&finding.schedule, &ran);
+        replay_take_moves(&finding.schedule, &ran);
     if (direct && status == BROKEN)
         print_finding(options, &finding);
     schedule_free(&ran);
@@ -387,17 +392,6 @@ static enum exit_code replay_act(const struct options *options)
 }
 
 /* From a run ----------------------------------------------------------------------------------- */
-
-static void say_candidate(const struct candidate *candidate)
-{
-    printf("  %s: w%" PRId32 ".%" PRId64 " %s", candidate->target, candidate->worker,
-           candidate->operation, candidate->after_read ? "read" : "wrote");
-    if (candidate->document[0] != '\0')
-        printf(" %s/%s", candidate->target, candidate->document);
-    printf("%s, asking for no version and no owner; %s like it\n",
-           candidate->after_read ? ", then put values into it" : " from memory",
-           human_counted(candidate->times, "write").text);
-}
 
 /* Explores a cell with candidates. */
 static enum exit_code confirm(const struct options *options, const struct cell *cell,
@@ -420,7 +414,7 @@ static enum exit_code confirm(const struct options *options, const struct cell *
     char *phrase = proof_phrase(&proof);
     if (!options->quiet || status == BROKEN)
         for (size_t i = 0; i < prediction->candidate_count; i++)
-            say_candidate(&prediction->candidates[i]);
+            candidate_print(&prediction->candidates[i]);
     if (status == BROKEN) {
         printf("  confirmed: %s\n\n", reason_name(proof.reason));
         if (!options->quiet)
@@ -524,10 +518,56 @@ static enum exit_code from_run_act(const struct options *options)
     return worst;
 }
 
+/* Only the JSON report says what explore found; the others are about runs. */
+static bool has_text(const struct options *options)
+{
+    bool text = true;
+    for (size_t i = 0; i < options->out.count; i++) {
+        if (strcmp(options->out.items[i].kind, "json") != 0)
+            die(EXIT_USAGE, "--out %s: explore writes json and no other report",
+                options->out.items[i].kind);
+        text = text && strcmp(options->out.items[i].file, "-") != 0;
+    }
+    return text;
+}
+
+static enum exit_code finish(struct exploration *exploration, int signal_number)
+{
+    const struct options *options = exploration->options;
+    struct run_result *result = &exploration->result;
+    char *command = options_command(options);
+    result->exit_code = run_result_exit(result);
+    if (result->exit_code == EXIT_INTERRUPTED && signal_number == SIGTERM)
+        result->exit_code = EXIT_TERMINATED;
+    environment_describe(&result->environment, command);
+    result->run_id = run_folder_id(clock_wall_ms(), (uint64_t)clock_monotonic_ns());
+    for (size_t i = 0; i < options->out.count; i++)
+        report_save(report_find("json"), result, &(struct style){0}, options->out.items[i].file);
+    free(command);
+    enum exit_code code = result->exit_code;
+    run_result_free(result);
+    return code;
+}
+
+/* A signal ends it as it ends a run: what is known is told and written. */
+static enum exit_code explore_all(const struct options *options, const struct plan *plan)
+{
+    struct exploration exploration = {.options = options};
+    int signal_number = 0;
+    sigset_t before;
+    exploration.text = has_text(options) ? stdout : NULL;
+    exploration.result.cells = x_calloc(plan->count + 1, sizeof(*exploration.result.cells));
+    signals_block(&before);
+    for (size_t i = 0; i < plan->count && !exploration.result.interrupted; i++)
+        explore_one(&exploration, &plan->cells[i],
+                    &exploration.result.cells[exploration.result.cell_count++]);
+    exploration.result.interrupted |= signals_take(&before, &signal_number);
+    return finish(&exploration, signal_number);
+}
+
 static enum exit_code explore_act(const struct options *options)
 {
     struct plan plan;
-    enum exit_code worst = EXIT_OK;
     if (options->replay != NULL)
         return replay_act(options);
     if (options->from_run != NULL)
@@ -536,13 +576,11 @@ static enum exit_code explore_act(const struct options *options)
         options->transport != TRANSPORT_DIRECT)
         die(EXIT_USAGE, "explore works in this process; --transport driver is for --replay FILE");
     make_plan(options, &plan);
-    for (size_t i = 0; i < plan.count; i++) {
-        enum exit_code code = explore_one(options, &plan.cells[i]);
-        if (worst != EXIT_BROKEN && code != EXIT_OK)
-            worst = code;
-    }
+    for (size_t i = 0; i < plan.count; i++)
+        plan.cells[i].expect = EXPECT_EXACT;
+    enum exit_code code = explore_all(options, &plan);
     plan_free(&plan);
-    return worst;
+    return code;
 }
 
 const struct verb verb_explore = {

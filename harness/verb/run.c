@@ -11,6 +11,7 @@
 #include "../options.h"
 #include "../plan.h"
 #include "../run_folder.h"
+#include "../signals.h"
 #include "../uri.h"
 #include "../verb.h"
 
@@ -129,23 +130,17 @@ static void write_reports(const struct options *options, const struct run_result
         report_save(report_find(page), result, &style, "-");
 }
 
-/* Has a signal come in that asks us to stop? They are blocked meanwhile. */
 static bool may_go_on(void *context)
 {
-    sigset_t pending;
     (void)context;
-    return sigpending(&pending) != 0 ||
-           (sigismember(&pending, SIGINT) == 0 && sigismember(&pending, SIGTERM) == 0);
+    return !signals_pending();
 }
 
 /* --prove: explores what held. A signal ends it as it ends a run: what is known is written. */
 static void prove(const struct options *options, struct run_result *result, int *signal_number)
 {
-    sigset_t signals, before;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    sigprocmask(SIG_BLOCK, &signals, &before);
+    sigset_t before;
+    signals_block(&before);
     if (!options->quiet)
         fprintf(stderr, "racebench: exploring what held\n");
     const struct prove_settings settings = {.budget_ns = options->prove_budget_ms * 1000000,
@@ -153,9 +148,7 @@ static void prove(const struct options *options, struct run_result *result, int 
                                             .operations_max = 1,
                                             .may_go_on = may_go_on};
     prove_result(result, &settings);
-    if (!may_go_on(NULL) && sigwait(&signals, signal_number) == 0)
-        result->interrupted = true;
-    sigprocmask(SIG_SETMASK, &before, NULL);
+    result->interrupted |= signals_take(&before, signal_number);
 }
 
 enum exit_code verb_run_plan(const struct options *options, struct plan *plan, const char *page)
