@@ -79,8 +79,8 @@ static const struct {
                           "--work."},
     [REASON_INTERRUPTED] = {"interrupted",
                             "The run was stopped before its end; what was seen until then held."},
-    [REASON_BUDGET] = {"budget", "the budget ended before all schedules were tried; give more with "
-                                 "--budget, or explore fewer workers"},
+    [REASON_BUDGET] = {"budget", "The budget ended before all schedules were tried; give more with "
+                                 "--budget, or explore fewer workers."},
     [REASON_FINAL_UNREADABLE] =
         {"final-unreadable", "A document could not be read at the end, so nobody knows what is in "
                              "it; look at the target's own log."},
