@@ -13,7 +13,10 @@ setup() {
 }
 
 teardown() {
-    for pid in "${PIDS[@]}"; do kill "$pid" 2>/dev/null || true; done
+    for pid in "${PIDS[@]}"; do
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true # until then its folder is in use
+    done
     mountpoint -q "$T/small" && umount "$T/small"
     rm -rf "$T"
 }
