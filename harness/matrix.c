@@ -306,6 +306,17 @@ static void suit_messages(struct cell *cell)
     cell->hazard[HAZARD_INDEX_pause].amount = PAUSE_US;
 }
 
+/* Most of what stale_save does is to read: strikes at writes must be dense to hit any. */
+static void suit_saves(struct cell *cell)
+{
+    enum { OPS_PER_STRIKE = 10 };
+    if (strcmp(cell->scenario->name, "stale_save") != 0 || cell->transport != TRANSPORT_DIRECT)
+        return;
+    for (int i = 0; i < HAZARD_COUNT; i++)
+        if ((cell->hazards >> i & 1) != 0 && hazard_place((enum hazard_index)i) == PLACE_GATE)
+            cell->hazard[i].times = (int32_t)(cell->ops / OPS_PER_STRIKE);
+}
+
 /* Processes know no virtual time: who waits by itself does so for real, and is asked for less. */
 static bool leaves_out(const struct matrix_settings *settings, const struct column *column,
                        struct cell *cell)
@@ -329,6 +340,7 @@ static void add_cell(const struct matrix_settings *settings, const struct column
     suit_messages(&cell);
     cell.lenient = !is_canary(&cell);
     settle_transport(settings, runs_direct(settings, column, cell.scenario), &cell);
+    suit_saves(&cell);
     if (hazards_obstacle(&cell) == NULL && !leaves_out(settings, column, &cell))
         add(cells, &cell);
 }

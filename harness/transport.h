@@ -171,11 +171,13 @@ struct crew {
     const struct witness_table *witness; /* NULL: the crew lives in the process that judges */
     struct latencies *latencies;         /* shared by all workers, or NULL: each has its own */
     struct hazards *hazards;             /* what goes wrong on purpose, or NULL: nothing */
-    atomic_bool stop;       /* an interrupt or the end of --duration: no further operations */
-    atomic_bool abandon;    /* every session call fails at once */
-    atomic_bool identified; /* a worker has asked for its own number */
-    atomic_llong ahead_ms;  /* how far a replay has moved the workers' clocks */
-    void *world;            /* the transport's own: driver's pool, direct's scheduler */
+    atomic_bool stop;        /* an interrupt or the end of --duration: no further operations */
+    atomic_bool abandon;     /* every session call fails at once */
+    atomic_bool identified;  /* a worker has asked for its own number */
+    atomic_llong ahead_ms;   /* how far a replay has moved the workers' clocks */
+    atomic_int given_up;     /* operations given up since the last one that got through */
+    atomic_llong through_ns; /* when that one returned */
+    void *world;             /* the transport's own: driver's pool, direct's scheduler */
 };
 
 /* What an attempt read and set out to write: the evidence of an event. */

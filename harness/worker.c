@@ -183,6 +183,27 @@ static void begin(struct session *session, const struct edit *edit)
              session->operation_count - 1);
 }
 
+/* Has the crew come to a stop? For longer than two leases every operation was given up and none got
+ * through: the checker calls that stuck, and to go on would only take hours to say so again. */
+static void watch_for_end(struct session *session, const struct event *event)
+{
+    enum { GIVEN_UP_MIN = 10 };
+    struct crew *crew = session->crew;
+    if (event->outcome != BUSY && event->outcome != CONFLICT) {
+        atomic_store_explicit(&crew->given_up, 0, memory_order_relaxed);
+        atomic_store_explicit(&crew->through_ns, event->return_ns, memory_order_relaxed);
+        return;
+    }
+    if (event->attempts < crew->cell->max_tries || crew->cell->lease_ms <= 0)
+        return;
+    int given_up = 1 + atomic_fetch_add_explicit(&crew->given_up, 1, memory_order_relaxed);
+    int64_t silent_ns =
+        event->return_ns - atomic_load_explicit(&crew->through_ns, memory_order_relaxed);
+    if (given_up >= 2 * crew->count && given_up >= GIVEN_UP_MIN + crew->count &&
+        silent_ns > 2 * crew->cell->lease_ms * 1000000)
+        atomic_store(&crew->stop, true);
+}
+
 enum outcome worker_apply(struct session *session, const struct edit *edit, struct result *result)
 {
     struct crew *crew = session->crew;
@@ -213,6 +234,7 @@ enum outcome worker_apply(struct session *session, const struct edit *edit, stru
     histogram_record(&session->latencies->operation, event.return_ns - event.invoke_ns);
     histogram_record(&session->latencies->waiting, waited_ns);
     record(session, edit, &event);
+    watch_for_end(session, &event);
     if (crew->witness != NULL)
         crew->witness->settled(session, waited_ns);
     if (result != NULL) {
