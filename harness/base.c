@@ -79,7 +79,12 @@ char *x_strdup(const char *text)
 
 char *x_strndup(const char *text, size_t length)
 {
-    return checked(strndup(text, length));
+    const char *end = memchr(text, '\0', length); /* `text` need not end with a zero */
+    size_t count = end != NULL ? (size_t)(end - text) : length;
+    char *copy = x_malloc(count + 1);
+    memcpy(copy, text, count);
+    copy[count] = '\0';
+    return copy;
 }
 
 char *x_format(const char *format, ...)

@@ -29,10 +29,10 @@ setup() {
 @test "nothing contended, nothing struck: unknown" {
     run "$racebench" explore --scenario stale_save --strategy occ --operations 1 -q
     [ "$status" -eq 2 ]
-    [[ $output == *"unknown: nothing was contended"* ]]
+    [[ $output == *"unknown: no-overlap: nothing was contended"* ]]
     run "$racebench" explore --strategy live_object --hazard boot -q
     [ "$status" -eq 2 ]
-    [[ $output == *"unknown: a hazard never struck"* ]]
+    [[ $output == *"unknown: hazard-never-struck"* ]]
     run "$racebench" explore --scenario stale_save --strategy occ -q
     [ "$status" -eq 0 ]
 }
