@@ -73,7 +73,8 @@ void claims_apply(struct cell_result *result)
     result->claimed = claims_made(cell);
     result->expected = claims_expected(cell);
     bool other = cell->conviction != NULL && verdict->status == BROKEN &&
-                 cell->convicted_of != REASON_NONE && verdict->reason != cell->convicted_of;
+                 cell->convicted_of != REASON_NONE &&
+                 verdict->reason != (enum reason)cell->convicted_of;
     if ((result->expected == BROKEN && verdict->status == HELD) || other) {
         verdict->status = UNDECIDED;
         verdict->reason = REASON_NOT_CONVICTED;

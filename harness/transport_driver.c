@@ -352,7 +352,10 @@ static bool sleep_us(struct session *session, int64_t us)
 static void take_turn(struct session *session)
 {
     if (session->operation_count > 0) { /* not while instances are set up */
-        const struct step step = {session->worker, session->operation_count - 1, STEP_ENTER, "", 0};
+        const struct step step = {.worker = session->worker,
+                                  .operation = session->operation_count - 1,
+                                  .kind = STEP_ENTER,
+                                  .target = ""};
         gate_arrive(session->crew->gate, &step);
     }
     uv_mutex_lock(&session->instance->mutex);

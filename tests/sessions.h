@@ -100,7 +100,7 @@ static inline void assert_code(struct answer *answer, int32_t code, const char *
     bool labelled = bson_iter_init(&iter, answer->reply) &&
                     bson_iter_find_descendant(&iter, "errorLabels.0", &found);
     if (labelled != (label != NULL) ||
-        (labelled && strcmp(bson_iter_utf8(&found, NULL), label) != 0))
+        (labelled && label != NULL && strcmp(bson_iter_utf8(&found, NULL), label) != 0))
         fail_msg("label %s expected: %s", label != NULL ? label : "none", json);
     bson_free(json);
     bson_destroy(answer->reply);

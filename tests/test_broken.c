@@ -15,7 +15,7 @@
  * RACEBENCH_BROKEN_ONLY one variant; RACEBENCH_BROKEN_OUT a file that gets one line of JSON a
  * variant, for scripts/broken_table; RACEBENCH_BROKEN_TRANSPORT "direct" or "driver" for all;
  * without it all run direct, where 20 seeds take seconds, and some over sockets as well.
- * labels: stress broken
+ * labels: stress broken slow-sanitizers
  */
 #include "option_values.h"
 #include "support.h"

@@ -272,8 +272,7 @@ static void sleep_ms(int64_t ms)
 }
 
 /* One life of the engine: load, a kill at any moment, restart, comparison. */
-static void one_kill(struct served *served, struct client *clients, struct tally *tally,
-                     int64_t load_ms)
+static void one_kill(struct served *served, struct client *clients, int64_t load_ms)
 {
     for (int i = 0; i < CLIENTS; i++) {
         clients[i].uri = served->uri;
@@ -302,7 +301,7 @@ static struct tally kills(const char *durability, int count, bool until_lost)
         int64_t before[CLIENTS][KINDS];
         for (int c = 0; c < CLIENTS; c++)
             memcpy(before[c], clients[c].ledger.acknowledged, sizeof before[c]);
-        one_kill(&served, clients, &tally, 100 + (int64_t)random_below(&random, 300));
+        one_kill(&served, clients, 100 + (int64_t)random_below(&random, 300));
         serve(&served, folder, durability, 0);
         mongoc_client_t *connection = mongoc_client_new(served.uri);
         for (int c = 0; c < CLIENTS; c++) {

@@ -69,10 +69,19 @@ static void test_counters_and_trace(void **state)
 {
     (void)state;
     struct gate *gate = gate_new(2, 3);
-    struct step find = {1, 5, STEP_FIND, "a_collection_with_a_name_that_is_too_long"};
-    struct step now = {0, 0, STEP_NOW, ""};
-    struct step nobody = {STEP_NOBODY, 0, STEP_UPDATE, "x"};
-    struct step stranger = {2, 0, STEP_UPDATE, "x"}; /* there are two workers */
+    struct step find = {.worker = 1,
+                        .operation = 5,
+                        .kind = STEP_FIND,
+                        .target = "a_collection_with_a_name_that_is_too_long"};
+    struct step now = {.worker = 0, .operation = 0, .kind = STEP_NOW, .target = ""};
+    struct step nobody = {.worker = STEP_NOBODY,
+                          .operation = 0,
+                          .kind = STEP_UPDATE,
+                          .target = "x"};
+    struct step stranger = {.worker = 2,
+                            .operation = 0,
+                            .kind = STEP_UPDATE,
+                            .target = "x"}; /* there are two workers */
     assert_int_equal(gate_arrive(gate, &find), GATE_PASS);
     assert_int_equal(gate_arrive(gate, &now), GATE_PASS);
     assert_int_equal(gate_arrive(gate, &nobody), GATE_PASS);
@@ -109,7 +118,11 @@ static void test_policy(void **state)
     static const struct gate_policy policy = {"close_second", close_second};
     static const struct gate_policy empty = {"empty", NULL};
     struct gate *gate = gate_new(1, 0);
-    struct step step = {0, 0, STEP_FIND, "c"}, nobody = {STEP_NOBODY, 0, STEP_OTHER_COMMAND, ""};
+    struct step step = {.worker = 0, .operation = 0, .kind = STEP_FIND, .target = "c"},
+                nobody = {.worker = STEP_NOBODY,
+                          .operation = 0,
+                          .kind = STEP_OTHER_COMMAND,
+                          .target = ""};
     int steps = 0;
     gate_set_policy(gate, &policy, &steps);
     assert_int_equal(gate_arrive(gate, &step), GATE_PASS);
@@ -127,9 +140,13 @@ static void test_applied(void **state)
 {
     (void)state;
     struct gate *gate = gate_new(2, 0);
-    struct step step = {1, 1000, STEP_UPDATE, "c"}, other = {0, 1000, STEP_UPDATE, "d"};
-    struct step nobody = {STEP_NOBODY, 0, STEP_UPDATE, "c"},
-                huge = {0, 1ll << 40, STEP_UPDATE, "c"};
+    struct step step = {.worker = 1, .operation = 1000, .kind = STEP_UPDATE, .target = "c"},
+                other = {.worker = 0, .operation = 1000, .kind = STEP_UPDATE, .target = "d"};
+    struct step nobody = {.worker = STEP_NOBODY,
+                          .operation = 0,
+                          .kind = STEP_UPDATE,
+                          .target = "c"},
+                huge = {.worker = 0, .operation = 1ll << 40, .kind = STEP_UPDATE, .target = "c"};
     gate_applied(gate, &step, 1);
     assert_int_equal(gate_applied_count(gate, "c", 1, 1000), -1); /* no command has arrived */
     gate_arrive(gate, &step);
@@ -160,7 +177,10 @@ static void *arrive_often(void *context)
     struct gate *gate = ((void **)context)[0];
     int32_t worker = (int32_t)(intptr_t)((void **)context)[1];
     for (int64_t i = 0; i < STEPS; i++) {
-        struct step step = {worker, i, STEP_UPDATE, i % 2 ? "c" : "d"};
+        struct step step = {.worker = worker,
+                            .operation = i,
+                            .kind = STEP_UPDATE,
+                            .target = i % 2 ? "c" : "d"};
         gate_arrive(gate, &step);
         gate_applied(gate, &step, 1);
     }

@@ -151,8 +151,9 @@ static void mutate(struct hostile *hostile, struct buffer *message)
         if (below(hostile, 2) && message->length >= 16)
             buffer_patch_int32(message, 0, (int32_t)message->length);
         break;
-    case 3:
-        buffer_append(message, message->bytes, at);
+    case 3: /* in two steps: what is appended must not be what grows */
+        for (size_t i = 0; i < at; i++)
+            buffer_byte(message, message->bytes[i]);
         break;
     default:
         break;

@@ -473,6 +473,7 @@ static struct prediction *read_predictions(const char *result_path, size_t cells
     char *folder =
         slash != NULL ? x_strndup(result_path, (size_t)(slash - result_path)) : x_strdup(".");
     char *path = x_format("%s/trace.jsonl", folder);
+    free(folder);
     if (access(path, R_OK) != 0)
         die(EXIT_INPUT,
             "%s is not there: a run of more than %d cells, or of an older racebench, has no trace",
@@ -486,7 +487,6 @@ static struct prediction *read_predictions(const char *result_path, size_t cells
         die(EXIT_INPUT, "%s", problem);
     free(text);
     free(path);
-    free(folder);
     return predictions;
 }
 

@@ -5,7 +5,7 @@
 # a clean stdout, the environment, signals, and places that cannot be written. Every test works in
 # a folder of its own, so that results/runs is empty at its start.
 #
-# labels: cli
+# labels: cli slow-sanitizers
 
 bats_require_minimum_version 1.5.0
 

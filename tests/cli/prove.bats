@@ -1,5 +1,5 @@
 # What held is proved, or not; what a trace predicts is confirmed, or not; and the schedules of the
-# broken variants still fail. labels: cli explore
+# broken variants still fail. labels: cli explore slow-sanitizers
 
 setup() {
     binary="${RACEBENCH_BINARY:?}"
