@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -44,6 +45,7 @@ static void start_server(struct hostile *hostile)
     assert_true(hostile->server >= 0);
     if (hostile->server == 0) {
         int nowhere = open("/dev/null", O_RDWR);
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* it ends with the test, however that ends */
         dup2(nowhere, STDOUT_FILENO);
         execl(getenv("RACEBENCH_BINARY"), "racebench", "serve", "--socket", fixture->path, NULL);
         _exit(127);
