@@ -272,7 +272,7 @@ static void commit_late(struct state *state, int session)
     read_contents(state);
     int answered = steps_answered(&state->steps);
     steps_send(&state->steps, &commit);
-    if (!parked && steps_answered(&state->steps) - answered <= 1)
+    if (steps_answered(&state->steps) - answered <= 1)
         steps_same(&state->steps, &state->before, "by the commit of a session that was ended");
     bson_destroy(&commit);
 }
