@@ -40,8 +40,10 @@ struct fate {
 struct gate {
     int32_t workers;
     struct fate *fates; /* by worker; only the engine's thread looks at them */
-    const struct gate_policy *policy;
-    void *policy_state;
+    /* Set while no step is on its way, which threads know from each other's sockets: an order that
+     * no memory model sees. */
+    _Atomic(const struct gate_policy *) policy;
+    _Atomic(void *) policy_state;
     int32_t error_code;
     _Atomic int64_t steps[STEP_KIND_COUNT];
     _Atomic int64_t unattributed;
@@ -129,8 +131,8 @@ void gate_forget(struct gate *gate)
 
 void gate_set_policy(struct gate *gate, const struct gate_policy *policy, void *state)
 {
-    gate->policy = policy;
-    gate->policy_state = state;
+    atomic_store(&gate->policy_state, state);
+    atomic_store(&gate->policy, policy);
 }
 
 void gate_set_error(struct gate *gate, int32_t code)
@@ -184,10 +186,12 @@ enum gate_action gate_arrive(struct gate *gate, const struct step *step)
 
 enum gate_action gate_ask(struct gate *gate, const struct step *step)
 {
-    if (gate->policy == NULL || gate->policy->arrive == NULL)
+    const struct gate_policy *policy = atomic_load(&gate->policy);
+    void *state = atomic_load(&gate->policy_state);
+    if (policy == NULL || policy->arrive == NULL)
         return GATE_PASS;
     if (step->resend_key == 0) {
-        enum gate_action once = gate->policy->arrive(gate->policy_state, step);
+        enum gate_action once = policy->arrive(state, step);
         return once == GATE_CLOSE_ONCE ? GATE_CLOSE_AFTER : once;
     }
     struct fate *fate = &gate->fates[step->worker];
@@ -196,7 +200,7 @@ enum gate_action gate_ask(struct gate *gate, const struct step *step)
     fate->key = 0;
     if (again)
         return fate->action;
-    enum gate_action action = gate->policy->arrive(gate->policy_state, step);
+    enum gate_action action = policy->arrive(state, step);
     if (action == GATE_CLOSE_ONCE)
         return GATE_CLOSE_AFTER;
     if (action != GATE_PASS && action != GATE_HOLD)

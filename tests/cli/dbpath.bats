@@ -45,7 +45,7 @@ serve() {
     run "$R" serve --dbpath "$T/data"
     [ "$status" = 69 ]
     [[ $output == *"another engine uses the store in $T/data; end it or choose another folder" ]]
-    timeout 60 "$R" run -s inc -w 2 -n 200 --uri "$URI" --results "$T/r" >/dev/null
+    timeout 60 "$R" run -s inc -w 4 -n 2000 --uri "$URI" --results "$T/r" >/dev/null
     kill "$SERVER"
     wait "$SERVER"
 }
@@ -110,7 +110,7 @@ serve() {
     grep -q 'No space left on device; nothing that was acknowledged is lost' "$T/err"
     mount -o remount,size=400m "$T/small"
     serve "$T/small/data"
-    timeout 60 "$R" run -s inc -w 2 -n 20 --uri "$URI" --results "$T/r2" >/dev/null
+    timeout 60 "$R" run -s inc -w 4 -n 2000 --uri "$URI" --results "$T/r2" >/dev/null
 }
 
 @test "descriptors: connections leave some to the store" {
