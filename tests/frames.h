@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "base.h"
-#include "engine/buffer.h"
+#include "document/buffer.h"
 #include "engine/engine.h"
 #include "engine/wire.h"
 #include "gate.h"

@@ -16,8 +16,8 @@
 #include <cmocka.h>
 
 #include "base.h"
-#include "engine/failure.h"
-#include "engine/value.h"
+#include "document/failure.h"
+#include "document/value.h"
 #include "fiber.h"
 
 /* JSON text as a document; the caller destroys it. Fails the test when the text is wrong. */

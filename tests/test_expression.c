@@ -5,7 +5,7 @@
  */
 #include "semantics.h"
 
-#include "engine/expression.h"
+#include "document/expression.h"
 
 #define LONG(n) "{\"$numberLong\": \"" n "\"}"
 #define DATE(n) "{\"$date\": {\"$numberLong\": \"" n "\"}}"

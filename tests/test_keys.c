@@ -14,8 +14,8 @@
 #include <cmocka.h>
 
 #include "base.h"
-#include "engine/keys.h"
-#include "engine/value.h"
+#include "document/keys.h"
+#include "document/value.h"
 #include <math.h>
 
 enum { VALUES = 600 };

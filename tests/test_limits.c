@@ -7,9 +7,9 @@
  */
 #include "sessions.h"
 
+#include "document/value.h"
 #include "engine/cursor.h"
 #include "engine/parking.h"
-#include "engine/value.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>

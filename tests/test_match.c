@@ -6,7 +6,7 @@
  */
 #include "semantics.h"
 
-#include "engine/match.h"
+#include "document/match.h"
 
 static const struct {
     const char *filter, *document;

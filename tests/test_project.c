@@ -5,7 +5,7 @@
  */
 #include "semantics.h"
 
-#include "engine/project.h"
+#include "document/project.h"
 
 static const struct {
     const char *projection, *document, *result;

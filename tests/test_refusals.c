@@ -6,10 +6,10 @@
  */
 #include "commands.h"
 
+#include "document/match.h"
+#include "document/pipeline.h"
+#include "document/update_change.h"
 #include "engine/command.h"
-#include "engine/match.h"
-#include "engine/pipeline.h"
-#include "engine/update_change.h"
 
 #define X(name) extern const struct command command_##name;
 #include "commands.list"

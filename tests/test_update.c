@@ -6,7 +6,7 @@
  */
 #include "semantics.h"
 
-#include "engine/update.h"
+#include "document/update.h"
 
 #define LONG(n) "{\"$numberLong\": \"" n "\"}"
 

@@ -5,7 +5,7 @@
  */
 #include "semantics.h"
 
-#include "engine/element.h"
+#include "document/element.h"
 
 #define LONG(n)   "{\"$numberLong\": \"" n "\"}"
 #define DOUBLE(n) "{\"$numberDouble\": \"" n "\"}"

@@ -6,7 +6,7 @@
 #ifndef RACEBENCH_ENGINE_CANNED_H
 #define RACEBENCH_ENGINE_CANNED_H
 
-#include "buffer.h"
+#include "document/buffer.h"
 #include <stdbool.h>
 
 struct canned; /* opaque: canned.c */

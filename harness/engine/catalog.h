@@ -10,7 +10,7 @@
 #ifndef RACEBENCH_ENGINE_CATALOG_H
 #define RACEBENCH_ENGINE_CATALOG_H
 
-#include "failure.h"
+#include "document/failure.h"
 #include "store.h"
 #include <bson/bson.h>
 #include <stdbool.h>

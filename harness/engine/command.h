@@ -9,8 +9,8 @@
 #ifndef RACEBENCH_ENGINE_COMMAND_H
 #define RACEBENCH_ENGINE_COMMAND_H
 
-#include "failure.h"
-#include "fields.h"
+#include "document/failure.h"
+#include "document/fields.h"
 #include "gate.h"
 #include "state.h"
 #include "write.h"

@@ -7,6 +7,7 @@
 #ifndef RACEBENCH_ENGINE_CURSOR_H
 #define RACEBENCH_ENGINE_CURSOR_H
 
+#include "document/documents.h"
 #include <bson/bson.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,27 +15,14 @@
 enum { CURSOR_FIRST_BATCH = 101, CURSOR_BATCH_BYTES_MAX = 16 * 1024 * 1024 };
 
 /* Beyond these a command is refused with 146, ExceededMemoryLimit, instead of taking the process
- * down: what one command may gather; cursors of an engine, and what they all hold. */
+ * down: cursors of an engine, and what they all hold. */
 enum {
-    GATHERED_BYTES_MAX = 256 * 1024 * 1024,
     CURSORS_MAX = 10000,
     CURSORS_BYTES_MAX = 256 * 1024 * 1024,
 };
 
 struct cursors; /* opaque: cursor.c */
-struct failure;
 struct request;
-
-struct documents {
-    bson_t **items; /* owned */
-    size_t count, capacity;
-    size_t bytes; /* of all that were added */
-};
-/* Appends a copy. False: they are too many now, gather no more (see documents_fit()). */
-bool documents_add(struct documents *, const bson_t *document);
-/* False, and failure is 146: they are more than a command may gather. */
-bool documents_fit(const struct documents *, struct failure *);
-void documents_release(struct documents *);
 
 /* An empty table of cursors, whose ids come from `seed`; free with cursors_free(). */
 struct cursors *cursors_new(uint64_t seed);

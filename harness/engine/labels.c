@@ -4,7 +4,7 @@
  */
 #include "labels.h"
 
-#include "value.h"
+#include "document/value.h"
 
 #include "base.h"
 

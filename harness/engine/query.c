@@ -7,9 +7,9 @@
 
 #include "base.h"
 #include "dispatch.h"
-#include "element.h"
-#include "keys.h"
-#include "match.h"
+#include "document/element.h"
+#include "document/keys.h"
+#include "document/match.h"
 #include <string.h>
 
 struct matcher {

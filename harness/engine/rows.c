@@ -9,8 +9,8 @@
 #include "rows.h"
 
 #include "base.h"
-#include "keys.h"
-#include "value.h"
+#include "document/keys.h"
+#include "document/value.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>

@@ -6,8 +6,8 @@
 #ifndef RACEBENCH_ENGINE_SERVER_H
 #define RACEBENCH_ENGINE_SERVER_H
 
-#include "buffer.h"
 #include "canned.h"
+#include "document/buffer.h"
 #include "engine.h"
 #include <uv.h>
 

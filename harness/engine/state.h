@@ -8,7 +8,7 @@
 #define RACEBENCH_ENGINE_STATE_H
 
 #include "base.h"
-#include "buffer.h"
+#include "document/buffer.h"
 #include "engine.h"
 
 /* The replica set that the persona "replset" poses as. */

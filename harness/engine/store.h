@@ -19,7 +19,7 @@
 #ifndef RACEBENCH_ENGINE_STORE_H
 #define RACEBENCH_ENGINE_STORE_H
 
-#include "buffer.h"
+#include "document/buffer.h"
 #include <stdbool.h>
 
 enum store_result {

@@ -9,7 +9,7 @@
 #include "wire.h"
 
 #include "base.h"
-#include "value.h"
+#include "document/value.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -9,7 +9,7 @@
 #ifndef RACEBENCH_ENGINE_WIRE_H
 #define RACEBENCH_ENGINE_WIRE_H
 
-#include "buffer.h"
+#include "document/buffer.h"
 #include <bson/bson.h>
 #include <stdbool.h>
 #include <stdint.h>

@@ -17,15 +17,15 @@
 #include "catalog.h"
 #include "command.h"
 #include "dispatch.h"
-#include "element.h"
-#include "keys.h"
-#include "match.h"
-#include "project.h"
+#include "document/element.h"
+#include "document/keys.h"
+#include "document/match.h"
+#include "document/project.h"
+#include "document/update.h"
+#include "document/value.h"
 #include "query.h"
 #include "rows.h"
 #include "sessions.h"
-#include "update.h"
-#include "value.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -10,8 +10,8 @@
 #ifndef RACEBENCH_ENGINE_WRITE_H
 #define RACEBENCH_ENGINE_WRITE_H
 
-#include "buffer.h"
-#include "failure.h"
+#include "document/buffer.h"
+#include "document/failure.h"
 #include <bson/bson.h>
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,7 +6,7 @@
 setup() {
     source_root=${RACEBENCH_SOURCE:-$(cd "$BATS_TEST_DIRNAME/../.." && pwd)}
     project=$BATS_TEST_TMPDIR/project
-    mkdir -p "$project"/{harness/engine,harness/report,strategies,scenarios,tests,scripts}
+    mkdir -p "$project"/{harness/{document,engine,report},strategies,scenarios,tests,scripts}
     cp "$source_root/scripts/check" "$project/scripts/check"
     cp "$source_root/.clang-format" "$project/"
     cd "$project"
@@ -196,7 +196,8 @@ repeated() {
     local case file name planted=()
     for case in strategies/naive.c=worker.h strategies/naive.c=session.h \
         strategies/naive.c=naive.h scenarios/counter.c=strategy.h scenarios/counter.c=checker.h \
-        harness/engine/a.c=session.h harness/base.c=gate.h harness/gate.c=session.h \
+        harness/engine/a.c=session.h harness/document/a.c=engine/match.h \
+        harness/base.c=gate.h harness/gate.c=session.h \
         harness/session.c=worker.h harness/session.c=engine/match.h harness/worker.c=run.h \
         harness/checker.c=options.h harness/run.c=options.h harness/result.c=run.h \
         harness/report/text.c=session.h harness/report/text.c=worker.h \

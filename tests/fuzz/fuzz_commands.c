@@ -4,8 +4,8 @@
  * else from the grammar. Each is answered once, well-formed, with an "ok"; a refusal has a code and
  * a name.
  */
+#include "document/value.h"
 #include "engine/engine.h"
-#include "engine/value.h"
 #include "fuzz.h"
 
 enum { COMMANDS_MAX = 32 };

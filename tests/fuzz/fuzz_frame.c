@@ -3,7 +3,7 @@
  * fuzz_frame: bytes from a socket, as wire.c sees them. What it accepts must be a well-formed
  * document, and whether it accepts must not depend on how the bytes were cut into reads.
  */
-#include "engine/value.h"
+#include "document/value.h"
 #include "engine/wire.h"
 #include "fuzz.h"
 

@@ -3,8 +3,8 @@
  * fuzz_keys: two pairs of values, encoded; the order of the bytes must be the order of the values,
  * field by field, and equal bytes must mean equal values.
  */
-#include "engine/keys.h"
-#include "engine/value.h"
+#include "document/keys.h"
+#include "document/value.h"
 #include "fuzz.h"
 
 #include <string.h>

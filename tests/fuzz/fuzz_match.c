@@ -4,8 +4,8 @@
  * and obey logic: $nor of it says the opposite, $and and $or of it alone say the same, and a lookup
  * by key that match_equality() allows must not lose a document.
  */
-#include "engine/match.h"
-#include "engine/value.h"
+#include "document/match.h"
+#include "document/value.h"
 #include "fuzz.h"
 
 static bool wrapped(const char *name, const bson_t *filter, const bson_t *document)

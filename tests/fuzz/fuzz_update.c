@@ -4,8 +4,8 @@
  * unchanged, and `changed` says whether the bytes differ; $set, $unset, $min and $max change
  * nothing the second time.
  */
-#include "engine/update.h"
-#include "engine/value.h"
+#include "document/update.h"
+#include "document/value.h"
 #include "fuzz.h"
 
 #include <string.h>

@@ -5,10 +5,10 @@
 #include "steps.h"
 
 #include "base.h"
+#include "document/value.h"
 #include "engine/parking.h"
 #include "engine/sessions.h"
 #include "engine/store.h"
-#include "engine/value.h"
 #include "fuzz.h"
 
 #include <stdlib.h>

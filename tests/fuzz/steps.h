@@ -8,7 +8,7 @@
 #ifndef RACEBENCH_TESTS_STEPS_H
 #define RACEBENCH_TESTS_STEPS_H
 
-#include "engine/buffer.h"
+#include "document/buffer.h"
 #include "engine/engine.h"
 #include <bson/bson.h>
 

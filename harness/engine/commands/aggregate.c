@@ -6,12 +6,12 @@
  * query. All documents are gathered, then each stage runs over all of them. {aggregate: 1}, over a
  * database, needs stages that this engine lacks, and is refused.
  */
+#include "document/element.h"
+#include "document/pipeline.h"
 #include "engine/catalog.h"
 #include "engine/command.h"
 #include "engine/cursor.h"
 #include "engine/dispatch.h"
-#include "engine/element.h"
-#include "engine/pipeline.h"
 #include "engine/query.h"
 #include <string.h>
 

@@ -5,10 +5,10 @@
  * countDocuments is an aggregate. The rows are counted by a scan: no counter is kept, because
  * a shared counter would be a row that all writers fight for.
  */
+#include "document/match.h"
 #include "engine/catalog.h"
 #include "engine/command.h"
 #include "engine/dispatch.h"
-#include "engine/match.h"
 #include "engine/query.h"
 
 struct arguments {

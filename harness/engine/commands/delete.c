@@ -6,9 +6,9 @@
  */
 #include "engine/command.h"
 
+#include "document/match.h"
 #include "engine/catalog.h"
 #include "engine/dispatch.h"
-#include "engine/match.h"
 #include "engine/query.h"
 #include "engine/write.h"
 

@@ -4,15 +4,15 @@
  * (MongoDB promises none). An array counts by its elements; documents that lack the field add
  * nothing. Numbers of different types that are equal are one value, the first that was met.
  */
+#include "document/element.h"
+#include "document/match.h"
+#include "document/project.h"
+#include "document/value.h"
 #include "engine/catalog.h"
 #include "engine/command.h"
 #include "engine/cursor.h"
 #include "engine/dispatch.h"
-#include "engine/element.h"
-#include "engine/match.h"
-#include "engine/project.h"
 #include "engine/query.h"
-#include "engine/value.h"
 #include <string.h>
 
 struct arguments {

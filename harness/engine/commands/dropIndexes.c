@@ -4,10 +4,10 @@
  * one on _id stays: asking for it by name is 72, and "*" leaves it out. An index that is not there
  * is 27, a collection 26. All names are checked before the first index goes.
  */
+#include "document/element.h"
 #include "engine/catalog.h"
 #include "engine/command.h"
 #include "engine/dispatch.h"
-#include "engine/element.h"
 #include <string.h>
 
 struct arguments {

@@ -8,11 +8,11 @@
  */
 #include "engine/command.h"
 
+#include "document/match.h"
+#include "document/project.h"
 #include "engine/catalog.h"
 #include "engine/cursor.h"
 #include "engine/dispatch.h"
-#include "engine/match.h"
-#include "engine/project.h"
 #include "engine/query.h"
 #include <stdlib.h>
 

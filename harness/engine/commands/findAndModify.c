@@ -6,13 +6,13 @@
  * what happened: n, updatedExisting (not for remove), upserted. Drivers always send remove, new
  * and upsert; mongoose sends an empty fields.
  */
+#include "document/match.h"
+#include "document/project.h"
+#include "document/update.h"
 #include "engine/catalog.h"
 #include "engine/command.h"
 #include "engine/dispatch.h"
-#include "engine/match.h"
-#include "engine/project.h"
 #include "engine/query.h"
-#include "engine/update.h"
 #include "engine/write.h"
 
 struct arguments {

@@ -5,11 +5,11 @@
  * racebench looks whether a database is its own before it drops it. Everything is in the first
  * batch: a cursor that could be read on is opened as by find when there are many.
  */
+#include "document/match.h"
 #include "engine/catalog.h"
 #include "engine/command.h"
 #include "engine/cursor.h"
 #include "engine/dispatch.h"
-#include "engine/match.h"
 #include <stdlib.h>
 
 struct arguments {

@@ -4,12 +4,12 @@
  * A filter may look at all fields of the description. Only on "admin", as in MongoDB. mongosh asks
  * for it with nameOnly, and drivers with authorizedDatabases, which says nothing without users.
  */
+#include "document/match.h"
+#include "document/project.h"
+#include "document/value.h"
 #include "engine/catalog.h"
 #include "engine/command.h"
 #include "engine/cursor.h"
-#include "engine/match.h"
-#include "engine/project.h"
-#include "engine/value.h"
 #include <string.h>
 
 struct arguments {

@@ -8,11 +8,11 @@
  */
 #include "engine/command.h"
 
+#include "document/match.h"
+#include "document/update.h"
 #include "engine/catalog.h"
 #include "engine/dispatch.h"
-#include "engine/match.h"
 #include "engine/query.h"
-#include "engine/update.h"
 #include "engine/write.h"
 
 struct arguments {

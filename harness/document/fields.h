@@ -5,8 +5,8 @@
  * and the place where the value goes), harmlessly ignored, or refused (238). A field that is in no
  * table is unknown (40415): nothing that changes the meaning is ever skipped.
  */
-#ifndef RACEBENCH_ENGINE_FIELDS_H
-#define RACEBENCH_ENGINE_FIELDS_H
+#ifndef RACEBENCH_DOCUMENT_FIELDS_H
+#define RACEBENCH_DOCUMENT_FIELDS_H
 
 #include "failure.h"
 #include <bson/bson.h>

@@ -3,8 +3,8 @@
  * update_change: one operator on one path: $inc of "a.b", and so on. update.c finds the place, this
  * file says what becomes of it.
  */
-#ifndef RACEBENCH_ENGINE_UPDATE_CHANGE_H
-#define RACEBENCH_ENGINE_UPDATE_CHANGE_H
+#ifndef RACEBENCH_DOCUMENT_UPDATE_CHANGE_H
+#define RACEBENCH_DOCUMENT_UPDATE_CHANGE_H
 
 #include "element.h"
 #include "failure.h"

@@ -4,8 +4,8 @@
  * encoded _id, entries of unique indexes under the encoded fields; values that MongoDB takes for
  * equal (1, 1L and 1.0) give equal bytes and so collide.
  */
-#ifndef RACEBENCH_ENGINE_KEYS_H
-#define RACEBENCH_ENGINE_KEYS_H
+#ifndef RACEBENCH_DOCUMENT_KEYS_H
+#define RACEBENCH_DOCUMENT_KEYS_H
 
 #include "buffer.h"
 #include "failure.h"

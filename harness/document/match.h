@@ -4,8 +4,8 @@
  * $elemMatch on fields,
  * $and $or $nor $not, $expr; everything else is refused with MongoDB's code.
  */
-#ifndef RACEBENCH_ENGINE_MATCH_H
-#define RACEBENCH_ENGINE_MATCH_H
+#ifndef RACEBENCH_DOCUMENT_MATCH_H
+#define RACEBENCH_DOCUMENT_MATCH_H
 
 #include "element.h"
 #include "failure.h"

@@ -3,8 +3,8 @@
  * expression_form: how an expression is read, shared by its check (expression.c) and its evaluation
  * (expression_evaluate.c).
  */
-#ifndef RACEBENCH_ENGINE_EXPRESSION_FORM_H
-#define RACEBENCH_ENGINE_EXPRESSION_FORM_H
+#ifndef RACEBENCH_DOCUMENT_EXPRESSION_FORM_H
+#define RACEBENCH_DOCUMENT_EXPRESSION_FORM_H
 
 #include "element.h"
 #include "expression.h"

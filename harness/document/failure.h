@@ -3,8 +3,8 @@
  * failure: what a command is refused with. One table (failure.c) holds MongoDB's codes and names;
  * functions that can refuse take a `struct failure *` last and `return failure_set(...)`.
  */
-#ifndef RACEBENCH_ENGINE_FAILURE_H
-#define RACEBENCH_ENGINE_FAILURE_H
+#ifndef RACEBENCH_DOCUMENT_FAILURE_H
+#define RACEBENCH_DOCUMENT_FAILURE_H
 
 #include <bson/bson.h>
 #include <stdbool.h>

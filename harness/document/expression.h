@@ -4,8 +4,8 @@
  * $$CURRENT, $$REMOVE, $literal, $cond, $ifNull, $add, $subtract, $eq $ne $gt $gte $lt $lte, $and
  * $or $not, documents and arrays of them. Others are refused (168).
  */
-#ifndef RACEBENCH_ENGINE_EXPRESSION_H
-#define RACEBENCH_ENGINE_EXPRESSION_H
+#ifndef RACEBENCH_DOCUMENT_EXPRESSION_H
+#define RACEBENCH_DOCUMENT_EXPRESSION_H
 
 #include "failure.h"
 #include <bson/bson.h>

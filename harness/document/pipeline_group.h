@@ -3,10 +3,10 @@
  * pipeline_group: the stage $group: {_id: expression, field: {$sum: expression}, ...} with $sum,
  * $avg, $min, $max, $first, $last, $push, $addToSet and $count.
  */
-#ifndef RACEBENCH_ENGINE_PIPELINE_GROUP_H
-#define RACEBENCH_ENGINE_PIPELINE_GROUP_H
+#ifndef RACEBENCH_DOCUMENT_PIPELINE_GROUP_H
+#define RACEBENCH_DOCUMENT_PIPELINE_GROUP_H
 
-#include "cursor.h"
+#include "documents.h"
 #include "element.h"
 #include "failure.h"
 

@@ -2,8 +2,8 @@
  *
  * filter: how a filter is read, shared by match.c and match_equality.c.
  */
-#ifndef RACEBENCH_ENGINE_FILTER_H
-#define RACEBENCH_ENGINE_FILTER_H
+#ifndef RACEBENCH_DOCUMENT_FILTER_H
+#define RACEBENCH_DOCUMENT_FILTER_H
 
 #include "element.h"
 

@@ -3,8 +3,8 @@
  * pipeline_change: stages that make a new document out of each: $set ($addFields), $unset,
  * $project, $replaceRoot ($replaceWith).
  */
-#ifndef RACEBENCH_ENGINE_PIPELINE_CHANGE_H
-#define RACEBENCH_ENGINE_PIPELINE_CHANGE_H
+#ifndef RACEBENCH_DOCUMENT_PIPELINE_CHANGE_H
+#define RACEBENCH_DOCUMENT_PIPELINE_CHANGE_H
 
 #include "element.h"
 #include "failure.h"

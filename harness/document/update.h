@@ -4,8 +4,8 @@
  * $mul $min $max $setOnInsert $currentDate $push), a whole replacement, and a pipeline of
  * $set/$addFields/$unset/$replaceWith/$replaceRoot stages with expressions.
  */
-#ifndef RACEBENCH_ENGINE_UPDATE_H
-#define RACEBENCH_ENGINE_UPDATE_H
+#ifndef RACEBENCH_DOCUMENT_UPDATE_H
+#define RACEBENCH_DOCUMENT_UPDATE_H
 
 #include "element.h"
 #include "failure.h"

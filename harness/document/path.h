@@ -3,8 +3,8 @@
  * path: dotted paths of projections, sorts, expressions and pipelines. (Those of updates are
  * refused in other words: update.c.)
  */
-#ifndef RACEBENCH_ENGINE_PATH_H
-#define RACEBENCH_ENGINE_PATH_H
+#ifndef RACEBENCH_DOCUMENT_PATH_H
+#define RACEBENCH_DOCUMENT_PATH_H
 
 #include "failure.h"
 #include <stdbool.h>

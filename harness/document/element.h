@@ -4,8 +4,8 @@
  * hides where an element's bytes begin; matching and updating want a cursor of two pointers (they
  * recurse as deep as documents nest, on 64 KiB stacks) and copy unchanged elements as bytes.
  */
-#ifndef RACEBENCH_ENGINE_ELEMENT_H
-#define RACEBENCH_ENGINE_ELEMENT_H
+#ifndef RACEBENCH_DOCUMENT_ELEMENT_H
+#define RACEBENCH_DOCUMENT_ELEMENT_H
 
 #include "buffer.h"
 #include <bson/bson.h>

@@ -4,8 +4,8 @@
  * only in part, merged commands and encoded keys. Reused from command to command, so that the hot
  * path allocates nothing.
  */
-#ifndef RACEBENCH_ENGINE_BUFFER_H
-#define RACEBENCH_ENGINE_BUFFER_H
+#ifndef RACEBENCH_DOCUMENT_BUFFER_H
+#define RACEBENCH_DOCUMENT_BUFFER_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -5,8 +5,8 @@
  * is). Canonical order of types, numbers equal across types, arrays that match as a whole or by an
  * element, dotted paths: facts are in MongoDB's manual, "Comparison/Sort Order" and "Query Arrays".
  */
-#ifndef RACEBENCH_ENGINE_VALUE_H
-#define RACEBENCH_ENGINE_VALUE_H
+#ifndef RACEBENCH_DOCUMENT_VALUE_H
+#define RACEBENCH_DOCUMENT_VALUE_H
 
 #include <bson/bson.h>
 #include <stdbool.h>

@@ -2,10 +2,10 @@
  *
  * project: which fields of a document a reply carries, and in which order documents come.
  */
-#ifndef RACEBENCH_ENGINE_PROJECT_H
-#define RACEBENCH_ENGINE_PROJECT_H
+#ifndef RACEBENCH_DOCUMENT_PROJECT_H
+#define RACEBENCH_DOCUMENT_PROJECT_H
 
-#include "cursor.h"
+#include "documents.h"
 #include "failure.h"
 #include <bson/bson.h>
 #include <stdbool.h>

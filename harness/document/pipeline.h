@@ -4,10 +4,10 @@
  * $count $project $addFields $set $unset $replaceRoot $replaceWith; an update runs those of them
  * that change documents one by one, over one document.
  */
-#ifndef RACEBENCH_ENGINE_PIPELINE_H
-#define RACEBENCH_ENGINE_PIPELINE_H
+#ifndef RACEBENCH_DOCUMENT_PIPELINE_H
+#define RACEBENCH_DOCUMENT_PIPELINE_H
 
-#include "cursor.h"
+#include "documents.h"
 #include "failure.h"
 
 /* Checks the stages (an array) without a document. Refused: those that MongoDB has and this engine
