@@ -92,6 +92,49 @@ static void every_prefix_of_a_write_is_a_crash_of_its_own(void **state)
     world_close(world);
 }
 
+/* Reads a move back from its text, by itself. */
+static struct move reread(const struct move *move)
+{
+    struct schedule schedule;
+    char *text = move_text(move), *whole = x_format("cell: -w 2\n%s\n", text);
+    char *problem = schedule_parse(&schedule, "a move", whole, strlen(whole));
+    if (problem != NULL)
+        fail_msg("%s", problem);
+    assert_int_equal(schedule.count, 1);
+    struct move read = schedule.moves[0];
+    schedule_free(&schedule);
+    free(whole);
+    free(text);
+    return read;
+}
+
+/* What can be done can be written down and replayed, also what strikes where a number is drawn. */
+static void every_move_is_the_same_as_text(void **state)
+{
+    struct cell cell = cell_of("snapshot", strategy_find("lock_document"), 2, 1);
+    struct world_limits limits = {.bound = -1, .clock_steps = 1, .faults = 1};
+    const struct move *moves;
+    int faults_at_draws = 0;
+    size_t count;
+    (void)state;
+    limits.hazards = HAZARD_BIT(boot) | HAZARD_BIT(skew) | HAZARD_BIT(lost_reply) |
+                     HAZARD_BIT(drop) | HAZARD_BIT(error) | HAZARD_BIT(pause) | HAZARD_BIT(crash);
+    struct world *world = world_open(&cell, &limits);
+    world_begin(world, NULL);
+    while ((count = world_moves(world, &moves)) > 0) {
+        for (size_t i = 0; i < count; i++) {
+            const struct move read = reread(&moves[i]);
+            if (!move_equal(&moves[i], &read))
+                fail_msg("'%s' is another move when it is read", move_text(&moves[i]));
+            faults_at_draws += moves[i].kind == MOVE_BOOT && moves[i].step == STEP_RANDOM;
+        }
+        world_do(world,
+                 &(struct move){moves[0].kind, moves[0].worker, moves[0].step, moves[0].amount, 0});
+    }
+    assert_true(faults_at_draws > 0);
+    world_close(world);
+}
+
 static void what_meets_nobody_or_never_strikes_is_not_held(void **state)
 {
     struct cell cell = cell_of("stale_save", strategy_find("occ"), 2, 1);
@@ -279,6 +322,7 @@ int main(void)
         cmocka_unit_test(a_crash_tears_a_file_that_is_written_in_place),
         cmocka_unit_test(a_clock_ahead_breaks_the_lease_of_who_trusts_it),
         cmocka_unit_test(every_prefix_of_a_write_is_a_crash_of_its_own),
+        cmocka_unit_test(every_move_is_the_same_as_text),
         cmocka_unit_test(what_meets_nobody_or_never_strikes_is_not_held),
         cmocka_unit_test(who_looks_past_the_session_is_found),
         cmocka_unit_test(a_bound_leaves_out_what_needs_more_switches),

@@ -24,7 +24,7 @@ struct explorer {
     int64_t started_ns;
 };
 
-/* Fewer switches, then fewer moves. */
+/* Fewer faults, then fewer switches, then fewer moves. */
 static bool is_simpler(const struct schedule *one, const struct schedule *other)
 {
     int faults = schedule_faults(one) - schedule_faults(other);

@@ -51,7 +51,7 @@ struct explore_result {
     int64_t steps;        /* made, re-executed ones included */
     int64_t transitions;  /* looked up or learnt by the memo; 0: all was executed */
     double seconds;
-    struct schedule schedule; /* the failing one with the fewest switches, then moves */
+    struct schedule schedule; /* the failing one with the fewest faults, switches, moves */
     char *stuck;              /* of that schedule: who waits for what; or NULL */
     struct memory outcomes;   /* final documents and outcomes by content, with the verdict */
     char *fault;              /* the function check, or --twice: what went past its session */

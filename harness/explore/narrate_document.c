@@ -217,7 +217,7 @@ static char *cut(const char *text, int width)
     return width > DOTS ? x_format("%.*s...", width - DOTS, text) : x_strdup("");
 }
 
-/* "{n: 1, owner: w0#1}"; from the field `most` on there is "..." instead. */
+/* "{n: 1, owner: w0's token}"; from the field `most` on there is "..." instead. */
 static char *fields_text(const struct narrate_documents *documents, const struct shown *shown,
                          const bson_t *document, int most)
 {

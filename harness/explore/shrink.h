@@ -18,7 +18,7 @@
  * differs. */
 struct shrink_size {
     int32_t workers;
-    int64_t operations; /* in all */
+    int64_t operations; /* in all, or of each worker: as the driver counts them */
     int switches;       /* context switches: schedule_switches() */
     int faults;         /* schedule_faults() */
 };

@@ -234,6 +234,7 @@ static void add_faults(struct world *world, const struct stand *stand, struct mo
     } at_gate[] = {{HAZARD_INDEX_lost_reply, MOVE_LOST},
                    {HAZARD_INDEX_drop, MOVE_DROP},
                    {HAZARD_INDEX_error, MOVE_ERROR}};
+    move.amount = MOVE_PLAIN; /* at a draw it was what would be drawn */
     for (size_t i = 0; writes && i < COUNT_OF(at_gate); i++)
         if (may_strike(world, at_gate[i].hazard)) {
             move.kind = at_gate[i].kind;
@@ -433,8 +434,8 @@ static void read_first(struct world *world)
     }
     world->first = x_calloc((size_t)world->first_count + 1, sizeof(*world->first));
     for (int64_t id = 0; id < world->first_count; id++)
-        target_read_document(&world->stage.line, world->stage.database,
-                             &(struct key){scenario->collection, id}, &world->first[id]);
+        must(target_read_document(&world->stage.line, world->stage.database,
+                                  &(struct key){scenario->collection, id}, &world->first[id]));
 }
 
 struct world *world_open(const struct cell *cell, const struct world_limits *limits)
