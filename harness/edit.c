@@ -68,6 +68,14 @@ static void stamp(bson_t *document, int64_t operation)
         BSON_APPEND_INT64(document, EDIT_STAMP, operation);
 }
 
+int edit_first(const struct edit *edit)
+{
+    if (edit->count < 2)
+        return 0;
+    int order = strcmp(edit->key[0].collection, edit->key[1].collection);
+    return order < 0 || (order == 0 && edit->key[0].id < edit->key[1].id) ? 0 : 1;
+}
+
 enum outcome edit_run(struct session *session, const struct edit *edit, const bson_t *const was[],
                       const bson_t *is[])
 {

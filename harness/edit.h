@@ -62,6 +62,10 @@ struct edit {
     const void *argument;    /* for `change`: anything else; borrowed */
 };
 
+/* Which of the edit's documents comes first by collection and _id, 0 or 1: who locks both takes the
+ * lock of that one first, so that two workers can never hold one each. */
+int edit_first(const struct edit *);
+
 /* Runs the edit over the documents read: sleeps `--work`, notes which versions were read, calls
  * `change` (which must not call the session: that ends the program) and stamps each document
  * written with the operation's id. was[i] NULL: absent. On DONE, is[i] is the new document, owned

@@ -183,15 +183,6 @@ static enum outcome section(struct session *session, const struct edit *edit)
     return DONE;
 }
 
-/* Everybody who locks both takes this one first, so that two can never hold one each. */
-static int first_in_order(const struct edit *edit)
-{
-    if (edit->count < 2)
-        return 0;
-    int order = strcmp(edit->key[0].collection, edit->key[1].collection);
-    return order < 0 || (order == 0 && edit->key[0].id < edit->key[1].id) ? 0 : 1;
-}
-
 static enum outcome lock_document_apply(struct session *session, void *shared,
                                         const struct edit *edit)
 {
@@ -199,7 +190,7 @@ static enum outcome lock_document_apply(struct session *session, void *shared,
     if (edit->change == NULL && edit->count == 1)
         return section(session, edit); /* one read is whole by itself and needs no lock */
     struct hold holds[EDIT_DOCUMENTS_MAX];
-    int first = first_in_order(edit), held = 0;
+    int first = edit_first(edit), held = 0;
     enum outcome outcome = DONE;
     while (outcome == DONE && held < edit->count) {
         outcome = obtain(session, &edit->key[held == 0 ? first : 1 - first], &holds[held]);

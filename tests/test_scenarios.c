@@ -60,6 +60,7 @@ static const struct trial {
     {"transfer", "naive", 1, 0, REASON_LOST_UPDATE},
     {"transfer", "lock_document", 1, 0, REASON_NONE},
     {"transfer", "lock_document", 4, 0, REASON_NONE},
+    {"transfer", "fenced_lease", 4, 0, REASON_NONE},
     {"ticket_events", "naive", 1, 0, REASON_LOST_UPDATE},
     {"ticket_events", "occ", 1, 0, REASON_NONE},
     {"ticket_events", "occ", 2, HAZARD_BIT(duplicates) | HAZARD_BIT(reordering), REASON_NONE},

@@ -302,6 +302,109 @@ static void fence_refuses_who_comes_late(void **state)
                                  .lease_ms = 1});
 }
 
+static int64_t second_counter(struct session *session)
+{
+    return edit_number(get(session, "counters", "{\"_id\": 1}"), "n", 0);
+}
+
+/* Reads both, and writes into the second what both come to. */
+static enum change sum_up(const struct edit *edit, const bson_t *const was[], bson_t *is[])
+{
+    BSON_APPEND_INT64(is[1], "_id", edit->key[1].id);
+    BSON_APPEND_INT64(is[1], "n", edit_number(was[0], "n", 0) + edit_number(was[1], "n", 0));
+    return CHANGED;
+}
+
+static struct edit edit_of_two(enum change (*change)(const struct edit *, const bson_t *const[],
+                                                     bson_t *[]))
+{
+    struct edit edit = edit_of(change);
+    edit.count = 2;
+    return edit;
+}
+
+static int64_t rival_key; /* which of the two documents is overtaken */
+
+/* The leases are over before anything is written, and somebody else edits one of the two. */
+static enum fate overtake_one(struct session *session, const struct command_request *request,
+                              int nth)
+{
+    if (request->kind != STEP_BEGIN || nth != 1)
+        return PASS;
+    struct edit edit = edit_of(add);
+    edit.key[0].id = rival_key;
+    sleep_ms(session, 5);
+    EXPECT(rival_tries(session, edit) == DONE);
+    return PASS;
+}
+
+static bool all_leases_are_back(struct session *session)
+{
+    return get(session, "leases", "{\"owner\": {\"$exists\": true}}") == NULL;
+}
+
+/* The first write would be accepted, the second is not: neither stands. */
+static void both_or_none(struct session *session, const struct cell *cell)
+{
+    (void)cell;
+    put(session, "counters", "{\"_id\": 0, \"n\": 5}");
+    put(session, "counters", "{\"_id\": 1, \"n\": 50}");
+    EXPECT(try(session, edit_of_two(add)) == CONFLICT);
+    EXPECT(counter(session, "n") == 5 && second_counter(session) == 51); /* the rival's alone */
+    EXPECT(all_leases_are_back(session));
+    EXPECT(try(session, edit_of_two(add)) == DONE);
+    EXPECT(counter(session, "n") == 6 && second_counter(session) == 52);
+}
+
+/* What was only read is stale when the other is written. */
+static void read_counts_as_well(struct session *session, const struct cell *cell)
+{
+    (void)cell;
+    put(session, "counters", "{\"_id\": 0, \"n\": 5}");
+    put(session, "counters", "{\"_id\": 1, \"n\": 50}");
+    EXPECT(try(session, edit_of_two(sum_up)) == CONFLICT);
+    EXPECT(counter(session, "n") == 6 && second_counter(session) == 50);
+    EXPECT(try(session, edit_of_two(sum_up)) == DONE && second_counter(session) == 56);
+}
+
+static void fences_hold_over_two_documents(void **state)
+{
+    (void)state;
+    struct rehearsal rehearsal = {.strategy = "fenced_lease",
+                                  .work = both_or_none,
+                                  .hook = overtake_one,
+                                  .lease_ms = 1};
+    rival_key = 1;
+    rehearse(&rehearsal);
+    rehearsal.work = read_counts_as_well;
+    rival_key = 0;
+    rehearse(&rehearsal);
+}
+
+static enum fate lose_commit_reply(struct session *session, const struct command_request *request,
+                                   int nth)
+{
+    (void)session;
+    return request->kind == STEP_COMMIT && nth == 1 ? LOSE_REPLY : PASS;
+}
+
+/* A commit that was not answered is asked again, and both leases are given back. */
+static void commit_is_asked_again(struct session *session, const struct cell *cell)
+{
+    (void)cell;
+    put(session, "counters", "{\"_id\": 0, \"n\": 5}");
+    put(session, "counters", "{\"_id\": 1, \"n\": 50}");
+    EXPECT(try(session, edit_of_two(add)) == DONE && tap.counts[STEP_COMMIT] == 2);
+    EXPECT(counter(session, "n") == 6 && second_counter(session) == 51);
+    EXPECT(all_leases_are_back(session));
+}
+
+static void lost_commit_of_two_documents(void **state)
+{
+    (void)state;
+    play("fenced_lease", commit_is_asked_again, lose_commit_reply);
+}
+
 static enum fate lose_first_reply(struct session *session, const struct command_request *request,
                                   int nth)
 {
@@ -383,6 +486,8 @@ int main(void)
         cmocka_unit_test(failing_file_edit_leaves_value_and_queue),
         cmocka_unit_test(kill_9_at_every_call_leaves_old_or_new),
         cmocka_unit_test(fence_refuses_who_comes_late),
+        cmocka_unit_test(fences_hold_over_two_documents),
+        cmocka_unit_test(lost_commit_of_two_documents),
         cmocka_unit_test(unknown_outcome_is_settled_by_its_number),
         cmocka_unit_test(claim_is_once_per_tick_with_any_jitter_and_skew),
         cmocka_unit_test(crash_before_the_mark_is_at_least_once),
