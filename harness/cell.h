@@ -74,7 +74,8 @@ struct cell {
     const char *column;     /* of a matrix: what goes wrong in it, "pause"; or NULL */
     const char *conviction; /* in a matrix: why this cell must be seen to break, or NULL */
     int convicted_of;       /* ... and with which enum reason; 0: any */
-    bool lenient;           /* with EXPECT_CLAIMS: what nobody claims may break, but need not */
+    bool explored; /* every schedule is tried, and the engine's memory outlives a restart */
+    bool lenient;  /* with EXPECT_CLAIMS: what nobody claims may break, but need not */
 };
 
 #endif

@@ -75,8 +75,8 @@ static void build_find_and_modify(const struct command_request *request, bson_t 
         BSON_APPEND_BOOL(command, "upsert", true);
 }
 
-/* The session's number and place in its transaction, as a driver says them. */
-static void append_transaction(const struct session *session, bool ends, bson_t *command)
+/* The session and the number of its transaction or write. */
+static void append_number(const struct session *session, bson_t *command)
 {
     const struct transaction *transaction = &session->transaction;
     int32_t words[4] = {session->worker, transaction->life, 0, 0};
@@ -85,8 +85,20 @@ static void append_transaction(const struct session *session, bool ends, bson_t 
     BSON_APPEND_BINARY(&lsid, "id", BSON_SUBTYPE_UUID, (const uint8_t *)words, sizeof(words));
     bson_append_document_end(command, &lsid);
     BSON_APPEND_INT64(command, "txnNumber", transaction->number);
+}
+
+void command_number(struct session *session, bson_t *command)
+{
+    session->transaction.number++;
+    append_number(session, command);
+}
+
+/* The session's number and place in its transaction, as a driver says them. */
+static void append_transaction(const struct session *session, bool ends, bson_t *command)
+{
+    append_number(session, command);
     BSON_APPEND_BOOL(command, "autocommit", false);
-    if (!transaction->sent && !ends)
+    if (!session->transaction.sent && !ends)
         BSON_APPEND_BOOL(command, "startTransaction", true);
 }
 

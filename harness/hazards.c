@@ -76,7 +76,7 @@ const char *hazards_obstacle(const struct cell *cell)
         boots |= cell->strategy[s]->setup != NULL;
     if ((cell->hazards & of_connections) != 0 && cell->strategy[0]->home == HOME_FILES)
         return "it keeps its documents in files, which have no connection that could close";
-    if ((cell->hazards & HAZARD_BIT(restart)) != 0 &&
+    if ((cell->hazards & HAZARD_BIT(restart)) != 0 && !cell->explored &&
         (cell->transport == TRANSPORT_DIRECT ||
          (cell->store != NULL && strcmp(cell->store, "memory") == 0)))
         return "its documents are in memory, which a restart would empty; 'restart' needs "

@@ -12,6 +12,7 @@
 #include "scenario.h"
 #include "strategy.h"
 #include "uri.h"
+#include "verb.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -323,6 +324,7 @@ static struct cell common_cell(const struct options *options)
         .backoff = options->backoff,
         .durability = (enum durability)options->durability,
         .store = plan_store(options),
+        .explored = options->verb != NULL && strcmp(options->verb->name, "explore") == 0,
     };
     memcpy(cell.hazard, options->hazard.settings, sizeof(cell.hazard));
     return cell;

@@ -251,6 +251,9 @@ extern const struct transport_table transport_driver, transport_direct;
  * to `command`; and what a command's reply says, into `reply` (NULL: no reply came). */
 void command_build(const struct session *, const struct command_request *, bson_t *command);
 void command_parse(const struct command_request *, const bson_t *answer, struct command_reply *);
+/* Makes a write one that may be sent again: appends the session's id and its next number, by which
+ * the engine knows a resend. */
+void command_number(struct session *, bson_t *command);
 
 /* Prepares a crew's sessions and instances: shares out operations, seeds, strategies, instances.
  * crew->shares and crew->count, if set before, say which workers of the cell are in it. */

@@ -63,6 +63,98 @@ static void a_clock_ahead_breaks_the_lease_of_who_trusts_it(void **state)
     expect("counter", "lock_document", HAZARD_BIT(skew), HELD);
 }
 
+/* What a restart of the engine does not take: what was acknowledged, and what a resend is told.
+ * Without retryable writes nobody resends, and nobody knows. */
+static void a_restart_is_survived_by_who_may_send_again(void **state)
+{
+    static const struct {
+        const char *strategy;
+        enum persona persona;
+        enum status status;
+    } rows[] = {{"inc", PERSONA_REPLSET, HELD},
+                {"inc", PERSONA_STANDALONE, BROKEN},
+                {"inc_once", PERSONA_STANDALONE, HELD},
+                {"transaction", PERSONA_REPLSET, HELD}};
+    static const enum hazard_index hazards[] = {HAZARD_INDEX_restart, HAZARD_INDEX_lost_reply};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows) * COUNT_OF(hazards); i++) {
+        enum hazard_index hazard = hazards[i % COUNT_OF(hazards)];
+        size_t row = i / COUNT_OF(hazards);
+        struct cell cell = cell_of("counter", strategy_find(rows[row].strategy), 2, 1);
+        cell.persona = rows[row].persona;
+        cell.retry_unknown = true;
+        cell.hazard[HAZARD_INDEX_lost_reply].amount = 1; /* the first only */
+        struct explore_result result = explored(&cell, 1u << hazard);
+        print_message("%s as %s under %s: %s\n", cell.strategy_name, persona_name(cell.persona),
+                      hazard_name(hazard), status_name(result.status));
+        assert_int_equal(result.status, rows[row].status);
+        assert_int_equal(result.unstruck, 0);
+        if (result.status == BROKEN)
+            assert_int_equal(result.first.reason, REASON_DOUBLED_UPDATE);
+        explore_result_free(&result);
+    }
+}
+
+/* Makes the first of the moves that are possible and of this kind; false: there is none. */
+static bool make(struct world *world, enum move_kind kind, int32_t worker)
+{
+    const struct move *moves;
+    size_t count = world_moves(world, &moves);
+    for (size_t i = 0; i < count; i++)
+        if (moves[i].kind == kind && moves[i].worker == worker) {
+            struct move move = moves[i];
+            world_do(world, &move);
+            return true;
+        }
+    return false;
+}
+
+/* Adds one to counters/0: in a transaction of its own (worker 0), or as it is. */
+static enum outcome holds_a_row(struct session *session, void *shared, const struct edit *edit)
+{
+    struct written written;
+    (void)shared;
+    const struct modify modify = {.collection = edit->key[0].collection,
+                                  .filter = session_key(session, &edit->key[0]),
+                                  .update = edit_operators(session, edit)};
+    bool first = session_worker(session) == 0;
+    enum outcome outcome = first ? session_begin(session) : DONE;
+    if (outcome == DONE)
+        outcome = session_update_one(session, &modify, &written);
+    return outcome == DONE && first ? session_commit(session) : outcome;
+}
+
+/* w0's transaction has written the row, w1 waits for it in the engine; the engine restarts: w1 is
+ * at its update again, whose resend is done, and w0 is told that there is no transaction. */
+static void a_restart_ends_transactions_and_lets_go_who_waits(void **state)
+{
+    struct strategy strategy = *strategy_find("inc");
+    struct world_limits limits = {.bound = -1, .hazards = HAZARD_BIT(restart), .faults = 1};
+    struct verdict verdict;
+    (void)state;
+    strategy.apply = holds_a_row;
+    struct cell cell = cell_of("counter", &strategy, 2, 1);
+    cell.hazards |= HAZARD_BIT(restart);
+    struct world *world = world_open(&cell, &limits);
+    world_begin(world, NULL);
+    assert_false(make(world, MOVE_RESTART, STEP_NOBODY)); /* nobody would notice */
+    assert_true(make(world, MOVE_STEP, 0));
+    assert_true(make(world, MOVE_STEP, 1));
+    assert_false(make(world, MOVE_STEP, 1)); /* parked */
+    uint64_t before = world_worker_key(world, 0);
+    assert_true(make(world, MOVE_RESTART, STEP_NOBODY));
+    assert_int_not_equal(before, world_worker_key(world, 0));
+    assert_true(make(world, MOVE_STEP, 1));
+    assert_false(make(world, MOVE_STEP, 1)); /* it has ended */
+    while (make(world, MOVE_STEP, 0))
+        ;
+    assert_true(world_over(world));
+    world_judge(world, &verdict);
+    assert_int_equal(verdict.counts.final, 2); /* w0's next attempt */
+    assert_int_equal(world_unstruck(world), 0);
+    world_close(world);
+}
+
 /* Drives a world to where w0 stands between the halves of a write, and looks at its crashes. */
 static void every_prefix_of_a_write_is_a_crash_of_its_own(void **state)
 {
@@ -321,6 +413,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_crash_tears_a_file_that_is_written_in_place),
         cmocka_unit_test(a_clock_ahead_breaks_the_lease_of_who_trusts_it),
+        cmocka_unit_test(a_restart_is_survived_by_who_may_send_again),
+        cmocka_unit_test(a_restart_ends_transactions_and_lets_go_who_waits),
         cmocka_unit_test(every_prefix_of_a_write_is_a_crash_of_its_own),
         cmocka_unit_test(every_move_is_the_same_as_text),
         cmocka_unit_test(what_meets_nobody_or_never_strikes_is_not_held),

@@ -58,7 +58,7 @@ static void test_every_form(void **state)
         "w0.find  w10.find_and_modify  w1.random=3  +30s  +1500ms  lost w1.update\n"
         "drop w1.insert  error w0.delete  crash w0  crash w1 keeping 0\n"
         "crash w1 keeping 17  pause w0  skew w1 +31s  boot w0  duplicate w2  reorder w2\n"
-        "restart  w0.write_file\n";
+        "restart  w0.write_file  restart during w1.update  lost w1.update once\n";
     struct schedule schedule;
     size_t count;
     char *problem = parse(&schedule, text);
@@ -67,10 +67,10 @@ static void test_every_form(void **state)
     assert_int_equal(count, 6);
     assert_string_equal(words[5], "it's a # name");
     schedule_words_free(words, count);
-    assert_int_equal(schedule.count, 18);
+    assert_int_equal(schedule.count, 20);
     assert_int_equal(schedule.moves[9].amount, 0);
     assert_int_equal(schedule.moves[8].amount, MOVE_PLAIN);
-    assert_int_equal(schedule_faults(&schedule), 12);
+    assert_int_equal(schedule_faults(&schedule), 14);
     char *printed = schedule_text(&schedule);
     assert_string_equal(printed, text);
     free(printed);
@@ -130,6 +130,10 @@ static void test_complaints(void **state)
         {CELL "crash w0 keeping 99999999999", "x.race:2:", "not a number of bytes"},
         {CELL "skew w0", "x.race:2:", "a time must follow"},
         {CELL "skew w0 31s", "x.race:2:", "not a time"},
+        {CELL "restart during", "x.race:2:", "a step must follow"},
+        {CELL "restart during w1", "x.race:2:", "which step"},
+        {CELL "restart w1", "x.race:2:", "which step"},
+        {CELL "drop w1.update once", "x.race:2:", "'once': no move"},
         {CELL "lost +30s", "x.race:2:", "not a step"},
         {CELL "pause lost w0", "x.race:2:", "not a worker"},
         {CELL "{\"a\": 1}", "x.race:2:", "'{\"a\":': no move"},
@@ -229,6 +233,8 @@ static void random_schedule(struct random *random, struct schedule *schedule)
             move.amount = 1 + (int64_t)random_below(random, 100000);
         else if (more && (move.kind == MOVE_CRASH || move.kind == MOVE_STEP))
             move.amount = (int64_t)random_below(random, 1000);
+        else if (more && move.kind == MOVE_LOST)
+            move.amount = MOVE_ONCE;
         schedule_add(schedule, &move);
     }
 }

@@ -100,6 +100,17 @@ void engine_free(struct engine *engine)
     free(engine);
 }
 
+void engine_restart(struct engine *engine)
+{
+    engine_cancel(engine, NULL);
+    sessions_free(engine);
+    failpoints_free(engine->failpoints);
+    cursors_free(engine->cursors);
+    engine->cursors = cursors_new(random_next(&engine->random));
+    engine->failpoints = failpoints_new();
+    engine->sessions = sessions_new(engine);
+}
+
 const char *engine_name(const struct engine *engine)
 {
     (void)engine;

@@ -67,6 +67,12 @@ void engine_submit(struct engine *, const bson_t *command, engine_done *done, vo
  * now. What a batch has done before it was parked stays done. */
 void engine_cancel(struct engine *, const void *context);
 
+/* The engine ends and begins again on its store, in place: parked commands are answered NULL, open
+ * transactions are aborted, cursors and fail points are gone, and what memory held of sessions is
+ * read from the store again. What was acknowledged stays, as in a store at durability `write`. Not
+ * from within engine_submit(). */
+void engine_restart(struct engine *);
+
 /* Milliseconds until engine_tick() has something to do (0: now), or -1: nothing is waiting for a
  * time. A tick ends what is over: lifetimes of transactions, delays, maxTimeMS. */
 int64_t engine_due_ms(const struct engine *);

@@ -18,11 +18,17 @@ struct world_limits finding_limits(const struct world_limits *given,
     static const struct {
         enum move_kind move;
         unsigned hazard;
-    } kinds[] = {{MOVE_LOST, HAZARD_BIT(lost_reply)},   {MOVE_DROP, HAZARD_BIT(drop)},
-                 {MOVE_ERROR, HAZARD_BIT(error)},       {MOVE_CRASH, HAZARD_BIT(crash)},
-                 {MOVE_PAUSE, HAZARD_BIT(pause)},       {MOVE_SKEW, HAZARD_BIT(skew)},
-                 {MOVE_BOOT, HAZARD_BIT(boot)},         {MOVE_DUPLICATE, HAZARD_BIT(duplicates)},
-                 {MOVE_REORDER, HAZARD_BIT(reordering)}};
+    } kinds[] = {{MOVE_LOST, HAZARD_BIT(lost_reply)},
+                 {MOVE_DROP, HAZARD_BIT(drop)},
+                 {MOVE_ERROR, HAZARD_BIT(error)},
+                 {MOVE_CRASH, HAZARD_BIT(crash)},
+                 {MOVE_PAUSE, HAZARD_BIT(pause)},
+                 {MOVE_SKEW, HAZARD_BIT(skew)},
+                 {MOVE_BOOT, HAZARD_BIT(boot)},
+                 {MOVE_DUPLICATE, HAZARD_BIT(duplicates)},
+                 {MOVE_REORDER, HAZARD_BIT(reordering)},
+                 {MOVE_RESTART, HAZARD_BIT(restart)},
+                 {MOVE_RESTART_DURING, HAZARD_BIT(restart)}};
     struct world_limits limits = *given;
     int faults = schedule_faults(schedule), clocks = 0;
     bool clock_read = false;

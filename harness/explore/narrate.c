@@ -38,11 +38,13 @@ struct layout {
 };
 
 /* What a fault adds to a step. */
-static const char *fault_words(enum move_kind kind)
+static const char *fault_words(const struct move *move)
 {
-    switch (kind) {
+    switch (move->kind) {
     case MOVE_LOST:
-        return ", reply lost";
+        return move->amount == MOVE_ONCE ? ", reply lost, sent again" : ", reply lost";
+    case MOVE_RESTART_DURING:
+        return ", engine restarts";
     case MOVE_DROP:
         return ": never arrived";
     case MOVE_ERROR:
@@ -138,14 +140,13 @@ static char *worker_cell(const struct layout *layout, const struct trail_entry *
     const struct move *move = &entry->move;
     const struct trail *trail = layout->tale->trail;
     size_t draws = draws_from(trail, (size_t)(entry - trail->entries));
-    if (move->kind != MOVE_STEP && move->kind != MOVE_LOST && move->kind != MOVE_DROP &&
-        move->kind != MOVE_ERROR)
+    if (move->kind != MOVE_STEP && !move_is_faulty_step(move))
         return fault_cell(layout, entry);
     if (move->kind == MOVE_STEP && move->step == STEP_RANDOM)
         return draws_text(entry, draws);
     bool named = layout->targets && has_target(move->step) && entry->target[0] != '\0';
     char *step = x_format("%s%s%s%s", step_kind_name(move->step), named ? " " : "",
-                          named ? entry->target : "", fault_words(move->kind));
+                          named ? entry->target : "", fault_words(move));
     char *answer = answer_text(layout, entry, width - (int)strlen(step));
     char *cell = x_format("%s%s", step, answer);
     free(answer);
@@ -171,7 +172,7 @@ static bool goes_to_several(const struct trail *trail)
     const char *first = NULL;
     for (size_t i = 0; i < trail->count; i++) {
         const struct trail_entry *entry = &trail->entries[i];
-        bool step = entry->move.kind == MOVE_STEP || entry->move.kind == MOVE_LOST;
+        bool step = entry->move.kind == MOVE_STEP || move_is_faulty_step(&entry->move);
         if (!step || entry->target[0] == '\0' || !has_target(entry->move.step))
             continue;
         if (first != NULL && strcmp(first, entry->target) != 0)

@@ -18,7 +18,7 @@ enum { TICK_MS = 5000, LEASE_MS = 30000, GROWTH = 20 /* from one size to the nex
 #define AS_STEPS                                                                                   \
     (HAZARD_BIT(lost_reply) | HAZARD_BIT(drop) | HAZARD_BIT(error) | HAZARD_BIT(pause) |           \
      HAZARD_BIT(crash) | HAZARD_BIT(skew) | HAZARD_BIT(boot) | HAZARD_BIT(duplicates) |            \
-     HAZARD_BIT(reordering))
+     HAZARD_BIT(reordering) | HAZARD_BIT(restart))
 /* Any schedule is one in which steps took long. */
 #define AS_SETTINGS                                                                                \
     (HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(processes) | HAZARD_BIT(delay))
@@ -50,8 +50,10 @@ struct cell prove_small(const struct cell *cell, int32_t workers, int64_t operat
                          .max_tries = cell->max_tries,
                          .retry_unknown = cell->retry_unknown,
                          .backoff = {.kind = BACKOFF_NONE},
-                         .durability = cell->durability};
+                         .durability = cell->durability,
+                         .explored = true};
     memcpy(small.strategy, cell->strategy, sizeof(small.strategy));
+    small.hazard[HAZARD_INDEX_lost_reply] = cell->hazard[HAZARD_INDEX_lost_reply]; /* once? */
     if ((cell->hazards & HAZARD_BIT(hang)) != 0)
         small.hazards |= HAZARD_BIT(lost_reply);
     if (small.instances > 1)
@@ -83,7 +85,8 @@ char *prove_options(const struct cell *cell)
         fprintf(out, " --instances %" PRId32, cell->instances);
     for (int i = 0; i < HAZARD_COUNT; i++)
         if ((cell->hazards & AS_STEPS & 1u << i) != 0) {
-            fprintf(out, "%s%s", before, hazard_name((enum hazard_index)i));
+            bool once = i == HAZARD_INDEX_lost_reply && cell->hazard[i].amount != 0;
+            fprintf(out, "%s%s%s", before, hazard_name((enum hazard_index)i), once ? ":once" : "");
             before = ",";
         }
     if (cell->durability != DURABILITY_WRITE)

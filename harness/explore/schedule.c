@@ -29,6 +29,7 @@ static const struct {
     [MOVE_LOST] = {"lost", true, true, false},
     [MOVE_DROP] = {"drop", true, true, false},
     [MOVE_ERROR] = {"error", true, true, false},
+    [MOVE_RESTART_DURING] = {"restart during", true, true, false},
     [MOVE_CRASH] = {"crash", true, false, false},
     [MOVE_PAUSE] = {"pause", true, false, false},
     [MOVE_SKEW] = {"skew", true, false, true},
@@ -222,14 +223,22 @@ static char *need_word(struct reader *reader, const struct word *before, const c
     return problem;
 }
 
+/* Is this the next word? Then it is taken, into `word`. */
+static bool take_word(struct reader *reader, const char *text, struct word *word)
+{
+    struct reader ahead = *reader;
+    if (!next_word(&ahead, word) || !word_is(word, text))
+        return false;
+    *reader = ahead;
+    return true;
+}
+
 /* "keeping 5" after a crash, if it is there. */
 static char *read_kept(struct reader *reader, struct move *move)
 {
-    struct reader ahead = *reader;
     struct word keeping, number;
-    if (!next_word(&ahead, &keeping) || !word_is(&keeping, "keeping"))
+    if (!take_word(reader, "keeping", &keeping))
         return NULL;
-    *reader = ahead;
     char *problem = need_word(reader, &keeping, "a number of bytes", &number);
     if (problem == NULL && (number.length == 0 || read_number(number.text, number.length, INT32_MAX,
                                                               &move->amount) != number.length))
@@ -265,12 +274,16 @@ static char *read_move(struct reader *reader, const struct word *first, struct m
                       "no move of a schedule; there are steps (w0.find), clock moves (+30s) and "
                       "faults: lost, drop, error, crash, pause, skew, boot, duplicate, reorder, "
                       "restart");
-    if (move->kind == MOVE_RESTART)
+    if (move->kind == MOVE_RESTART && !take_word(reader, "during", &word))
         return NULL;
+    if (move->kind == MOVE_RESTART)
+        move->kind = MOVE_RESTART_DURING;
     if (move->kind != MOVE_STEP)
-        problem = need_word(reader, first, forms[move->kind].step ? "a step" : "a worker", &word);
+        problem = need_word(reader, &word, forms[move->kind].step ? "a step" : "a worker", &word);
     if (problem == NULL)
         problem = read_target(reader, &word, forms[move->kind].step, move);
+    if (problem == NULL && move->kind == MOVE_LOST && take_word(reader, "once", &word))
+        move->amount = MOVE_ONCE;
     if (problem == NULL && move->kind == MOVE_CRASH)
         problem = read_kept(reader, move);
     if (problem == NULL && move->kind == MOVE_SKEW)
@@ -469,14 +482,20 @@ char *move_text(const struct move *move)
         return x_format("w%" PRId32 ".%s=%" PRId64, move->worker, step_kind_name(move->step),
                         move->amount);
     if (forms[move->kind].step)
-        return x_format("%s%sw%" PRId32 ".%s", word != NULL ? word : "", word != NULL ? " " : "",
-                        move->worker, step_kind_name(move->step));
+        return x_format("%s%sw%" PRId32 ".%s%s", word != NULL ? word : "", word != NULL ? " " : "",
+                        move->worker, step_kind_name(move->step),
+                        move->amount == MOVE_ONCE ? " once" : "");
     if (move->kind == MOVE_SKEW)
         return x_format("%s w%" PRId32 " +%s", word, move->worker,
                         human_option(move->amount * 1000).text);
     if (move->kind == MOVE_CRASH && move->amount != MOVE_PLAIN)
         return x_format("%s w%" PRId32 " keeping %" PRId64, word, move->worker, move->amount);
     return x_format("%s w%" PRId32, word, move->worker);
+}
+
+bool move_is_faulty_step(const struct move *move)
+{
+    return move->kind >= MOVE_LOST && move->kind <= MOVE_RESTART_DURING;
 }
 
 bool move_equal(const struct move *a, const struct move *b)

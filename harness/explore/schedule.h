@@ -15,7 +15,8 @@
  *   w0.find            worker 0 does its next step, which is a find
  *   w0.random=3        worker 0 draws a number and gets 3
  *   +30s               the clock moves by 30 seconds
- *   lost w1.update     the step is done, and its reply is lost
+ *   lost w1.update     the step is done, and its reply is lost, also that of the driver's resend
+ *   lost w1.update once  the same, but the driver's resend is answered
  *   drop w1.update     the connection closes before the step is done
  *   error w1.update    the step is refused with an error code
  *   crash w0           worker 0's instance dies
@@ -25,7 +26,9 @@
  *   boot w0            another copy of the application starts
  *   duplicate w0       worker 0's scenario delivers a message once more
  *   reorder w0         worker 0's scenario delivers a message out of its order
- *   restart            the engine stops and starts again
+ *   restart            the engine stops and starts again, between two steps: open transactions
+ *                      are aborted, what waits in it gets no answer and is sent again
+ *   restart during w1.update  the same after the step is done and before it is answered
  *
  * Pure: text and structures, nothing else; who replays one is replay.c.
  */
@@ -43,6 +46,7 @@ enum move_kind {
     MOVE_LOST,
     MOVE_DROP,
     MOVE_ERROR,
+    MOVE_RESTART_DURING,
     MOVE_CRASH,
     MOVE_PAUSE,
     MOVE_SKEW,
@@ -55,14 +59,16 @@ enum move_kind {
 
 /* `amount` of a move that carries none. */
 #define MOVE_PLAIN INT64_C(-1)
+/* `amount` of MOVE_LOST when only the first reply is lost. */
+#define MOVE_ONCE INT64_C(1)
 
 /* One move. */
 struct move {
     enum move_kind kind;
     int32_t worker;      /* STEP_NOBODY for the clock and a restart */
-    enum step_kind step; /* of MOVE_STEP, _LOST, _DROP, _ERROR */
-    int64_t amount;      /* clock, skew: ms; crash: bytes kept; a step: what was drawn;
-                          * otherwise, and when nothing is said: MOVE_PLAIN */
+    enum step_kind step; /* of MOVE_STEP, _LOST, _DROP, _ERROR, _RESTART_DURING */
+    int64_t amount;      /* clock, skew: ms; crash: bytes kept; a step: what was drawn; lost:
+                          * MOVE_ONCE; otherwise, and when nothing is said: MOVE_PLAIN */
     int line;            /* in the file that it was read from, or 0 */
 };
 
@@ -98,6 +104,8 @@ void schedule_copy(struct schedule *into, const struct schedule *from);
 
 /* The text of one move, "lost w1.update"; the caller frees it. */
 char *move_text(const struct move *);
+/* Is it a step with which something goes wrong: MOVE_LOST to MOVE_RESTART_DURING? */
+bool move_is_faulty_step(const struct move *);
 /* Do both say the same? The lines they stand in do not count. */
 bool move_equal(const struct move *, const struct move *);
 /* How often another worker goes on than the one before: clock moves and restarts do not count. */

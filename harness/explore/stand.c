@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { SHUTDOWN_IN_PROGRESS = 91, MOVE_NS = 10000 };
+enum { SHUTDOWN_IN_PROGRESS = 91, MOVE_NS = 10000, BROKEN_CONNECTION = 0x62726f6b };
 
 static struct world *world(const struct session *session)
 {
@@ -172,24 +172,29 @@ static uint64_t reply_hash(struct session *session, const struct command_reply *
     return canon_mix(told, (uint64_t)(int64_t)reply->code);
 }
 
-static void submit(struct session *session, const struct command_request *request,
-                   struct command_reply *reply)
+/* Does the driver send this command again when its connection breaks? */
+static bool is_resent(const struct session *session, const struct command_request *request)
+{
+    bool has = session->crew->cell->persona == PERSONA_REPLSET;
+    return has && (!session->in_transaction || request->kind == STEP_COMMIT);
+}
+
+/* Sends a command and waits for what becomes of it. */
+static void send_command(struct session *session, const struct command_request *request,
+                         const bson_t *command, struct command_reply *reply)
 {
     struct stand *stand = stand_of(session);
     struct call call = {request, reply, false};
-    bson_t command = BSON_INITIALIZER;
-    command_build(session, request, &command);
-    session->transaction.sent = session->in_transaction;
-    session->transaction.ending |= request->kind == STEP_COMMIT;
     begin_own(stand, &world(session)->documents);
-    engine_submit(direct_engine(session->crew), &command, call_done, &call);
+    engine_submit(direct_engine(session->crew), command, call_done, &call);
     end_own(stand, &world(session)->documents);
+    if (!call.done && stand->fate == MOVE_RESTART_DURING)
+        world_restart(world(session)); /* answers it: nothing comes any more */
     while (!call.done) {
         stand->parked = true;
         fiber_yield(stand->fiber);
     }
     stand->parked = false;
-    bson_destroy(&command);
 }
 
 static void forget_reply(struct command_reply *reply)
@@ -199,17 +204,41 @@ static void forget_reply(struct command_reply *reply)
     *reply = (struct command_reply){.sent = true, .durable = true};
 }
 
-static void execute(struct session *session, const struct command_request *request,
+/* Sends a command; where its first reply is to be lost, also the driver's resend of it, if there is
+ * one: whoever comes between finds what the resend is told settled already. False: the engine went
+ * away while the command waited there. */
+static bool submit(struct session *session, const struct command_request *request,
+                   struct command_reply *reply)
+{
+    struct stand *stand = stand_of(session);
+    bool restarts = stand->fate == MOVE_RESTART_DURING;
+    bool broken = restarts || (stand->fate == MOVE_LOST && stand->drawn == MOVE_ONCE);
+    bool resent = broken && is_resent(session, request);
+    bson_t command = BSON_INITIALIZER;
+    command_build(session, request, &command);
+    if (resent && !session->in_transaction)
+        command_number(session, &command);
+    session->transaction.sent = session->in_transaction;
+    session->transaction.ending |= request->kind == STEP_COMMIT;
+    send_command(session, request, &command, reply);
+    bool stayed = broken || reply->answered;
+    if (restarts && reply->answered)
+        world_restart(world(session));
+    if (broken || stand->fate == MOVE_LOST)
+        forget_reply(reply);
+    stand->fate = MOVE_STEP;
+    if (resent && !is_abandoned(session))
+        send_command(session, request, &command, reply);
+    bson_destroy(&command);
+    return stayed;
+}
+
+/* Does what has been decided about a command; false: it was cut off, and is to be sent again. */
+static bool perform(struct session *session, const struct command_request *request,
                     struct command_reply *reply)
 {
     struct stand *stand = stand_of(session);
-    if (direct_answers(session, request->kind, reply)) {
-        tell(session, reply_hash(session, reply));
-        return;
-    }
-    const bson_t *picks = request->kind == STEP_INSERT ? request->document : request->filter;
-    if (!stand_at(session, request->kind, request->collection, request_hash(session, request)))
-        return;
+    bool stayed = true;
     if (stand->fate == MOVE_ERROR)
         *reply = (struct command_reply){.sent = true,
                                         .answered = true,
@@ -218,9 +247,27 @@ static void execute(struct session *session, const struct command_request *reque
     else if (stand->fate == MOVE_DROP)
         reply->sent = true;
     else
-        submit(session, request, reply);
-    if (stand->fate == MOVE_LOST)
-        forget_reply(reply);
+        stayed = submit(session, request, reply);
+    return stayed || !is_resent(session, request);
+}
+
+static void execute(struct session *session, const struct command_request *request,
+                    struct command_reply *reply)
+{
+    struct stand *stand = stand_of(session);
+    stand->cut = stand->cut && request->kind != STEP_BEGIN;
+    if (direct_answers(session, request->kind, reply)) {
+        tell(session, reply_hash(session, reply));
+        return;
+    }
+    const bson_t *picks = request->kind == STEP_INSERT ? request->document : request->filter;
+    for (bool again = false, over = false; !over; again = true) {
+        if (again)
+            tell(session, BROKEN_CONNECTION);
+        if (!stand_at(session, request->kind, request->collection, request_hash(session, request)))
+            return;
+        over = perform(session, request, reply) || again;
+    }
     examine(session, documents_place(request->collection, picks));
     tell(session, reply_hash(session, reply));
     record_reply(session, reply);

@@ -37,6 +37,7 @@ struct stand {
     bool resting;
     bool parked;    /* its command is on its way through the engine and will be answered later */
     bool trying;    /* in an attempt */
+    bool cut;       /* its transaction has ended with the engine, and it has not been told yet */
     bool failed;    /* the step at which it stands fails: its instance has died */
     unsigned armed; /* HAZARD_BIT()s that strike when the scenario comes to it */
     enum step_kind kind; /* of the step at which it stands */
@@ -103,6 +104,8 @@ void record_before(struct world *, const struct move *);
 void record_reply(const struct session *, const struct command_reply *);
 void record_after(struct world *);
 void record_close(struct world *);
+/* The engine stops and starts again: see engine_restart(). */
+void world_restart(struct world *);
 /* Has something changed that the worker examined? */
 bool stand_stale(const struct world *, const struct stand *);
 

@@ -93,7 +93,7 @@ uint64_t world_worker_key(const struct world *world, int32_t worker)
     key = canon_mix(key, (uint64_t)stand->kind << 8 | (uint64_t)stand->inside |
                              (uint64_t)stand->woken << 1 | (uint64_t)stand->resting << 2 |
                              (uint64_t)stand->parked << 3 | (uint64_t)stand->trying << 4 |
-                             (uint64_t)session->doubled << 5);
+                             (uint64_t)session->doubled << 5 | (uint64_t)stand->cut << 6);
     uint64_t current = 1;
     for (size_t i = 0; i < stand->examined_count; i++)
         current = current << 1 | (documents_changes(&world->documents, stand->examined[i].place) ==

@@ -171,11 +171,17 @@ static bool may_strike(const struct world *world, enum hazard_index hazard)
 static enum hazard_index hazard_of(enum move_kind kind)
 {
     static const enum hazard_index hazards[MOVE_KIND_COUNT] = {
-        [MOVE_LOST] = HAZARD_INDEX_lost_reply,    [MOVE_DROP] = HAZARD_INDEX_drop,
-        [MOVE_ERROR] = HAZARD_INDEX_error,        [MOVE_CRASH] = HAZARD_INDEX_crash,
-        [MOVE_PAUSE] = HAZARD_INDEX_pause,        [MOVE_SKEW] = HAZARD_INDEX_skew,
-        [MOVE_BOOT] = HAZARD_INDEX_boot,          [MOVE_DUPLICATE] = HAZARD_INDEX_duplicates,
+        [MOVE_LOST] = HAZARD_INDEX_lost_reply,
+        [MOVE_DROP] = HAZARD_INDEX_drop,
+        [MOVE_ERROR] = HAZARD_INDEX_error,
+        [MOVE_CRASH] = HAZARD_INDEX_crash,
+        [MOVE_PAUSE] = HAZARD_INDEX_pause,
+        [MOVE_SKEW] = HAZARD_INDEX_skew,
+        [MOVE_BOOT] = HAZARD_INDEX_boot,
+        [MOVE_DUPLICATE] = HAZARD_INDEX_duplicates,
         [MOVE_REORDER] = HAZARD_INDEX_reordering,
+        [MOVE_RESTART] = HAZARD_INDEX_restart,
+        [MOVE_RESTART_DURING] = HAZARD_INDEX_restart,
     };
     return hazards[kind];
 }
@@ -227,19 +233,23 @@ static void add_arms(struct world *world, const struct stand *stand, struct move
 static void add_faults(struct world *world, const struct stand *stand, struct move move)
 {
     bool writes = stand->kind == STEP_INSERT || stand->kind == STEP_UPDATE ||
-                  stand->kind == STEP_DELETE || stand->kind == STEP_FIND_AND_MODIFY;
+                  stand->kind == STEP_DELETE || stand->kind == STEP_FIND_AND_MODIFY ||
+                  stand->kind == STEP_COMMIT;
+    bool once = world->cell.hazard[HAZARD_INDEX_lost_reply].amount != 0;
     static const struct {
         enum hazard_index hazard;
         enum move_kind kind;
     } at_gate[] = {{HAZARD_INDEX_lost_reply, MOVE_LOST},
                    {HAZARD_INDEX_drop, MOVE_DROP},
-                   {HAZARD_INDEX_error, MOVE_ERROR}};
-    move.amount = MOVE_PLAIN; /* at a draw it was what would be drawn */
+                   {HAZARD_INDEX_error, MOVE_ERROR},
+                   {HAZARD_INDEX_restart, MOVE_RESTART_DURING}};
     for (size_t i = 0; writes && i < COUNT_OF(at_gate); i++)
         if (may_strike(world, at_gate[i].hazard)) {
             move.kind = at_gate[i].kind;
+            move.amount = move.kind == MOVE_LOST && once ? MOVE_ONCE : MOVE_PLAIN;
             add(world, &move);
         }
+    move.amount = MOVE_PLAIN;
     add_arms(world, stand, move);
     if (!stand->session->in_attempt)
         return;
@@ -248,6 +258,24 @@ static void add_faults(struct world *world, const struct stand *stand, struct mo
         add(world, &move);
     if (may_strike(world, HAZARD_INDEX_crash) && !stand->session->instance->crashed)
         add_crashes(world, stand->session->instance->number, move);
+}
+
+/* Has this worker begun a transaction within the engine? */
+static bool has_transaction(const struct stand *stand)
+{
+    return stand->session->in_transaction && stand->session->transaction.sent;
+}
+
+/* The engine restarts: where it would lose nothing, nobody could tell. */
+static void add_restart(struct world *world)
+{
+    const struct move move = {.kind = MOVE_RESTART, .worker = STEP_NOBODY, .amount = MOVE_PLAIN};
+    bool loses = false;
+    for (int32_t w = 0; w < world->count; w++)
+        loses |= !world->stands[w].ended &&
+                 (world->stands[w].parked || has_transaction(&world->stands[w]));
+    if (loses && may_strike(world, HAZARD_INDEX_restart))
+        add(world, &move);
 }
 
 static void add_steps(struct world *world, int32_t worker)
@@ -302,6 +330,8 @@ size_t world_moves(struct world *world, const struct move **moves)
     for (size_t i = 0; i < steps && world->faults_left > 0; i++)
         if (world->moves[i].amount <= 0) /* once, of all that may be drawn */
             add_faults(world, &world->stands[world->moves[i].worker], world->moves[i]);
+    if (steps > 0)
+        add_restart(world);
     add_clock(world);
     *moves = world->moves;
     return world->move_count;
@@ -344,13 +374,23 @@ static void crash(struct world *world, const struct move *move)
     }
 }
 
+void world_restart(struct world *world)
+{
+    for (int32_t w = 0; w < world->count; w++)
+        world->stands[w].cut |= !world->stands[w].ended && has_transaction(&world->stands[w]);
+    engine_restart(direct_engine(&world->stage.crew));
+}
+
 /* A fault is under way; those that are armed (boot, duplicate, reorder) wait for the scenario. */
 static void do_fault(struct world *world, const struct move *move)
 {
-    struct stand *stand = &world->stands[move->worker];
+    struct stand *stand = move->worker != STEP_NOBODY ? &world->stands[move->worker] : NULL;
     enum hazard_index hazard = hazard_of(move->kind);
     world->faults_left--;
     switch (move->kind) {
+    case MOVE_RESTART:
+        world_restart(world);
+        break;
     case MOVE_CRASH:
         crash(world, move);
         break;
@@ -411,7 +451,7 @@ void world_do(struct world *world, const struct move *move)
 {
     if (world->recorder != NULL)
         record_before(world, move);
-    if (move->kind == MOVE_STEP || (move->kind >= MOVE_LOST && move->kind <= MOVE_ERROR))
+    if (move->kind == MOVE_STEP || move_is_faulty_step(move))
         do_step(world, move);
     else
         do_event(world, move);

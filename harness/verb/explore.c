@@ -56,7 +56,7 @@ static void check_hazards(const struct options *options)
     unsigned known = HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(lost_reply) |
                      HAZARD_BIT(drop) | HAZARD_BIT(error) | HAZARD_BIT(delay) | HAZARD_BIT(pause) |
                      HAZARD_BIT(crash) | HAZARD_BIT(skew) | HAZARD_BIT(boot) |
-                     HAZARD_BIT(duplicates) | HAZARD_BIT(reordering);
+                     HAZARD_BIT(duplicates) | HAZARD_BIT(reordering) | HAZARD_BIT(restart);
     for (int i = 0; i < HAZARD_COUNT; i++)
         if ((options->hazard.planned & ~known & 1u << i) != 0)
             die(EXIT_USAGE, "--hazard %s: explore does not try it; use run or matrix for it",
@@ -124,7 +124,8 @@ static const enum option_index cell_options[] = {OPTION_AT_instances,  OPTION_AT
                                                  OPTION_AT_unseeded,   OPTION_AT_hazard,
                                                  OPTION_AT_faults,     OPTION_AT_lease_ms,
                                                  OPTION_AT_tick_ms,    OPTION_AT_clock_steps,
-                                                 OPTION_AT_durability, OPTION_AT_retry_unknown};
+                                                 OPTION_AT_durability, OPTION_AT_retry_unknown,
+                                                 OPTION_AT_persona};
 
 /* The options of one cell, for the head of its schedule. The caller frees it. */
 static char *cell_line(const struct options *options, const struct cell *cell)
