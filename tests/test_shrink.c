@@ -201,6 +201,24 @@ static void test_without_a_search(void **state)
     }
 }
 
+/* Leaving out is not enough where all steps are made in the end anyway: blocks of one worker must
+ * be brought together. */
+static void test_blocks_come_together(void **state)
+{
+    (void)state;
+    static const struct shrink_driver driver = {search_nothing, replay, NULL};
+    struct random random;
+    random_seed(&random, seed_of("blocks"));
+    for (int i = 0; i < 50; i++) {
+        struct shrink_size size = {2, 6, 0, 0};
+        struct schedule schedule = {0};
+        random_failure(&random, &size, &schedule);
+        shrink(&driver, &schedule, &size);
+        assert_int_equal(size.switches, 2);
+        schedule_free(&schedule);
+    }
+}
+
 static bool replay_nothing(void *context, const struct shrink_size *size,
                            const struct schedule *tried, struct schedule *ran)
 {
@@ -283,7 +301,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_smallest),         cmocka_unit_test(test_without_a_search),
         cmocka_unit_test(test_without_a_replay), cmocka_unit_test(test_never_larger),
-        cmocka_unit_test(test_already_small),
+        cmocka_unit_test(test_already_small),    cmocka_unit_test(test_blocks_come_together),
     };
     return cmocka_run_group_tests_name("shrink", tests, NULL, NULL);
 }
