@@ -12,6 +12,7 @@
 #include "claims.h"
 #include "explore/prove.h"
 #include "matrix.h"
+#include "transport.h"
 
 static const struct prove_settings two_workers = {.budget_ns = INT64_C(3000000000),
                                                   .workers_max = 2,
@@ -31,12 +32,15 @@ static void tell(const struct cell *cell, const struct proof *proof)
                 proof->schedule != NULL ? proof->schedule : "\n");
 }
 
-/* Known limits of explore, which are said as such and are no proof: the budget; and cells in which
- * it sees no two operations meet. A worker that goes another way when told the same is neither. */
+/* Known limits of explore, which are said as such and are no proof: the budget; cells in which it
+ * sees no two operations meet, or a hazard never strikes. A worker that goes another way when told
+ * the same is none of these. */
 static bool is_limit(const struct proof *proof)
 {
     return proof->status == UNDECIDED &&
-           (strcmp(proof->why, "budget") == 0 || strcmp(proof->why, "nothing was contended") == 0);
+           (strcmp(proof->why, reason_name(REASON_BUDGET)) == 0 ||
+            strcmp(proof->why, reason_name(REASON_NO_OVERLAP)) == 0 ||
+            strcmp(proof->why, reason_name(REASON_HAZARD_NEVER_STRUCK)) == 0);
 }
 
 /* One fault, or none, in all schedules of two workers. */
@@ -117,6 +121,41 @@ static void a_budget_that_ends_is_no_proof(void **state)
     proof_free(&proof);
 }
 
+/* Reads once more at every third call, which no session knows of; not yet in its first operation,
+ * so that the smallest cell is proved. */
+static enum outcome counts_later(struct session *session, void *shared, const struct edit *edit)
+{
+    static int calls;
+    const bson_t *seen;
+    if (OPERATION_NUMBER(session_operation(session)) > 0 && ++calls % 3 == 0)
+        session_find(session, edit->key[0].collection, session_key(session, &edit->key[0]), &seen);
+    return strategy_find("occ")->apply(session, shared, edit);
+}
+
+/* Who looks past the session proves nothing, at whatever size that is noticed. */
+static void a_fault_takes_back_what_was_proved(void **state)
+{
+    static const struct strategy counting = {.name = "counting",
+                                             .help = "counts its calls",
+                                             .can = CAN_CHANGE | CAN_CREATE,
+                                             .home = HOME_DATABASE,
+                                             .apply = counts_later};
+    (void)state;
+    struct cell cell =
+        support_cell(scenario_find("counter"), strategy_find("occ"), TRANSPORT_DIRECT);
+    struct prove_settings settings = two_workers;
+    struct proof proof;
+    cell.strategy[0] = &counting;
+    prove_cell(&cell, &settings, &proof, NULL);
+    assert_int_equal(proof.status, HELD);
+    proof_free(&proof);
+    settings.operations_max = 2;
+    prove_cell(&cell, &settings, &proof, NULL);
+    assert_int_equal(proof.status, UNDECIDED);
+    assert_non_null(strstr(proof.why, "past its session"));
+    proof_free(&proof);
+}
+
 /* The cell of a run as explore has it: what matters is kept, what is only size goes. */
 static void a_small_cell_keeps_what_goes_wrong(void **state)
 {
@@ -143,6 +182,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_small_cell_keeps_what_goes_wrong),
         cmocka_unit_test(a_budget_that_ends_is_no_proof),
+        cmocka_unit_test(a_fault_takes_back_what_was_proved),
         cmocka_unit_test(canaries_fail_in_some_schedule),
         cmocka_unit_test(claims_hold_in_every_schedule),
     };

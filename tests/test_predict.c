@@ -95,6 +95,11 @@ static void what_may_put_back_something_stale_is_a_candidate(void **state)
     expect(LINE(1, 0, "find", BY_ID) LINE(0, 1, "find", BY_ID)
                LINE(0, 0, "update", BY_ID ",\"update\":\"values\""),
            1, false);
+    /* nor is a read of another document */
+    expect("{\"cell\":0,\"worker\":0,\"operation\":0,\"step\":\"find\",\"target\":\"counters\","
+           "\"document\":\"1\",\"filter\":\"id\"}\n" LINE(0, 0, "update",
+                                                          BY_ID ",\"update\":\"values\""),
+           1, false);
     expect(LINE(0, 0, "find_and_modify", BY_ID ",\"update\":\"operators\"")
                LINE(0, 0, "update", BY_ID ",\"update\":\"values\""),
            1, true);

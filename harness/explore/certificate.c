@@ -135,9 +135,10 @@ void certificate_write(const struct cell *cell, const struct explore_settings *s
 struct proof certificate_proof(const struct cell *cell, const struct explore_settings *settings,
                                const struct explore_result *result)
 {
+    enum status status = result->fault != NULL ? UNDECIDED : result->status;
     struct proof proof = {.asked = true,
-                          .status = result->status,
-                          .reason = result->status == BROKEN ? result->first.reason : REASON_NONE,
+                          .status = status,
+                          .reason = status == BROKEN ? result->first.reason : REASON_NONE,
                           .workers = cell->workers,
                           .operations = cell->ops / cell->workers,
                           .faults = settings->limits.faults,
@@ -149,8 +150,9 @@ struct proof certificate_proof(const struct cell *cell, const struct explore_set
                           .transitions = result->transitions,
                           .failing = result->failing,
                           .seconds = result->seconds};
-    if (result->status == UNDECIDED)
-        proof.why = x_strdup(reason_name(unknown_reason(result)));
+    if (status == UNDECIDED)
+        proof.why =
+            x_strdup(result->fault != NULL ? result->fault : reason_name(unknown_reason(result)));
     return proof;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "prove.h"
 
+#include "certificate.h"
 #include "hazards.h"
 #include "human.h"
 #include "scenario.h"
@@ -146,26 +147,18 @@ static bool try_size(const struct cell *small, const struct prove_settings *sett
     struct explore_result result = {0};
     struct explore_settings how = settings_of(small, settings, left_ns);
     explore_cell(small, &how, &result);
-    bool held = result.status == HELD;
-    if (held || result.status == BROKEN || proof->status != HELD) {
-        proof->status = result.fault != NULL ? UNDECIDED : result.status;
-        proof->workers = small->workers;
-        proof->operations = small->ops / small->workers;
-        proof->faults = how.limits.faults;
-        proof->schedules = result.schedules;
-        proof->states = result.states;
-        proof->steps = result.steps;
-        proof->transitions = result.transitions;
-        proof->failing = result.failing;
+    struct proof next = certificate_proof(small, &how, &result);
+    bool held = next.status == HELD;
+    next.seconds += proof->seconds;
+    if (held || next.status == BROKEN || result.fault != NULL || proof->status != HELD) {
+        proof_free(proof);
+        *proof = next;
+    } else { /* the smaller size was proved */
+        proof->seconds = next.seconds;
+        proof_free(&next);
     }
-    proof->seconds += result.seconds;
-    if (result.status == BROKEN && result.fault == NULL)
+    if (proof->status == BROKEN)
         keep_finding(small, &how, &result, proof, finding);
-    else if (proof->status == UNDECIDED)
-        proof->why = x_strdup(result.fault != NULL ? result.fault
-                              : result.stopped     ? "interrupted"
-                              : result.complete    ? "nothing was contended"
-                                                   : "budget");
     explore_result_free(&result);
     return held;
 }
