@@ -3,11 +3,10 @@
  * catalog: what is found again when an engine is opened on the folder of an earlier one, and what a
  * half-made thing leaves behind.
  * labels: engine
+ * needs: wiredtiger
  */
 #include "commands.h"
 #include "engine/catalog.h"
-
-#ifdef WITH_WIREDTIGER
 
 static char *folder;
 
@@ -114,12 +113,3 @@ int main(void)
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
-
-#else
-
-int main(void) /* the store memory keeps nothing to be read again */
-{
-    return 0;
-}
-
-#endif

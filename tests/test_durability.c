@@ -3,9 +3,12 @@
  * durability: `racebench serve --dbpath` is killed (SIGKILL) under load again and again. What was
  * acknowledged is counted here, outside the process that dies; after each restart nothing of it may
  * be missing and nothing may be there twice. The one write of each client that was under way at the
- * kill may be there or not. The same test must see that --durability off loses.
+ * kill may be there or not, a transaction as a whole. The same test must see that --durability off
+ * loses, and that a store does which reads what is committed (racebench-uncommitted): in it the
+ * second of two open transactions writes over what the first one has written, and both commit.
  * RACEBENCH_KILLS says how many kills (default 5); the test labelled long makes 100.
  * labels: engine slow
+ * needs: wiredtiger
  * runs: program
  */
 #include <setjmp.h>
@@ -28,9 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifdef WITH_WIREDTIGER
-
-enum { CLIENTS = 6, KINDS = 4 };
+enum { CLIENTS = 6, KINDS = 5 };
 
 /* What one client was told, by kind of write: numbers count up from 1 in each. */
 struct ledger {
@@ -47,10 +48,15 @@ struct client {
 };
 
 struct tally {
-    int64_t acknowledged, lost, doubled, unanswered_there, unanswered_gone;
+    int64_t acknowledged, lost, doubled, halves, unanswered_there, unanswered_gone;
 };
 
+/* The programs that are killed. */
+#define SOUND       "RACEBENCH_BINARY"
+#define UNCOMMITTED "RACEBENCH_UNCOMMITTED"
+
 struct served {
+    const char *program; /* SOUND or UNCOMMITTED */
     pid_t process;
     char *uri;
 };
@@ -70,7 +76,7 @@ static void serve(struct served *served, const char *folder, const char *durabil
         close(ends[1]);
         if (file_bytes_max > 0)
             setrlimit(RLIMIT_FSIZE, &(struct rlimit){file_bytes_max, file_bytes_max});
-        execl(getenv("RACEBENCH_BINARY"), "racebench", "serve", "--dbpath", path, "--durability",
+        execl(getenv(served->program), "racebench", "serve", "--dbpath", path, "--durability",
               durability, "--socket", socket_path, NULL);
         _exit(127);
     }
@@ -102,7 +108,7 @@ static void end_served(struct served *served, int signal_number)
     free(served->uri);
 }
 
-/* The four kinds of write; false: no answer, or an error. ------------------------------------- */
+/* The five kinds of write; false: no answer, or an error. ------------------------------------- */
 
 static bool increment(mongoc_collection_t *collection, const struct client *client, int64_t number)
 {
@@ -174,14 +180,52 @@ static bool claim(mongoc_collection_t *collection, struct client *client, int64_
     return fine;
 }
 
-static const char *const collections[KINDS] = {"counters", "inserts", "modified", "claims"};
+/* Counts up this client's field of one of the two documents of the pair. */
+static bool increment_half(mongoc_collection_t *collection, const struct client *client,
+                           mongoc_client_session_t *session, const char *id, bson_error_t *error)
+{
+    char field[8];
+    bson_t options = BSON_INITIALIZER;
+    snprintf(field, sizeof field, "w%d", client->number);
+    bson_t *filter = BCON_NEW("_id", id);
+    bson_t *update = BCON_NEW("$inc", "{", field, BCON_INT64(1), "}");
+    bool fine = mongoc_client_session_append(session, &options, error) &&
+                mongoc_collection_update_one(collection, filter, update, &options, NULL, error);
+    bson_destroy(filter);
+    bson_destroy(update);
+    bson_destroy(&options);
+    return fine;
+}
+
+/* A transaction over both; begun anew as long as another one was first. */
+static bool increment_both(mongoc_collection_t *collection, struct client *client,
+                           mongoc_client_session_t *session)
+{
+    enum { WRITE_CONFLICT = 112 };
+    bson_error_t error;
+    bool fine;
+    do {
+        memset(&error, 0, sizeof error);
+        fine = mongoc_client_session_start_transaction(session, NULL, &error) &&
+               increment_half(collection, client, session, "a", &error) &&
+               increment_half(collection, client, session, "b", &error) &&
+               mongoc_client_session_commit_transaction(session, NULL, &error);
+        if (!fine && mongoc_client_session_in_transaction(session))
+            mongoc_client_session_abort_transaction(session, NULL);
+    } while (!fine && error.code == WRITE_CONFLICT && error.domain == MONGOC_ERROR_SERVER);
+    return fine;
+}
+
+static const char *const collections[KINDS] = {"counters", "inserts", "modified", "claims",
+                                               "pairs"};
 
 static void *work(void *context)
 {
     struct client *client = context;
     mongoc_client_t *connection = mongoc_client_new(client->uri);
+    mongoc_client_session_t *session = mongoc_client_start_session(connection, NULL, NULL);
     mongoc_collection_t *places[KINDS];
-    bool fine = true;
+    bool fine = session != NULL;
     for (int kind = 0; kind < KINDS; kind++)
         places[kind] = mongoc_client_get_collection(connection, "ledger", collections[kind]);
     for (int kind = client->number % KINDS; fine; kind = (kind + 1) % KINDS) {
@@ -189,12 +233,14 @@ static void *work(void *context)
         fine = kind == 0   ? increment(places[kind], client, number)
                : kind == 1 ? insert(places[kind], client, number)
                : kind == 2 ? find_and_modify(places[kind], client, number)
-                           : claim(places[kind], client, number);
+               : kind == 3 ? claim(places[kind], client, number)
+                           : increment_both(places[kind], client, session);
         if (fine)
             client->ledger.acknowledged[kind] = number;
     }
     for (int kind = 0; kind < KINDS; kind++)
         mongoc_collection_destroy(places[kind]);
+    mongoc_client_session_destroy(session);
     mongoc_client_destroy(connection);
     return NULL;
 }
@@ -228,15 +274,30 @@ static int64_t found(mongoc_client_t *connection, int kind, int number)
     snprintf(field, sizeof field, "w%d", number);
     bson_t *filter = kind == 0   ? BCON_NEW("_id", "hot")
                      : kind == 2 ? BCON_NEW("_id", BCON_INT32(number))
+                     : kind == 4 ? BCON_NEW("_id", "a")
                                  : BCON_NEW("w", BCON_INT32(number));
-    if (kind == 0 || kind == 2)
-        count = number_in(collection, filter, kind == 0 ? field : "v");
+    if (kind == 0 || kind == 2 || kind == 4)
+        count = number_in(collection, filter, kind == 2 ? "v" : field);
     else
         count = mongoc_collection_count_documents(collection, filter, NULL, NULL, NULL, &error);
     assert_true(count >= 0);
     bson_destroy(filter);
     mongoc_collection_destroy(collection);
     return count;
+}
+
+/* Do the two documents of the pair differ in what this client counted? */
+static bool is_half(mongoc_client_t *connection, int number)
+{
+    mongoc_collection_t *collection = mongoc_client_get_collection(connection, "ledger", "pairs");
+    char field[8];
+    snprintf(field, sizeof field, "w%d", number);
+    bson_t *a = BCON_NEW("_id", "a"), *b = BCON_NEW("_id", "b");
+    bool differs = number_in(collection, a, field) != number_in(collection, b, field);
+    bson_destroy(a);
+    bson_destroy(b);
+    mongoc_collection_destroy(collection);
+    return differs;
 }
 
 /* Compares, and takes what is there as the new beginning. */
@@ -252,12 +313,21 @@ static void settle(mongoc_client_t *connection, struct client *client, struct ta
             *(there > told ? &tally->unanswered_there : &tally->unanswered_gone) += 1;
         ledger->acknowledged[kind] = ledger->sent[kind] = there;
     }
+    tally->halves += is_half(connection, client->number);
 }
 
-static void make_index(const char *uri)
+/* The unique index of the claims, and the two documents of the pair. */
+static void prepare(const char *uri)
 {
     mongoc_client_t *connection = mongoc_client_new(uri);
+    mongoc_collection_t *pairs = mongoc_client_get_collection(connection, "ledger", "pairs");
     bson_error_t error;
+    for (const char *id = "ab"; *id != '\0'; id++) {
+        bson_t *document = BCON_NEW("_id", BCON_UTF8(*id == 'a' ? "a" : "b"));
+        assert_true(mongoc_collection_insert_one(pairs, document, NULL, NULL, &error));
+        bson_destroy(document);
+    }
+    mongoc_collection_destroy(pairs);
     bson_t *command =
         BCON_NEW("createIndexes", "claims", "indexes", "[", "{", "key", "{", "u", BCON_INT32(1),
                  "}", "name", "u", "unique", BCON_BOOL(true), "}", "]");
@@ -285,16 +355,16 @@ static void one_kill(struct served *served, struct client *clients, int64_t load
     end_served(served, SIGKILL);
 }
 
-static struct tally kills(const char *durability, int count, bool until_lost)
+static struct tally kills(const char *program, const char *durability, int count, bool until_lost)
 {
     struct client clients[CLIENTS] = {{.number = 0}};
     struct tally tally = {0};
-    struct served served;
+    struct served served = {.program = program};
     struct random random;
     char *folder = make_private_folder("");
     random_seed(&random, (uint64_t)clock_monotonic_ns());
     serve(&served, folder, durability, 0);
-    make_index(served.uri);
+    prepare(served.uri);
     for (int i = 0; i < CLIENTS; i++)
         clients[i].number = i;
     for (int i = 0; i < count && !(until_lost && tally.lost > 0); i++) {
@@ -315,11 +385,11 @@ static struct tally kills(const char *durability, int count, bool until_lost)
     end_served(&served, SIGTERM);
     remove_folder(folder);
     free(folder);
-    print_message("%s: %lld acknowledged, %lld lost, %lld doubled; unanswered: %lld there, %lld "
-                  "not\n",
+    print_message("%s: %lld acknowledged, %lld lost, %lld doubled, %lld halves; unanswered: %lld "
+                  "there, %lld not\n",
                   durability, (long long)tally.acknowledged, (long long)tally.lost,
-                  (long long)tally.doubled, (long long)tally.unanswered_there,
-                  (long long)tally.unanswered_gone);
+                  (long long)tally.doubled, (long long)tally.halves,
+                  (long long)tally.unanswered_there, (long long)tally.unanswered_gone);
     return tally;
 }
 
@@ -332,19 +402,21 @@ static int wanted_kills(void)
 static void test_write_survives(void **state)
 {
     (void)state;
-    struct tally tally = kills("write", wanted_kills(), false);
+    struct tally tally = kills(SOUND, "write", wanted_kills(), false);
     assert_true(tally.acknowledged > 10 * wanted_kills());
     assert_int_equal(tally.lost, 0);
     assert_int_equal(tally.doubled, 0);
+    assert_int_equal(tally.halves, 0);
 }
 
 static void test_sync_survives(void **state)
 {
     (void)state;
-    struct tally tally = kills("sync", (wanted_kills() + 3) / 4, false);
+    struct tally tally = kills(SOUND, "sync", (wanted_kills() + 3) / 4, false);
     assert_true(tally.acknowledged > 0);
     assert_int_equal(tally.lost, 0);
     assert_int_equal(tally.doubled, 0);
+    assert_int_equal(tally.halves, 0);
 }
 
 /* A log that cannot grow ends the engine with 74; what was acknowledged until then is there after
@@ -356,12 +428,12 @@ static void test_full_files(void **state)
     for (int i = 0; i < 2; i++) {
         struct client clients[CLIENTS] = {{.number = 0}};
         struct tally tally = {0};
-        struct served served;
+        struct served served = {.program = SOUND};
         int64_t acknowledged = 0;
         int status;
         char *folder = make_private_folder("");
         serve(&served, folder, durabilities[i], 1 << 20);
-        make_index(served.uri);
+        prepare(served.uri);
         for (int c = 0; c < CLIENTS; c++) {
             clients[c].number = c;
             clients[c].uri = served.uri;
@@ -390,6 +462,7 @@ static void test_full_files(void **state)
         assert_true(acknowledged > 100);
         assert_int_equal(tally.lost, 0);
         assert_int_equal(tally.doubled, 0);
+        assert_int_equal(tally.halves, 0);
     }
 }
 
@@ -397,26 +470,24 @@ static void test_full_files(void **state)
 static void test_off_loses(void **state)
 {
     (void)state;
-    assert_true(kills("off", 20, true).lost > 0);
+    assert_true(kills(SOUND, "off", 20, true).lost > 0);
+}
+
+/* And a store without snapshot isolation, whose log is sound. */
+static void test_read_committed_loses(void **state)
+{
+    (void)state;
+    assert_true(kills(UNCOMMITTED, "write", 20, true).lost > 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_write_survives),
-        cmocka_unit_test(test_sync_survives),
-        cmocka_unit_test(test_full_files),
-        cmocka_unit_test(test_off_loses),
+        cmocka_unit_test(test_write_survives),       cmocka_unit_test(test_sync_survives),
+        cmocka_unit_test(test_full_files),           cmocka_unit_test(test_off_loses),
+        cmocka_unit_test(test_read_committed_loses),
     };
     mongoc_init();
+    mongoc_log_set_handler(NULL, NULL); /* each kill is an error to every client */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
-
-#else
-
-int main(void) /* nothing that could be durable */
-{
-    return 0;
-}
-
-#endif

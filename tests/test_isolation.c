@@ -3,6 +3,7 @@
  * isolation: the store wiredtiger with another isolation than snapshot must not start: it would
  * lose updates itself. The store's source is compiled in with WiredTiger's default, read-committed.
  * labels: engine
+ * needs: wiredtiger
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,9 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifdef WITH_WIREDTIGER
-
 #define STORE_ISOLATION       "read-committed"
+#define STORE_ISOLATION_PROOF true
 #define store_wiredtiger_open store_uncommitted_open
 #include "engine/store_wiredtiger.c"
 
@@ -58,12 +58,3 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_read_committed_is_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
-
-#else
-
-int main(void)
-{
-    return 0;
-}
-
-#endif

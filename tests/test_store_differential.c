@@ -5,10 +5,9 @@
  * conflicts and parked writes are among the replies. Prints its seed and the number of identical
  * steps; RACEBENCH_SEED repeats one.
  * labels: engine
+ * needs: wiredtiger
  */
 #include "commands.h"
-
-#ifdef WITH_WIREDTIGER
 
 enum { STEPS = 6000, SESSIONS = 3 };
 
@@ -181,12 +180,3 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_both_stores_answer_the_same)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
-
-#else
-
-int main(void) /* one store only: nothing to compare */
-{
-    return 0;
-}
-
-#endif
