@@ -78,4 +78,7 @@ struct cell {
     bool lenient;  /* with EXPECT_CLAIMS: what nobody claims may break, but need not */
 };
 
+/* The store of the embedded engine that the cell runs on: "wiredtiger", "memory". Static text. */
+const char *cell_store(const struct cell *);
+
 #endif

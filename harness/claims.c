@@ -11,21 +11,25 @@
 /* What a restart of the engine is to a worker. */
 static const unsigned like_restart = HAZARD_BIT(lost_reply) | HAZARD_BIT(drop) | HAZARD_BIT(pause);
 
+static unsigned with_restart(unsigned kept)
+{
+    return (kept & like_restart) == like_restart ? kept | HAZARD_BIT(restart) : kept;
+}
+
 unsigned claims_kept(const struct strategy *strategy, enum property property)
 {
-    unsigned kept = strategy->keeps[property];
-    return (kept & like_restart) == like_restart ? kept | HAZARD_BIT(restart) : kept;
+    return with_restart(strategy->keeps[property]);
 }
 
 unsigned claims_hazards(const struct strategy *strategy, const struct scenario *scenario,
                         enum property property)
 {
-    unsigned hazards = claims_kept(strategy, property);
+    unsigned hazards = strategy->keeps[property];
     for (int i = 0; i < CLAIMS_ALSO_MAX && strategy->also[i].scenario != NULL; i++)
         if (strategy->also[i].property == property &&
             strcmp(strategy->also[i].scenario, scenario->name) == 0)
             hazards |= strategy->also[i].hazards;
-    return hazards;
+    return with_restart(hazards);
 }
 
 /* Does the strategy claim to keep everything that the scenario checks, under all these hazards? */

@@ -4,6 +4,10 @@
  * operations that begin) and strikes at one occasion in `period`, at an offset that the seed draws,
  * until it has struck `times` times. Counters are atomic, since the engine's thread and the workers
  * meet them; under `direct` there is one thread, and the same seed strikes at the same places.
+ *
+ * `restart` counts operations that begin instead of writes, and strikes at the next write: it meets
+ * everybody whatever it follows, and each planned one is to come although only some operations
+ * write. The next one waits until the engine is back.
  */
 #include "hazards.h"
 #include "scenario.h"
@@ -25,6 +29,7 @@ struct hazards {
     struct hazard_tally *tally, own;
     void (*restart)(void *);
     void *restart_context;
+    atomic_bool restarting; /* asked for, and has not happened yet */
 };
 
 static const struct {
@@ -77,8 +82,7 @@ const char *hazards_obstacle(const struct cell *cell)
     if ((cell->hazards & of_connections) != 0 && cell->strategy[0]->home == HOME_FILES)
         return "it keeps its documents in files, which have no connection that could close";
     if ((cell->hazards & HAZARD_BIT(restart)) != 0 && !cell->explored &&
-        (cell->transport == TRANSPORT_DIRECT ||
-         (cell->store != NULL && strcmp(cell->store, "memory") == 0)))
+        strcmp(cell_store(cell), "memory") == 0)
         return "its documents are in memory, which a restart would empty; 'restart' needs "
                "--transport driver and --store wiredtiger";
     if ((cell->hazards & HAZARD_BIT(boot)) != 0 && !boots)
@@ -158,6 +162,17 @@ void hazards_on_restart(struct hazards *hazards, void (*wanted)(void *), void *c
     hazards->restart_context = context;
 }
 
+static bool restart_is_due(struct hazards *hazards)
+{
+    const struct strike *strike = &hazards->strikes[HAZARD_INDEX_restart];
+    if (hazards->restart == NULL || !planned(hazards, HAZARD_INDEX_restart) ||
+        atomic_load(&hazards->restarting))
+        return false;
+    long long hits = atomic_load(&hazards->tally->hits[HAZARD_INDEX_restart]);
+    return hits < strike->times &&
+           atomic_load(&hazards->tally->begun) > strike->offset + hits * strike->period;
+}
+
 /* At the gate -------------------------------------------------------------------------------- */
 
 static enum gate_action arrive(void *state, const struct step *step)
@@ -177,7 +192,8 @@ static enum gate_action arrive(void *state, const struct step *step)
         return GATE_ERROR;
     if (hazards_strike(hazards, HAZARD_INDEX_hang))
         return GATE_SILENT;
-    if (hazards->restart != NULL && choose(hazards, HAZARD_INDEX_restart)) {
+    if (restart_is_due(hazards)) {
+        atomic_store(&hazards->restarting, true);
         hazards->restart(hazards->restart_context);
         return GATE_CLOSE_ONCE; /* what is sent again meets the new engine */
     }
@@ -199,6 +215,7 @@ void hazards_begin(struct hazards *hazards, struct session *session)
 {
     static const enum hazard_index at_workers[] = {HAZARD_INDEX_delay, HAZARD_INDEX_pause,
                                                    HAZARD_INDEX_crash};
+    atomic_fetch_add(&hazards->tally->begun, 1);
     for (size_t i = 0; i < COUNT_OF(at_workers) && session->doom == HAZARD_INDEX_none; i++) {
         if (!choose(hazards, at_workers[i]))
             continue;
@@ -229,6 +246,8 @@ void hazards_end(struct hazards *hazards, struct session *session)
 void hazards_struck(struct hazards *hazards, enum hazard_index index)
 {
     atomic_fetch_add(&hazards->tally->hits[index], 1);
+    if (index == HAZARD_INDEX_restart)
+        atomic_store(&hazards->restarting, false);
 }
 
 int64_t hazards_time_us(const struct hazards *hazards, enum hazard_index index)

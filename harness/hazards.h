@@ -34,6 +34,7 @@ const char *hazards_obstacle(const struct cell *);
  * so that a hazard strikes as often as planned in all of them together, whoever dies. */
 struct hazard_tally {
     atomic_llong occasions[CELL_HAZARDS_MAX], hits[CELL_HAZARDS_MAX];
+    atomic_llong begun;   /* operations */
     atomic_int position;  /* of the next strike within an operation */
     atomic_int steps_max; /* most steps that an attempt has had so far */
 };
@@ -63,7 +64,7 @@ void hazards_end(struct hazards *, struct session *);
 bool hazards_step(struct hazards *, struct session *, enum step_kind);
 /* Does the hazard strike now? For scenarios, which are the place of some. */
 bool hazards_strike(struct hazards *, enum hazard_index);
-/* A hazard that strikes whole processes has struck one. */
+/* What happens elsewhere than here (a process dies, the engine restarts) has happened. */
 void hazards_struck(struct hazards *, enum hazard_index);
 /* How long a pause or a delay is, us. */
 int64_t hazards_time_us(const struct hazards *, enum hazard_index);

@@ -10,8 +10,8 @@
  * connection, and who waits for a lease waits for real: so these strike five times, the lease is
  * 2 s, and a cell is over after 10 s. All else runs in virtual time (`direct`: fibers beside the
  * engine), where waiting for a lease, a tick or a redelivery costs nothing, with the usual lease of
- * 30 s. With --quick only the plain counter is on the wire. `processes` has no other place than the
- * wire; with --quick only the counter has it.
+ * 30 s. With --quick only the plain counter is on the wire. `processes` and `restart` have no other
+ * place than the wire; with --quick only the counter has them. A restart takes 0.5 s as well.
  *
  * What nobody claims may break, but need not: such a cell is lenient. Not so the canaries, who
  * claim nothing at all (naive and file_naive) and must be seen to lose in every column, and not the
@@ -37,8 +37,8 @@ struct column {
     enum {
         WIRE,
         WIRE_COUNTER,
-        VIRTUAL,
-        PROCESSES
+        WIRE_ONLY, /* or not at all */
+        VIRTUAL
     } place;         /* where it runs unless --transport says */
     bool asks_again; /* --retry-unknown */
 };
@@ -46,9 +46,10 @@ struct column {
 static const struct column columns[] = {
     {"none", 0, 1, WIRE, false},
     {"instances", 0, 2, WIRE, false},
-    {"processes", HAZARD_BIT(processes), 2, PROCESSES, false},
+    {"processes", HAZARD_BIT(processes), 2, WIRE_ONLY, false},
     {"lost_reply", HAZARD_BIT(lost_reply), 1, WIRE_COUNTER, true},
     {"drop", HAZARD_BIT(drop), 1, WIRE_COUNTER, true},
+    {"restart", HAZARD_BIT(restart), 1, WIRE_ONLY, true},
     {"error", HAZARD_BIT(error), 1, WIRE_COUNTER, false},
     {"hang", HAZARD_BIT(hang), 1, VIRTUAL, false},
     {"delay", HAZARD_BIT(delay), 1, VIRTUAL, false},
@@ -138,6 +139,13 @@ const struct conviction matrix_convictions[] = {
      .retry_unknown = true,
      .of = REASON_DOUBLED_UPDATE,
      .why = "sent again it counts twice"},
+    {.strategy = "inc",
+     .scenario = "counter",
+     .hazards = HAZARD_BIT(restart),
+     .persona = PERSONA_STANDALONE,
+     .retry_unknown = true,
+     .of = REASON_DOUBLED_UPDATE,
+     .why = "a server without retryable writes does not know what it did before it restarted"},
     {.strategy = "live_object_compat",
      .scenario = "snapshot",
      .hazards = HAZARD_BIT(crash),
@@ -225,16 +233,19 @@ static bool common(const struct matrix_settings *settings, const struct scenario
 }
 
 /* On a wire, what strikes at the gate. TRIES_MAX outlast a lease (backoff: 45 ms on average), and
- * are few enough that ten operations can give up in DURATION_MS: that is what "stuck" needs. */
-static void shorten(struct cell *cell)
+ * are few enough that ten operations can give up in DURATION_MS: that is what "stuck" needs. An
+ * engine restarts as often as it does anyway, or with --quick once less. */
+static void shorten(const struct matrix_settings *settings, struct cell *cell)
 {
-    enum { TIMES = 5, LEASE_MS = 2000, DURATION_MS = 10000, TRIES_MAX = 80 };
+    enum { TIMES = 5, RESTARTS_QUICK = 2, LEASE_MS = 2000, DURATION_MS = 10000, TRIES_MAX = 80 };
     cell->lease_ms = LEASE_MS;
     cell->duration_ms = DURATION_MS;
     cell->max_tries = TRIES_MAX;
     for (int i = 0; i < HAZARD_COUNT; i++)
         if ((cell->hazards >> i & 1) != 0 && hazard_place((enum hazard_index)i) == PLACE_GATE)
-            cell->hazard[i].times = TIMES;
+            cell->hazard[i].times = i != HAZARD_INDEX_restart ? TIMES
+                                    : settings->quick         ? RESTARTS_QUICK
+                                                              : 0;
 }
 
 /* Who gets no answer comes back while the others are still at work: a cell of virtual time is over
@@ -257,11 +268,12 @@ static bool is_file_canary(const struct cell *cell)
 static void settle_transport(const struct matrix_settings *settings, bool direct, struct cell *cell)
 {
     enum { TICK_VIRTUAL_MS = 5000, TICK_REAL_MS = 100, FILE_WORK_US = 200 };
-    unsigned at_gate = HAZARD_BIT(lost_reply) | HAZARD_BIT(drop) | HAZARD_BIT(error);
+    unsigned at_gate =
+        HAZARD_BIT(lost_reply) | HAZARD_BIT(drop) | HAZARD_BIT(error) | HAZARD_BIT(restart);
     cell->transport = direct ? TRANSPORT_DIRECT : TRANSPORT_DRIVER;
     if (settings->transport_given)
         cell->transport = settings->transport;
-    if (cell->processes > 1)
+    if (cell->processes > 1 || (cell->hazards & HAZARD_BIT(restart)) != 0)
         cell->transport = TRANSPORT_DRIVER;
     bool is_direct = cell->transport == TRANSPORT_DIRECT;
     settle_timeout(is_direct, cell);
@@ -269,7 +281,7 @@ static void settle_transport(const struct matrix_settings *settings, bool direct
         cell->work_us = FILE_WORK_US;
     cell->tick_ms = is_direct ? TICK_VIRTUAL_MS : TICK_REAL_MS;
     if (!is_direct && (cell->hazards & at_gate) != 0)
-        shorten(cell);
+        shorten(settings, cell);
     if (!is_direct && (cell->hazards & (HAZARD_BIT(pause) | HAZARD_BIT(crash))) != 0)
         cell->lease_ms = PLAN_LEASE_HAZARD_MS;
 }
@@ -290,8 +302,9 @@ static bool runs_direct(const struct matrix_settings *settings, const struct col
                         const struct scenario *scenario)
 {
     bool plain = is_counter(scenario) && column->hazards == 0 && column->instances == 1;
-    return waits_by_itself(scenario) || (settings->quick && !plain) || column->place == VIRTUAL ||
-           (column->place == WIRE_COUNTER && !is_counter(scenario));
+    return column->place != WIRE_ONLY &&
+           (waits_by_itself(scenario) || (settings->quick && !plain) || column->place == VIRTUAL ||
+            (column->place == WIRE_COUNTER && !is_counter(scenario)));
 }
 
 /* Messages go to whoever comes first, not to each worker its share: of few somebody may get none
@@ -317,13 +330,13 @@ static void suit_saves(struct cell *cell)
             cell->hazard[i].times = (int32_t)(cell->ops / OPS_PER_STRIKE);
 }
 
-/* Processes know no virtual time: who waits by itself does so for real, and is asked for less. */
+/* Where time is never virtual, who waits by itself does so for real, and is asked for less. */
 static bool leaves_out(const struct matrix_settings *settings, const struct column *column,
                        struct cell *cell)
 {
-    if (column->place == PROCESSES && waits_by_itself(cell->scenario))
+    if (column->place == WIRE_ONLY && waits_by_itself(cell->scenario))
         cell->ops = OPS_QUICK;
-    return column->place == PROCESSES && settings->quick && !is_counter(cell->scenario);
+    return column->place == WIRE_ONLY && settings->quick && !is_counter(cell->scenario);
 }
 
 static void add_cell(const struct matrix_settings *settings, const struct column *column,
@@ -332,7 +345,7 @@ static void add_cell(const struct matrix_settings *settings, const struct column
     cell.column = column->name;
     cell.instances = column->instances;
     cell.hazards |= column->hazards;
-    if (column->place == PROCESSES)
+    if ((column->hazards & HAZARD_BIT(processes)) != 0)
         cell.processes = column->instances;
     else if (column->instances > 1)
         cell.hazards |= HAZARD_BIT(instances);
@@ -385,10 +398,12 @@ static void add_conviction(const struct matrix_settings *settings,
         if ((conviction->hazards >> i & 1) != 0)
             cell.hazard[i].times = conviction->times;
     cell.work_us = conviction->work_us;
+    cell.persona = conviction->persona;
     cell.hazard[HAZARD_INDEX_crash].amount = conviction->dead_us;
     cell.retry_unknown = conviction->retry_unknown;
     settle_transport(settings, true, &cell);
-    add(cells, &cell);
+    if (hazards_obstacle(&cell) == NULL)
+        add(cells, &cell);
 }
 
 struct cell *matrix_cells(const struct matrix_settings *settings, size_t *count)

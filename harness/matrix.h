@@ -40,6 +40,7 @@ struct conviction {
     int64_t jitter_ms, lease_ms, work_us;
     int64_t dead_us; /* crash: how long the instance is away */
     int32_t max_tries;
+    enum persona persona; /* what the engine poses as */
     bool retry_unknown;
 };
 /* All of them, ended by one without a strategy. */

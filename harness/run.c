@@ -221,8 +221,7 @@ static void run_cell(struct runner *runner, const struct cell *cell, size_t numb
     struct stage stage;
     stage_open(&stage, cell, runner->settings->run_id, number);
     runner->stage = &stage;
-    const char *store = cell->store != NULL ? cell->store : engine_default_store();
-    if (stage.crew.hazards != NULL && stage.server != NULL && strcmp(store, "memory") != 0)
+    if (stage.crew.hazards != NULL && stage.server != NULL)
         hazards_on_restart(stage.crew.hazards, ask_restart, runner);
     if (runner->settings->opened != NULL)
         runner->settings->opened(&stage, runner->settings->context);

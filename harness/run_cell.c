@@ -51,8 +51,7 @@ static void open_driver(struct stage *stage)
         char *socket_path = x_format("%s/engine.sock", stage->folder);
         char *store_path = x_format("%s/store", stage->folder);
         struct engine_settings engine = {.gate = stage->gate,
-                                         .store = cell->store != NULL ? cell->store
-                                                                      : engine_default_store(),
+                                         .store = cell_store(cell),
                                          .folder = store_path,
                                          .temporary = true,
                                          .persona = persona_name(cell->persona),
