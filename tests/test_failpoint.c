@@ -121,6 +121,25 @@ static void test_block(void **state)
     assert_code(&blocked, 6, NULL); /* block first, then fail */
 }
 
+/* Who is delayed is woken by time alone, and leaves nothing behind when its client goes. */
+static void test_blocked_and_gone(void **state)
+{
+    struct world *world = *state;
+    struct answer blocked;
+    expect(world,
+           FAIL("'alwaysOn'", "'failCommands': ['ping'], 'blockConnection': true, 'blockTimeMS': "
+                              "100, 'errorCode': 6, 'errorLabels': ['Mine'], "
+                              "'writeConcernError': {'code': 64}"),
+           0, NULL);
+    submit(world, "{'ping': 1}", &blocked);
+    expect(world, INC(1, ", " START(A, 1)), 0, NULL);
+    expect(world, COMMIT(A, 1), 0, NULL);
+    pass_ms(world, 1);
+    assert_int_equal(blocked.count, 0);
+    engine_cancel(world->engine, &blocked);
+    assert_code(&blocked, -1, NULL);
+}
+
 /* The lost reply that failCommand cannot make. */
 static void test_on_write(void **state)
 {
@@ -170,8 +189,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_modes), TEST(test_who),      TEST(test_concern),
-        TEST(test_block), TEST(test_on_write), TEST(test_refused),
+        TEST(test_modes),    TEST(test_who),     TEST(test_concern),          TEST(test_block),
+        TEST(test_on_write), TEST(test_refused), TEST(test_blocked_and_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,6 +90,22 @@ static void test_half_of_a_batch(void **state)
     assert_int_equal(n_of(world, 2), 2);
 }
 
+/* What a statement of an earlier number did says nothing of the same statement now. */
+static void test_numbers_are_told_apart(void **state)
+{
+    static const char both[] = "'updates': [{'q': {'_id': 1}, 'u': {'$inc': {'n': 1}}}, "
+                               "{'q': {'_id': 2}, 'u': {'$inc': {'n': 1}}}], ";
+    struct world *world = *state;
+    for (int number = 1; number <= 2; number++) {
+        char *text =
+            x_format("{'update': 'c', %s" A ", 'txnNumber': {'$numberLong': '%d'}}", both, number);
+        expect(world, text, 0, NULL);
+        free(text);
+        assert_int_equal(n_of(world, 1), number);
+        assert_int_equal(n_of(world, 2), number);
+    }
+}
+
 static void test_numbers(void **state)
 {
     static const struct {
@@ -236,8 +252,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_resent),          TEST(test_half_of_a_batch), TEST(test_numbers),
-        TEST(test_nothing_written), TEST(test_forgotten),       cmocka_unit_test(test_restart),
+        TEST(test_resent),
+        TEST(test_numbers_are_told_apart),
+        TEST(test_half_of_a_batch),
+        TEST(test_numbers),
+        TEST(test_nothing_written),
+        TEST(test_forgotten),
+        cmocka_unit_test(test_restart),
         TEST(test_labels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -206,7 +206,9 @@ static void test_parked_until_abort_and_lifetime(void **state)
     expect(world, INC(1, ", " START(A, 2)), 0, NULL);
     submit(world, INC(1, ""), &parked);
     assert_int_equal(engine_due_ms(world->engine), 60000);
-    pass_ms(world, 59999);
+    pass_ms(world, 30000);
+    expect(world, INC(2, ", " INSIDE(A, 2)), 0, NULL); /* does not make it live longer */
+    pass_ms(world, 29999);
     assert_int_equal(parked.count, 0);
     pass_ms(world, 1);
     assert_code(&parked, 0, NULL);

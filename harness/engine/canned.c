@@ -59,9 +59,11 @@ bool canned_reply(const struct canned *canned, struct slice message, struct buff
         message.bytes[20] != 0) /* the body comes first */
         return false;
     const char *name = (const char *)message.bytes + NAME_OFFSET;
-    size_t name_bytes = strnlen(name, message.length - NAME_OFFSET) + 1;
+    size_t room = message.length - NAME_OFFSET;
+    if (strnlen(name, room) == room)
+        return false; /* it is cut off: wire_parse() refuses it */
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
-        if (name_bytes != strlen(texts[i].command) + 1 || strcmp(name, texts[i].command) != 0)
+        if (strcmp(name, texts[i].command) != 0)
             continue;
         if (wire_int32(message, 16) & FLAG_MORE_TO_COME)
             return true;

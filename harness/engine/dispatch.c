@@ -87,6 +87,14 @@ void request_applied(struct request *request, int64_t documents)
         gate_applied(request->engine->gate, &request->step, documents);
 }
 
+void request_reset(struct request *request)
+{
+    write_report_reset(&request->report);
+    bson_destroy(request->order.labels);
+    bson_destroy(request->order.concern);
+    request->order.labels = request->order.concern = NULL;
+}
+
 struct store_transaction *request_begin(const struct request *request)
 {
     return request->transaction != NULL ? request->transaction
@@ -394,9 +402,7 @@ void dispatch_run(struct request *request, const struct receiver *receiver)
             transaction_abort(engine, request->session);
         if (answers)
             complete(request, executed == EXECUTED);
-        write_report_reset(&request->report);
-        bson_destroy(request->order.labels);
-        bson_destroy(request->order.concern);
+        request_reset(request);
         settle(request);
         engine->reply_taken = true;
         if (request->order.action == GATE_SILENT)

@@ -28,6 +28,9 @@ const struct command *commands_find(const struct commands *, const char *name);
 /* Runs a request that has passed the gate, now or before it was parked; answers or parks it. */
 void dispatch_run(struct request *, const struct receiver *);
 
+/* Frees what a request has gathered on its way: the report of a batch, a fail point's documents. */
+void request_reset(struct request *);
+
 /* The transaction of the store in which a request reads, or writes one statement: its session's, or
  * one of its own. request_end() gives up one of its own; what was written there is gone. */
 struct store_transaction *request_begin(const struct request *);

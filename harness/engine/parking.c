@@ -133,7 +133,7 @@ void engine_cancel(struct engine *engine, const void *context)
             continue;
         }
         take(engine->parking, parked);
-        write_report_reset(&parked->request.report);
+        request_reset(&parked->request);
         parked->receiver.done(NULL, parked->receiver.context);
         release(parked);
         parked = engine->parking->list;

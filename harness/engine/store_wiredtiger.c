@@ -463,9 +463,10 @@ static void load_tables(struct wired_store *store)
     WT_CURSOR *cursor;
     long long number;
     const char *uri;
+    int error;
     check(store, store->writer->open_cursor(store->writer, "metadata:", NULL, NULL, &cursor),
           "open");
-    while (cursor->next(cursor) == 0) {
+    while ((error = cursor->next(cursor)) == 0) {
         check(store, cursor->get_key(cursor, &uri), "open");
         if (sscanf(uri, "table:t%lld", &number) != 1)
             continue;
@@ -473,6 +474,7 @@ static void load_tables(struct wired_store *store)
         if (!is_named(store, uri))
             doom(store, uri);
     }
+    check(store, error == WT_NOTFOUND ? 0 : error, "open");
     check(store, cursor->close(cursor), "open");
     sweep(store);
 }

@@ -244,6 +244,8 @@ static bool modify_one_of_all(struct job *job, struct slice key)
         must(bson_init_static(&was, value.bytes, value.length));
         if (match(job->write->filter, &was, request->now_ms, &request->failure))
             fine = job_write(job, key, &was);
+        else
+            fine = request->failure.code == FAILURE_NONE;
     }
     fine = write_end(request, job->transaction, fine, job->outcome);
     if (!fine)
