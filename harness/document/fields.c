@@ -6,7 +6,6 @@
 #include "fields.h"
 
 #include "base.h"
-#include "element.h"
 #include "value.h"
 #include <math.h>
 #include <string.h>
@@ -42,9 +41,12 @@ bool words_contain(const char *words, const char *word)
     size_t length = strcspn(word, " ");
     if (length == 0 || word[length] != '\0')
         return false;
-    for (const char *at = words; (at = strstr(at, word)) != NULL; at += length)
-        if ((at == words || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
+    for (const char *at = words; at != NULL; at = strchr(at, ' ')) {
+        at += *at == ' ';
+        if (*at == *word && strncmp(at, word, length) == 0 &&
+            (at[length] == ' ' || at[length] == '\0'))
             return true;
+    }
     return false;
 }
 
@@ -119,9 +121,11 @@ static bool store_document(const struct fields_reader *reader, const struct fiel
 }
 
 static bool store_value(const struct fields_reader *reader, const struct field *field,
-                        bson_iter_t *element, struct failure *failure)
+                        const struct element *element, struct failure *failure)
 {
-    const bson_value_t *value = bson_iter_value(element);
+    bson_value_t viewed;
+    const bson_value_t *value = &viewed;
+    element_value(element, &viewed);
     char *place = (char *)reader->arguments + field->offset;
     switch (field->kind) {
     case FIELD_BOOL:
@@ -147,28 +151,50 @@ static bool store_value(const struct fields_reader *reader, const struct field *
         return (value->value_type == BSON_TYPE_BOOL && !value->value.v_bool) ||
                failure_set(failure, FAILURE_NOT_IMPLEMENTED,
                            "'%s.%s' is not supported by the embedded engine", reader->context,
-                           bson_iter_key(element));
+                           element->name);
     default:
         return true;
     }
 }
 
-/* Rows of fields that are treated alike, ignored or refused, hold several names. */
-static bool is_named(const struct field *field, const char *name)
+/* Rows of fields that are treated alike, ignored or refused, hold several names; nearly always it is
+ * the first that is meant. */
+static bool is_first_name(const struct field *field, const struct element *element)
 {
-    if (field->kind == FIELD_IGNORED || field->kind == FIELD_REFUSED)
-        return words_contain(field->name, name);
-    return field->name[0] == name[0] && strcmp(field->name, name) == 0;
+    if (field->name[0] != element->name[0] ||
+        strncmp(field->name, element->name, element->name_length) != 0)
+        return false;
+    char end = field->name[element->name_length];
+    return end == '\0' || end == ' ';
 }
 
-bool fields_read(struct fields_reader *reader, bson_iter_t *element, bool *known,
+static bool is_other_name(const struct field *field, const struct element *element)
+{
+    return (field->kind == FIELD_IGNORED || field->kind == FIELD_REFUSED) &&
+           words_contain(field->name, element->name);
+}
+
+/* The row of an element's name, and whose it is; NULL: there is none. */
+static const struct field *find_field(struct fields_reader **reader, const struct element *element)
+{
+    struct fields_reader *first = *reader;
+    const struct field *field;
+    for (*reader = first; *reader != NULL; *reader = (*reader)->next)
+        for (field = (*reader)->fields; field->kind != FIELD_END; field++)
+            if (is_first_name(field, element))
+                return field;
+    for (*reader = first; *reader != NULL; *reader = (*reader)->next)
+        for (field = (*reader)->fields; field->kind != FIELD_END; field++)
+            if (is_other_name(field, element))
+                return field;
+    return NULL;
+}
+
+bool fields_read(struct fields_reader *reader, const struct element *element, bool *known,
                  struct failure *failure)
 {
-    const char *name = bson_iter_key(element);
-    const struct field *field = reader->fields;
-    while (field->kind != FIELD_END && !is_named(field, name))
-        field++;
-    *known = field->kind != FIELD_END;
+    const struct field *field = find_field(&reader, element);
+    *known = field != NULL;
     if (!*known || field->kind == FIELD_IGNORED)
         return true;
     if (field->kind == FIELD_REFUSED) /* a row of several names: no bit of its own each */
@@ -176,7 +202,8 @@ bool fields_read(struct fields_reader *reader, bson_iter_t *element, bool *known
     uint64_t bit = UINT64_C(1) << (field - reader->fields);
     if (reader->seen & bit)
         return failure_set(failure, FAILURE_DUPLICATE_FIELD,
-                           "BSON field '%s.%s' is a duplicate field", reader->context, name);
+                           "BSON field '%s.%s' is a duplicate field", reader->context,
+                           element->name);
     reader->seen |= bit;
     return store_value(reader, field, element, failure);
 }
@@ -192,36 +219,37 @@ bool fields_complete(const struct fields_reader *reader, struct failure *failure
     return true;
 }
 
-bool fields_parse(struct fields_reader *reader, const bson_t *document, struct failure *failure)
+/* The same for the cursor of a document. */
+static bool parse(struct fields_reader *reader, struct elements elements, struct failure *failure)
 {
-    bson_iter_t iter;
+    struct element element;
     bool known;
     reader->seen = 0;
     fields_prepare(reader->fields, reader->arguments);
-    if (!bson_iter_init(&iter, document))
-        return failure_set(failure, FAILURE_INVALID_BSON, "'%s' is malformed", reader->context);
-    while (bson_iter_next(&iter)) {
-        if (!fields_read(reader, &iter, &known, failure))
+    while (elements_next(&elements, &element)) {
+        if (!fields_read(reader, &element, &known, failure))
             return false;
         if (!known)
             return failure_set(failure, FAILURE_UNKNOWN_FIELD,
                                "BSON field '%s.%s' is an unknown field.", reader->context,
-                               bson_iter_key(&iter));
+                               element.name);
     }
-    return fields_complete(reader, failure);
+    return elements.at == elements.end
+               ? fields_complete(reader, failure)
+               : failure_set(failure, FAILURE_INVALID_BSON, "'%s' is malformed", reader->context);
 }
 
-bool fields_parse_element(struct fields_reader *reader, bson_iter_t *element,
+bool fields_parse(struct fields_reader *reader, const bson_t *document, struct failure *failure)
+{
+    return parse(reader, elements_of(document), failure);
+}
+
+bool fields_parse_element(struct fields_reader *reader, const struct element *element,
                           struct failure *failure)
 {
-    uint32_t length = 0;
-    const uint8_t *data = NULL;
-    bson_t document;
-    if (BSON_ITER_HOLDS_DOCUMENT(element))
-        bson_iter_document(element, &length, &data);
-    if (data == NULL || !bson_init_static(&document, data, length))
+    if (element->type != BSON_TYPE_DOCUMENT)
         return failure_set(failure, FAILURE_TYPE_MISMATCH,
                            "BSON field '%s' is the wrong type '%s', expected type 'object'",
-                           reader->context, fields_type_name(bson_iter_type(element)));
-    return fields_parse(reader, &document, failure);
+                           reader->context, fields_type_name(element->type));
+    return parse(reader, elements_of_element(element), failure);
 }

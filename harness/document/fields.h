@@ -8,6 +8,7 @@
 #ifndef RACEBENCH_DOCUMENT_FIELDS_H
 #define RACEBENCH_DOCUMENT_FIELDS_H
 
+#include "element.h"
 #include "failure.h"
 #include <bson/bson.h>
 #include <stdbool.h>
@@ -42,15 +43,17 @@ bool words_contain(const char *words, const char *word);
 /* Makes all the documents and arrays of `arguments` empty. To be called before the first field. */
 void fields_prepare(const struct field *, void *arguments);
 
-/* Reads one element. `context` ("find", "update.updates") is for the message. `*seen` has one bit
- * for each field of the table; zero at the start. `*known` is false when the table lacks it. */
+/* Reads one element. `context` ("find", "update.updates") is for the message. `seen` has one bit for
+ * each field of the table; zero at the start. What the table lacks is looked for in that of `next`
+ * (NULL: there is none); no name may be in both. `*known` is false when all lack it. */
 struct fields_reader {
     const struct field *fields;
     const char *context;
     void *arguments;
     uint64_t seen;
+    struct fields_reader *next;
 };
-bool fields_read(struct fields_reader *, bson_iter_t *element, bool *known, struct failure *);
+bool fields_read(struct fields_reader *, const struct element *, bool *known, struct failure *);
 
 /* After the last element: are all the required fields there? */
 bool fields_complete(const struct fields_reader *, struct failure *);
@@ -60,7 +63,7 @@ bool fields_complete(const struct fields_reader *, struct failure *);
 bool fields_parse(struct fields_reader *, const bson_t *document, struct failure *);
 
 /* The same for an element that must be a document: one update of an update command, one index. */
-bool fields_parse_element(struct fields_reader *, bson_iter_t *element, struct failure *);
+bool fields_parse_element(struct fields_reader *, const struct element *, struct failure *);
 
 /* MongoDB's name of a BSON type, as in messages: "string", "int", "objectId". */
 const char *fields_type_name(bson_type_t type);

@@ -158,7 +158,7 @@ bool cursor_reply_add(struct cursor_reply *reply, const bson_t *document)
 
 bool cursor_reply_end(struct cursor_reply *reply, struct request *request, bool fine)
 {
-    char *namespace = request_namespace(request);
+    const char *namespace = request_namespace(request);
     int64_t id = 0;
     fine = fine && documents_fit(&reply->rest, &request->failure);
     if (fine && reply->rest.count > 0) {
@@ -173,7 +173,6 @@ bool cursor_reply_end(struct cursor_reply *reply, struct request *request, bool 
     bson_append_int64(&reply->cursor, "id", 2, id);
     bson_append_utf8(&reply->cursor, "ns", 2, namespace, -1);
     bson_append_document_end(request->reply, &reply->cursor);
-    free(namespace);
     return fine;
 }
 
@@ -189,7 +188,7 @@ static const struct field option_fields[] = {
 bool cursor_reply_all(struct request *request, const bson_t *options, struct documents *documents)
 {
     struct cursor_options given = {.batch_size = CURSOR_FIRST_BATCH};
-    struct fields_reader reader = {option_fields, "cursor", &given, 0};
+    struct fields_reader reader = {option_fields, "cursor", &given, 0, NULL};
     bool fine = fields_parse(&reader, options, &request->failure);
     struct cursor_reply reply = {.batch_size = given.batch_size};
     cursor_reply_begin(&reply, request->reply);

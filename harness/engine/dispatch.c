@@ -130,9 +130,14 @@ struct collection *request_make(struct request *request)
     return NULL;
 }
 
-char *request_namespace(const struct request *request)
+const char *request_namespace(const struct request *request)
 {
-    return x_format("%s.%s", request->database, request->collection);
+    struct buffer *text = &request->engine->namespace;
+    text->length = 0;
+    buffer_append(text, request->database, strlen(request->database));
+    buffer_byte(text, '.');
+    buffer_append(text, request->collection, strlen(request->collection) + 1);
+    return (const char *)text->bytes;
 }
 
 void request_first(const struct request *request, bson_value_t *value)
@@ -148,24 +153,23 @@ static bool read_fields(struct request *request, struct envelope *envelope)
     static const struct field none[] = {{NULL, FIELD_END, 0, false}};
     const struct command *command = request->command;
     const struct field *fields = command->fields != NULL ? command->fields : none;
-    struct fields_reader own = {fields, command->name, request->arguments, 0};
-    struct fields_reader common = {envelope_fields, command->name, envelope, 0};
-    bson_iter_t iter;
+    struct fields_reader common = {envelope_fields, command->name, envelope, 0, NULL};
+    struct fields_reader own = {fields, command->name, request->arguments, 0, &common};
+    struct elements elements = elements_of(request->body);
+    struct element element;
     bool known = false;
     fields_prepare(common.fields, envelope);
     if (command->defaults != NULL)
         memcpy(request->arguments, command->defaults, command->arguments_bytes);
     fields_prepare(own.fields, request->arguments);
-    must(bson_iter_init(&iter, request->body) && bson_iter_next(&iter)); /* the name */
-    while (bson_iter_next(&iter)) {
-        if (!fields_read(&own, &iter, &known, &request->failure))
-            return false;
-        if (!known && !fields_read(&common, &iter, &known, &request->failure))
+    must(elements_next(&elements, &element)); /* the name */
+    while (elements_next(&elements, &element)) {
+        if (!fields_read(&own, &element, &known, &request->failure))
             return false;
         if (!known && !(command->flags & COMMAND_LENIENT))
             return failure_set(&request->failure, FAILURE_UNKNOWN_FIELD,
                                "BSON field '%s.%s' is an unknown field.", command->name,
-                               bson_iter_key(&iter));
+                               element.name);
     }
     return fields_complete(&own, &request->failure);
 }
@@ -417,22 +421,20 @@ void dispatch_run(struct request *request, const struct receiver *receiver)
 /* Tells the gate who arrives with what; its answer. */
 static void arrive(struct request *request)
 {
-    bson_iter_t iter;
+    struct elements elements = elements_of(request->body);
+    struct element first = {.name = ""}, comment;
     struct step *step = &request->step;
-    const bson_t *body = request->body;
-    const char *name =
-        bson_iter_init(&iter, body) && bson_iter_next(&iter) ? bson_iter_key(&iter) : "";
+    elements_next(&elements, &first);
     *step = (struct step){.worker = STEP_NOBODY,
                           .target = "",
-                          .kind = gate_command_kind(name),
-                          .command = body};
-    if (bson_iter_init_find(&iter, body, "comment") && BSON_ITER_HOLDS_UTF8(&iter))
-        gate_attribute(bson_iter_utf8(&iter, NULL), step);
-    if (step->worker != STEP_NOBODY && bson_iter_init(&iter, body) && bson_iter_next(&iter) &&
-        BSON_ITER_HOLDS_UTF8(&iter))
-        step->target = bson_iter_utf8(&iter, NULL);
+                          .kind = gate_command_kind(first.name),
+                          .command = request->body};
+    if (elements_find(elements, "comment", 7, &comment) && comment.type == BSON_TYPE_UTF8)
+        gate_attribute((const char *)comment.data + 4, step);
+    if (step->worker != STEP_NOBODY && first.type == BSON_TYPE_UTF8)
+        step->target = (const char *)first.data + 4;
     if (step->worker != STEP_NOBODY)
-        step->resend_key = sessions_resend_key(body);
+        step->resend_key = sessions_resend_key(elements);
     request->order.action = gate_arrive(request->engine->gate, step);
     request->order.code = gate_error(request->engine->gate);
 }

@@ -48,8 +48,8 @@ struct collection *request_collection(const struct request *);
  * open transaction has made it (112). */
 struct collection *request_make(struct request *);
 
-/* "database.collection" for the reply: a new string. */
-char *request_namespace(const struct request *);
+/* "database.collection" for the reply, borrowed until the next call. */
+const char *request_namespace(const struct request *);
 
 /* The value of the body's first field, the one that names the command. Borrowed. */
 void request_first(const struct request *, bson_value_t *value);

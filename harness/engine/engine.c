@@ -95,6 +95,7 @@ void engine_free(struct engine *engine)
     if (engine->gate_owned)
         gate_free(engine->gate);
     buffer_release(&engine->key);
+    buffer_release(&engine->namespace);
     bson_destroy(engine->reply);
     bson_destroy(engine->image);
     free(engine);

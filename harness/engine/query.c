@@ -151,14 +151,15 @@ bool query_read(struct request *request, const bson_t *filter, query_visitor *vi
     return fine;
 }
 
-bool query_check_hint(const struct collection *collection, const bson_value_t *hint,
-                      struct failure *failure)
+bool query_check_hint(struct request *request, const bson_value_t *hint)
 {
+    struct failure *failure = &request->failure;
     bson_t key;
     bson_iter_t iter;
     bool there = false;
     if (hint->value_type == BSON_TYPE_EOD)
         return true;
+    const struct collection *collection = request_collection(request);
     if (hint->value_type == BSON_TYPE_UTF8) {
         const char *name = hint->value.v_utf8.str;
         there = strcmp(name, "_id_") == 0 ||

@@ -28,7 +28,7 @@ bool query_visit(struct request *, const struct query *, query_visitor *, void *
 bool query_read(struct request *, const bson_t *filter, query_visitor *, void *context);
 
 /* Checks that a hint (a name or a key pattern; EOD: none) names an index that exists (else 2).
- * `collection` may be NULL. */
-bool query_check_hint(const struct collection *, const bson_value_t *hint, struct failure *);
+ */
+bool query_check_hint(struct request *, const bson_value_t *hint);
 
 #endif

@@ -337,29 +337,34 @@ static bool go_on(struct request *request, int64_t number)
 /* The 16 bytes of {id: UUID}, or NULL. */
 static const uint8_t *read_id(const bson_value_t *lsid)
 {
-    bson_iter_t iter;
-    const uint8_t *bytes;
-    uint32_t length;
-    bson_subtype_t subtype;
+    struct element id;
+    bson_value_t value;
     if (lsid->value_type != BSON_TYPE_DOCUMENT ||
-        !bson_iter_init_from_data(&iter, lsid->value.v_doc.data, lsid->value.v_doc.data_len) ||
-        !bson_iter_find(&iter, "id") || !BSON_ITER_HOLDS_BINARY(&iter))
+        !elements_find(elements_of_value(lsid), "id", 2, &id) || id.type != BSON_TYPE_BINARY)
         return NULL;
-    bson_iter_binary(&iter, &subtype, &length, &bytes);
-    return subtype == BSON_SUBTYPE_UUID && length == ID_BYTES ? bytes : NULL;
+    element_value(&id, &value);
+    return value.value.v_binary.subtype == BSON_SUBTYPE_UUID &&
+                   value.value.v_binary.data_len == ID_BYTES
+               ? value.value.v_binary.data
+               : NULL;
 }
 
-uint64_t sessions_resend_key(const bson_t *command)
+uint64_t sessions_resend_key(struct elements fields)
 {
-    bson_iter_t iter;
+    struct element lsid, element;
+    bson_value_t value;
+    int64_t number = 0;
     uint64_t words[2];
-    if (!bson_iter_init_find(&iter, command, "lsid"))
+    if (!elements_find(fields, "lsid", 4, &lsid) ||
+        !elements_find(fields, "txnNumber", 9, &element))
         return 0;
-    const uint8_t *id = read_id(bson_iter_value(&iter));
-    if (id == NULL || !bson_iter_init_find(&iter, command, "txnNumber"))
+    element_value(&lsid, &value);
+    const uint8_t *id = read_id(&value);
+    element_value(&element, &value);
+    if (id == NULL || !fields_integer(&value, &number))
         return 0;
     memcpy(words, id, sizeof words);
-    return random_mix(random_mix(words[0], words[1]), (uint64_t)bson_iter_as_int64(&iter));
+    return random_mix(random_mix(words[0], words[1]), (uint64_t)number);
 }
 
 bool sessions_open(const struct engine *engine)

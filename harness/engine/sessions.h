@@ -45,8 +45,8 @@ void transaction_note_applied(struct request *, int64_t documents);
 bool sessions_open(const struct engine *);
 
 /* Tells commands apart that a driver may send again: equal for a command and its resend, else not;
- * 0 for those that carry no session and number. */
-uint64_t sessions_resend_key(const bson_t *command);
+ * 0 for those that carry no session and number. `fields`: of the command. */
+uint64_t sessions_resend_key(struct elements fields);
 
 /* Has this statement of a retryable write been done before? Then fills in the outcome, and
  * engine->image for an upsert. */

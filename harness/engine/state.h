@@ -54,6 +54,7 @@ struct engine {
     bson_t *image;     /* new image of the document in hand */
     bool flush_wanted; /* the reply in hand must not leave before the log is on the disk */
     struct buffer key; /* encoded _id of the document in hand */
+    struct buffer namespace; /* of the reply in hand */
 };
 
 /* engine_submit() for a command that came from a socket; a handshake fills in its application. */

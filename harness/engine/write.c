@@ -425,21 +425,23 @@ static void report_finish(struct request *request, bool with_modified)
 bool write_batch_run(struct request *request, const struct write_batch *batch)
 {
     struct write_report *report = &request->report;
-    uint32_t count = bson_count_keys(batch->statements);
+    struct elements items = elements_of(batch->statements);
+    struct element item;
+    uint32_t count = 0;
     int64_t first_statement = request->statement;
-    bson_iter_t iter;
+    for (struct elements left = items; elements_next(&left, &item);)
+        count++;
     if (count < 1 || count > WRITE_BATCH_MAX)
         return failure_set(&request->failure, FAILURE_INVALID_LENGTH,
                            "Write batch sizes must be between 1 and %d. Got %u operations.",
                            WRITE_BATCH_MAX, count);
-    must(bson_iter_init(&iter, batch->statements));
-    for (int32_t index = 0; bson_iter_next(&iter); index++) {
+    for (int32_t index = 0; elements_next(&items, &item); index++) {
         struct write_outcome outcome = {0};
         if (index < report->next)
             continue;
         report->next = index;
         request->statement = first_statement + index;
-        bool fine = batch->one(request, &iter, &outcome);
+        bool fine = batch->one(request, &item, &outcome);
         write_outcome_reset(&outcome); /* a number used before by findAndModify has one */
         if (!fine && request->failure.code == FAILURE_WRITE_CONFLICT)
             return false;

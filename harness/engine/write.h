@@ -11,6 +11,7 @@
 #define RACEBENCH_ENGINE_WRITE_H
 
 #include "document/buffer.h"
+#include "document/element.h"
 #include "document/failure.h"
 #include <bson/bson.h>
 #include <stdbool.h>
@@ -71,7 +72,7 @@ bool write_modify(struct request *, const struct write *, struct write_outcome *
 void write_outcome_reset(struct write_outcome *);
 
 /* One statement of a batch; false: request->failure says why not. The outcome comes zeroed. */
-typedef bool write_statement(struct request *, bson_iter_t *item, struct write_outcome *);
+typedef bool write_statement(struct request *, const struct element *item, struct write_outcome *);
 
 /* Runs the statements of insert, update or delete (1 to WRITE_BATCH_MAX, else 16), from where the
  * command was parked; ordered stops at the first failure. Appends n, nModified (`with_modified`),

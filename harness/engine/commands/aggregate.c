@@ -58,7 +58,7 @@ static bool run(struct request *request)
         return failure_set(failure, FAILURE_TYPE_MISMATCH,
                            "'pipeline' option must be specified as an array");
     if (!pipeline_check(&arguments->pipeline, false, failure) ||
-        !query_check_hint(request_collection(request), &arguments->hint, failure))
+        !query_check_hint(request, &arguments->hint))
         return false;
     first_filter(&arguments->pipeline, &filter);
     bool fine = query_read(request, &filter, gather, &documents) &&

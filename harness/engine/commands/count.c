@@ -41,7 +41,7 @@ static bool run(struct request *request)
     const struct arguments *arguments = request->arguments;
     int64_t count = 0, limit = arguments->limit;
     if (!match_check(&arguments->query, &request->failure) ||
-        !query_check_hint(request_collection(request), &arguments->hint, &request->failure))
+        !query_check_hint(request, &arguments->hint))
         return false;
     bool fine = query_read(request, &arguments->query, count_one, &count);
     count = count > arguments->skip ? count - arguments->skip : 0;

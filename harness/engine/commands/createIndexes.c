@@ -109,10 +109,10 @@ static bool create_one(struct request *request, struct collection *collection,
     return collection_index_add(collection, wanted->name, &wanted->key, wanted->unique, failure);
 }
 
-static bool read_specification(struct request *request, bson_iter_t *item,
+static bool read_specification(struct request *request, const struct element *item,
                                struct specification *wanted)
 {
-    struct fields_reader reader = {specification_fields, "createIndexes.indexes", wanted, 0};
+    struct fields_reader reader = {specification_fields, "createIndexes.indexes", wanted, 0, NULL};
     *wanted = (struct specification){.unique = false};
     return fields_parse_element(&reader, item, &request->failure);
 }
@@ -122,22 +122,22 @@ static bool run(struct request *request)
     const struct arguments *arguments = request->arguments;
     bool made = request_collection(request) == NULL;
     struct specification wanted;
-    bson_iter_t iter;
+    struct elements items = elements_of(&arguments->indexes);
+    struct element item;
     if (bson_empty(&arguments->indexes))
         return failure_set(&request->failure, FAILURE_BAD_VALUE,
                            "Must specify at least one index to create");
-    must(bson_iter_init(&iter, &arguments->indexes));
-    while (bson_iter_next(&iter)) /* all are checked before the first is made */
-        if (!read_specification(request, &iter, &wanted) ||
+    while (elements_next(&items, &item)) /* all are checked before the first is made */
+        if (!read_specification(request, &item, &wanted) ||
             !check_key(&wanted.key, &request->failure))
             return false;
     struct collection *collection = request_make(request);
     if (collection == NULL)
         return false;
     int32_t before = (int32_t)collection->index_count + 1;
-    must(bson_iter_init(&iter, &arguments->indexes));
-    while (bson_iter_next(&iter))
-        if (!read_specification(request, &iter, &wanted) ||
+    items = elements_of(&arguments->indexes);
+    while (elements_next(&items, &item))
+        if (!read_specification(request, &item, &wanted) ||
             !create_one(request, collection, &wanted))
             return false;
     int32_t after = (int32_t)collection->index_count + 1;

@@ -40,10 +40,11 @@ static const struct field statement_fields[] = {
     {NULL, FIELD_END, 0, false},
 };
 
-static bool delete_one(struct request *request, bson_iter_t *item, struct write_outcome *outcome)
+static bool delete_one(struct request *request, const struct element *item,
+                       struct write_outcome *outcome)
 {
     struct statement statement = {.limit = 0};
-    struct fields_reader reader = {statement_fields, "delete.deletes", &statement, 0};
+    struct fields_reader reader = {statement_fields, "delete.deletes", &statement, 0, NULL};
     if (!fields_parse_element(&reader, item, &request->failure))
         return false;
     if (statement.limit != 0 && statement.limit != 1)
@@ -51,7 +52,7 @@ static bool delete_one(struct request *request, bson_iter_t *item, struct write_
                            "The limit field in delete objects must be 0 or 1. Got %lld",
                            (long long)statement.limit);
     if (!match_check(&statement.filter, &request->failure) ||
-        !query_check_hint(request_collection(request), &statement.hint, &request->failure))
+        !query_check_hint(request, &statement.hint))
         return false;
     struct write write = {.filter = &statement.filter, .multi = statement.limit == 0};
     return write_modify(request, &write, outcome);

@@ -80,7 +80,7 @@ static bool run(struct request *request)
     struct distinct distinct = {.key = arguments->key};
     bson_t sort = BSON_INITIALIZER, array;
     if (!match_check(&arguments->query, &request->failure) ||
-        !query_check_hint(request_collection(request), &arguments->hint, &request->failure))
+        !query_check_hint(request, &arguments->hint))
         return false;
     bool fine = query_read(request, &arguments->query, add_values, &distinct) &&
                 documents_fit(&distinct.values, &request->failure);

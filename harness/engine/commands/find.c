@@ -96,7 +96,7 @@ static bool run(struct request *request)
     if (!match_check(&arguments->filter, &request->failure) ||
         !project_check(&arguments->projection, &request->failure) ||
         !sort_check(&arguments->sort, &request->failure) ||
-        !query_check_hint(request_collection(request), &arguments->hint, &request->failure))
+        !query_check_hint(request, &arguments->hint))
         return false;
     found.reply.batch_size = arguments->batch_size;
     found.reply.single = arguments->single;

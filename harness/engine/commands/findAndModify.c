@@ -35,7 +35,7 @@ static const struct field fields[] = {
     {NULL, FIELD_END, 0, false},
 };
 
-static bool check(struct request *request, const struct collection *collection)
+static bool check(struct request *request)
 {
     const struct arguments *arguments = request->arguments;
     struct failure *failure = &request->failure;
@@ -59,7 +59,7 @@ static bool check(struct request *request, const struct collection *collection)
     return (arguments->remove || update_check(&arguments->change, failure)) &&
            match_check(&arguments->query, failure) && sort_check(&arguments->sort, failure) &&
            project_check(&arguments->projection, failure) &&
-           query_check_hint(collection, &arguments->hint, failure);
+           query_check_hint(request, &arguments->hint);
 }
 
 static void append_image(const struct request *request, const bson_t *image)
@@ -84,7 +84,7 @@ static bool run(struct request *request)
     struct write_outcome outcome = {0};
     bson_t last;
     bson_iter_t id;
-    if (!check(request, request_collection(request)))
+    if (!check(request))
         return false;
     struct write write = {.filter = &arguments->query,
                           .sort = bson_empty(&arguments->sort) ? NULL : &arguments->sort,

@@ -51,10 +51,7 @@ static bool run(struct request *request)
                            "'long'",
                            fields_type_name(id.value_type));
     request->collection = arguments->collection;
-    char *namespace = request_namespace(request);
-    bool fine = next_batch(request, id.value.v_int64, namespace);
-    free(namespace);
-    return fine;
+    return next_batch(request, id.value.v_int64, request_namespace(request));
 }
 
 COMMAND(getMore, COMMAND_INSIDE, .fields = fields, .arguments_bytes = sizeof(struct arguments));

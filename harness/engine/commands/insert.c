@@ -25,16 +25,15 @@ static const struct field fields[] = {
     {NULL, FIELD_END, 0, false},
 };
 
-static bool insert_one(struct request *request, bson_iter_t *item, struct write_outcome *outcome)
+static bool insert_one(struct request *request, const struct element *item,
+                       struct write_outcome *outcome)
 {
-    const bson_value_t *value = bson_iter_value(item);
     bson_t document;
-    if (value->value_type != BSON_TYPE_DOCUMENT ||
-        !bson_init_static(&document, value->value.v_doc.data, value->value.v_doc.data_len))
+    if (item->type != BSON_TYPE_DOCUMENT || !bson_init_static(&document, item->data, item->size))
         return failure_set(&request->failure, FAILURE_TYPE_MISMATCH,
                            "BSON field 'insert.documents' is the wrong type '%s', expected type "
                            "'object'",
-                           fields_type_name(value->value_type));
+                           fields_type_name(item->type));
     struct collection *collection = request_make(request);
     return collection != NULL && write_insert(request, collection, &document, outcome);
 }

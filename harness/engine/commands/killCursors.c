@@ -26,7 +26,7 @@ static bool run(struct request *request)
     bson_t killed = BSON_INITIALIZER, missing = BSON_INITIALIZER, none = BSON_INITIALIZER;
     bool fine = true;
     bson_iter_t iter;
-    char *namespace = request_namespace(request);
+    const char *namespace = request_namespace(request);
     must(bson_iter_init(&iter, &arguments->cursors));
     while (fine && bson_iter_next(&iter)) {
         if (!BSON_ITER_HOLDS_INT64(&iter)) {
@@ -49,7 +49,6 @@ static bool run(struct request *request)
     bson_append_array(request->reply, "cursorsUnknown", -1, &none);
     bson_destroy(&killed);
     bson_destroy(&missing);
-    free(namespace);
     return fine;
 }
 

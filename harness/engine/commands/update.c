@@ -46,8 +46,7 @@ static const struct field statement_fields[] = {
     {NULL, FIELD_END, 0, false},
 };
 
-static bool check_statement(struct request *request, const struct collection *collection,
-                            const struct statement *statement)
+static bool check_statement(struct request *request, const struct statement *statement)
 {
     struct failure *failure = &request->failure;
     if (statement->change.value_type != BSON_TYPE_DOCUMENT &&
@@ -58,15 +57,16 @@ static bool check_statement(struct request *request, const struct collection *co
         return failure_set(failure, FAILURE_FAILED_TO_PARSE,
                            "multi update is not supported for replacement-style update");
     return update_check(&statement->change, failure) && match_check(&statement->filter, failure) &&
-           query_check_hint(collection, &statement->hint, failure);
+           query_check_hint(request, &statement->hint);
 }
 
-static bool update_one(struct request *request, bson_iter_t *item, struct write_outcome *outcome)
+static bool update_one(struct request *request, const struct element *item,
+                       struct write_outcome *outcome)
 {
     struct statement statement = {.upsert = false};
-    struct fields_reader reader = {statement_fields, "update.updates", &statement, 0};
+    struct fields_reader reader = {statement_fields, "update.updates", &statement, 0, NULL};
     if (!fields_parse_element(&reader, item, &request->failure) ||
-        !check_statement(request, request_collection(request), &statement))
+        !check_statement(request, &statement))
         return false;
     struct write write = {.filter = &statement.filter,
                           .change = &statement.change,
