@@ -5,202 +5,258 @@
  */
 #include "transport.h"
 
+#include "document/element.h"
+
 #include <string.h>
 
-static void build_find(const struct command_request *request, bson_t *command)
+/* An array of one document, which comes next. */
+static void begin_array(struct buffer *out, const char *name, size_t *begun)
 {
-    BSON_APPEND_UTF8(command, "find", request->collection);
-    BSON_APPEND_DOCUMENT(command, "filter", request->filter);
-    BSON_APPEND_INT32(command, "limit", 1);
-    BSON_APPEND_BOOL(command, "singleBatch", true);
+    element_begin(out, BSON_TYPE_ARRAY, name, strlen(name));
+    begun[0] = document_begin(out);
+    element_begin(out, BSON_TYPE_DOCUMENT, "0", 1);
+    begun[1] = document_begin(out);
 }
 
-static void build_insert(const struct command_request *request, bson_t *command)
+static void end_array(struct buffer *out, const size_t *begun)
 {
-    bson_t documents;
-    BSON_APPEND_UTF8(command, "insert", request->collection);
-    BSON_APPEND_ARRAY_BEGIN(command, "documents", &documents);
-    BSON_APPEND_DOCUMENT(&documents, "0", request->document);
-    bson_append_array_end(command, &documents);
+    document_end(out, begun[1]);
+    document_end(out, begun[0]);
 }
 
-static void append_update(const struct modify *modify, const char *name, bson_t *into)
+static void build_find(const struct command_request *request, struct buffer *out)
+{
+    element_write_text(out, "find", request->collection);
+    element_write_document(out, BSON_TYPE_DOCUMENT, "filter", request->filter);
+    element_write_int32(out, "limit", 1);
+    element_write_bool(out, "singleBatch", true);
+}
+
+static void build_insert(const struct command_request *request, struct buffer *out)
+{
+    element_write_text(out, "insert", request->collection);
+    element_begin(out, BSON_TYPE_ARRAY, "documents", 9);
+    size_t begun = document_begin(out);
+    element_write_document(out, BSON_TYPE_DOCUMENT, "0", request->document);
+    document_end(out, begun);
+}
+
+static void write_update(struct buffer *out, const struct modify *modify, const char *name)
 {
     if (modify->pipeline != NULL)
-        bson_append_array(into, name, -1, modify->pipeline);
+        element_write_document(out, BSON_TYPE_ARRAY, name, modify->pipeline);
     else
-        bson_append_document(into, name, -1, modify->update);
+        element_write_document(out, BSON_TYPE_DOCUMENT, name, modify->update);
 }
 
-static void build_update(const struct command_request *request, bson_t *command)
+static void build_update(const struct command_request *request, struct buffer *out)
 {
-    bson_t updates, update;
-    BSON_APPEND_UTF8(command, "update", request->collection);
-    BSON_APPEND_ARRAY_BEGIN(command, "updates", &updates);
-    BSON_APPEND_DOCUMENT_BEGIN(&updates, "0", &update);
-    BSON_APPEND_DOCUMENT(&update, "q", request->filter);
-    append_update(&request->modify, "u", &update);
+    size_t begun[2];
+    element_write_text(out, "update", request->collection);
+    begin_array(out, "updates", begun);
+    element_write_document(out, BSON_TYPE_DOCUMENT, "q", request->filter);
+    write_update(out, &request->modify, "u");
     if (request->modify.upsert)
-        BSON_APPEND_BOOL(&update, "upsert", true);
-    bson_append_document_end(&updates, &update);
-    bson_append_array_end(command, &updates);
+        element_write_bool(out, "upsert", true);
+    end_array(out, begun);
 }
 
-static void build_delete(const struct command_request *request, bson_t *command)
+static void build_delete(const struct command_request *request, struct buffer *out)
 {
-    bson_t deletes, one;
-    BSON_APPEND_UTF8(command, "delete", request->collection);
-    BSON_APPEND_ARRAY_BEGIN(command, "deletes", &deletes);
-    BSON_APPEND_DOCUMENT_BEGIN(&deletes, "0", &one);
-    BSON_APPEND_DOCUMENT(&one, "q", request->filter);
-    BSON_APPEND_INT32(&one, "limit", 1);
-    bson_append_document_end(&deletes, &one);
-    bson_append_array_end(command, &deletes);
+    size_t begun[2];
+    element_write_text(out, "delete", request->collection);
+    begin_array(out, "deletes", begun);
+    element_write_document(out, BSON_TYPE_DOCUMENT, "q", request->filter);
+    element_write_int32(out, "limit", 1);
+    end_array(out, begun);
 }
 
-static void build_find_and_modify(const struct command_request *request, bson_t *command)
+static void build_find_and_modify(const struct command_request *request, struct buffer *out)
 {
     const struct modify *modify = &request->modify;
-    BSON_APPEND_UTF8(command, "findAndModify", request->collection);
-    BSON_APPEND_DOCUMENT(command, "query", request->filter);
+    element_write_text(out, "findAndModify", request->collection);
+    element_write_document(out, BSON_TYPE_DOCUMENT, "query", request->filter);
     if (modify->sort != NULL)
-        BSON_APPEND_DOCUMENT(command, "sort", modify->sort);
+        element_write_document(out, BSON_TYPE_DOCUMENT, "sort", modify->sort);
     if (modify->remove) {
-        BSON_APPEND_BOOL(command, "remove", true);
+        element_write_bool(out, "remove", true);
         return;
     }
-    append_update(modify, "update", command);
-    BSON_APPEND_BOOL(command, "new", !modify->old_image);
+    write_update(out, modify, "update");
+    element_write_bool(out, "new", !modify->old_image);
     if (modify->upsert)
-        BSON_APPEND_BOOL(command, "upsert", true);
+        element_write_bool(out, "upsert", true);
 }
 
 /* The session and the number of its transaction or write. */
-static void append_number(const struct session *session, bson_t *command)
+static void write_number(const struct session *session, struct buffer *out)
 {
     const struct transaction *transaction = &session->transaction;
     int32_t words[4] = {session->worker, transaction->life, 0, 0};
-    bson_t lsid;
-    BSON_APPEND_DOCUMENT_BEGIN(command, "lsid", &lsid);
-    BSON_APPEND_BINARY(&lsid, "id", BSON_SUBTYPE_UUID, (const uint8_t *)words, sizeof(words));
-    bson_append_document_end(command, &lsid);
-    BSON_APPEND_INT64(command, "txnNumber", transaction->number);
-}
-
-void command_number(struct session *session, bson_t *command)
-{
-    session->transaction.number++;
-    append_number(session, command);
+    element_begin(out, BSON_TYPE_DOCUMENT, "lsid", 4);
+    size_t begun = document_begin(out);
+    element_begin(out, BSON_TYPE_BINARY, "id", 2);
+    buffer_int32(out, sizeof(words));
+    buffer_byte(out, BSON_SUBTYPE_UUID);
+    buffer_append(out, words, sizeof(words));
+    document_end(out, begun);
+    element_write_int64(out, "txnNumber", transaction->number);
 }
 
 /* The session's number and place in its transaction, as a driver says them. */
-static void append_transaction(const struct session *session, bool ends, bson_t *command)
+static void write_transaction(const struct session *session, bool ends, struct buffer *out)
 {
-    append_number(session, command);
-    BSON_APPEND_BOOL(command, "autocommit", false);
+    write_number(session, out);
+    element_write_bool(out, "autocommit", false);
     if (!session->transaction.sent && !ends)
-        BSON_APPEND_BOOL(command, "startTransaction", true);
+        element_write_bool(out, "startTransaction", true);
 }
 
-void command_build(const struct session *session, const struct command_request *request,
+void command_build(struct session *session, const struct command_request *request, bool resent,
                    bson_t *command)
 {
+    struct buffer *out = &session->command;
+    out->length = 0;
+    size_t begun = document_begin(out);
     switch (request->kind) {
     case STEP_FIND:
-        build_find(request, command);
+        build_find(request, out);
         break;
     case STEP_INSERT:
-        build_insert(request, command);
+        build_insert(request, out);
         break;
     case STEP_UPDATE:
-        build_update(request, command);
+        build_update(request, out);
         break;
     case STEP_DELETE:
-        build_delete(request, command);
+        build_delete(request, out);
         break;
     case STEP_FIND_AND_MODIFY:
-        build_find_and_modify(request, command);
+        build_find_and_modify(request, out);
         break;
     case STEP_COMMIT:
-        BSON_APPEND_INT32(command, "commitTransaction", 1);
+        element_write_int32(out, "commitTransaction", 1);
         break;
     default:
         must(request->kind == STEP_ABORT);
-        BSON_APPEND_INT32(command, "abortTransaction", 1);
+        element_write_int32(out, "abortTransaction", 1);
         break;
     }
     if (session->comment[0] != '\0')
-        BSON_APPEND_UTF8(command, "comment", session->comment);
+        element_write_text(out, "comment", session->comment);
     bool ends = request->kind == STEP_COMMIT || request->kind == STEP_ABORT;
     if (session->in_transaction)
-        append_transaction(session, ends, command);
-    BSON_APPEND_UTF8(command, "$db", ends ? "admin" : session->crew->database);
+        write_transaction(session, ends, out);
+    if (resent && !session->in_transaction) {
+        session->transaction.number++;
+        write_number(session, out);
+    }
+    element_write_text(out, "$db", ends ? "admin" : session->crew->database);
+    document_end(out, begun);
+    document_of_buffer(out, command);
+}
+
+/* The fields of an answer that say something. Zeroed: absent. */
+struct answer {
+    struct element ok, errors, concern, cursor, value, upserted, n, modified;
+};
+
+static void read_answer(const bson_t *document, struct answer *answer)
+{
+    const struct {
+        const char *name;
+        size_t length;
+        struct element *element;
+    } fields[] = {{"ok", 2, &answer->ok},
+                  {"writeErrors", 11, &answer->errors},
+                  {"writeConcernError", 17, &answer->concern},
+                  {"cursor", 6, &answer->cursor},
+                  {"value", 5, &answer->value},
+                  {"upserted", 8, &answer->upserted},
+                  {"n", 1, &answer->n},
+                  {"nModified", 9, &answer->modified}};
+    struct elements elements = elements_of(document);
+    struct element element;
+    while (elements_next(&elements, &element))
+        for (size_t i = 0; i < COUNT_OF(fields); i++)
+            if (fields[i].length == element.name_length && fields[i].element->start == NULL &&
+                memcmp(fields[i].name, element.name, element.name_length) == 0)
+                *fields[i].element = element;
+}
+
+/* Is it a number other than 0, or true? */
+static bool is_yes(const struct element *element)
+{
+    if (element->type == BSON_TYPE_BOOL)
+        return element->data[0] != 0;
+    return element_number(element, 0) != 0;
 }
 
 /* Reads code and message of the reply itself, or of its first write error. */
-static void parse_errors(const bson_t *answer, struct command_reply *reply)
+static void parse_errors(const bson_t *document, const struct answer *answer,
+                         struct command_reply *reply)
 {
-    bson_iter_t iter, error, field;
-    bson_iter_t where = {0};
-    bool refused = false;
-    if (bson_iter_init_find(&iter, answer, "ok") && !bson_iter_as_bool(&iter)) {
-        refused = bson_iter_init(&where, answer);
-    } else if (bson_iter_init_find(&iter, answer, "writeErrors") &&
-               bson_iter_recurse(&iter, &error) && bson_iter_next(&error)) {
-        refused = bson_iter_recurse(&error, &where);
+    struct elements where = {0}, errors = elements_of_element(&answer->errors);
+    struct element element;
+    bool refused = answer->ok.start != NULL && !is_yes(&answer->ok);
+    if (refused)
+        where = elements_of(document);
+    else if (elements_next(&errors, &element) && element.type == BSON_TYPE_DOCUMENT) {
+        refused = true;
+        where = elements_of_element(&element);
     }
-    if (bson_iter_init_find(&iter, answer, "writeConcernError"))
+    if (answer->concern.start != NULL)
         reply->durable = false;
     if (!refused)
         return;
     reply->code = -1; /* refused without a code is refused all the same */
-    field = where;
-    if (bson_iter_find(&field, "code") && BSON_ITER_HOLDS_NUMBER(&field))
-        reply->code = (int32_t)bson_iter_as_int64(&field);
-    if (bson_iter_find(&where, "errmsg") && BSON_ITER_HOLDS_UTF8(&where))
-        bson_strncpy(reply->message, bson_iter_utf8(&where, NULL), sizeof(reply->message));
+    if (elements_find(where, "code", 4, &element))
+        reply->code = (int32_t)element_number(&element, -1);
+    if (elements_find(where, "errmsg", 6, &element) && element.type == BSON_TYPE_UTF8)
+        bson_strncpy(reply->message, (const char *)element.data + 4, sizeof(reply->message));
 }
 
-static bson_t *copy_document(const bson_iter_t *iter)
+/* A document inside the answer, copied; NULL: it is none. */
+static bson_t *keep(struct session *session, const struct element *element)
 {
-    const uint8_t *data;
-    uint32_t length;
-    if (!BSON_ITER_HOLDS_DOCUMENT(iter))
-        return NULL;
-    bson_iter_document(iter, &length, &data);
-    return bson_new_from_data(data, length);
+    return element->type == BSON_TYPE_DOCUMENT
+               ? session_keep(session, element->data, element->size)
+               : NULL;
 }
 
-static void parse_find(const bson_t *answer, struct command_reply *reply)
+static void parse_find(struct session *session, const struct answer *answer,
+                       struct command_reply *reply)
 {
-    bson_iter_t iter, batch, first;
-    if (bson_iter_init(&iter, answer) &&
-        bson_iter_find_descendant(&iter, "cursor.firstBatch", &batch) &&
-        bson_iter_recurse(&batch, &first) && bson_iter_next(&first))
-        reply->document = copy_document(&first);
+    struct element batch, first;
+    struct elements documents;
+    if (!elements_find(elements_of_element(&answer->cursor), "firstBatch", 10, &batch))
+        return;
+    documents = elements_of_element(&batch);
+    if (elements_next(&documents, &first))
+        reply->document = keep(session, &first);
 }
 
-void command_parse(const struct command_request *request, const bson_t *answer,
+void command_parse(struct session *session, enum step_kind kind, const bson_t *document,
                    struct command_reply *reply)
 {
-    bson_iter_t iter;
+    struct answer answer = {.ok = {.start = NULL}};
     reply->sent = true;
-    reply->answered = answer != NULL;
-    if (answer == NULL)
+    reply->answered = document != NULL;
+    if (document == NULL)
         return;
-    parse_errors(answer, reply);
+    read_answer(document, &answer);
+    parse_errors(document, &answer, reply);
     if (reply->code != 0)
         return;
-    if (request->kind == STEP_FIND) {
-        parse_find(answer, reply);
-    } else if (request->kind == STEP_FIND_AND_MODIFY) {
-        if (bson_iter_init_find(&iter, answer, "value"))
-            reply->document = copy_document(&iter);
-    } else if (request->kind == STEP_UPDATE) {
-        reply->written.upserted = bson_has_field(answer, "upserted");
-        reply->written.matched = edit_number(answer, "n", 0) - (reply->written.upserted ? 1 : 0);
-        reply->written.modified = edit_number(answer, "nModified", 0);
-    } else if (request->kind == STEP_DELETE) {
-        reply->deleted = edit_number(answer, "n", 0);
+    if (kind == STEP_FIND) {
+        parse_find(session, &answer, reply);
+    } else if (kind == STEP_FIND_AND_MODIFY) {
+        reply->document = keep(session, &answer.value);
+    } else if (kind == STEP_UPDATE) {
+        reply->written.upserted = answer.upserted.start != NULL;
+        reply->written.matched = element_number(&answer.n, 0) - reply->written.upserted;
+        reply->written.modified = element_number(&answer.modified, 0);
+    } else if (kind == STEP_DELETE) {
+        reply->deleted = element_number(&answer.n, 0);
     }
 }

@@ -91,7 +91,10 @@ void crew_again(struct crew *crew)
         kept = *session;
         memset(session, 0, sizeof(*session));
         session->documents = kept.documents;
+        session->document_made = kept.document_made;
         session->document_capacity = kept.document_capacity;
+        session->command = kept.command;
+        session->scratch = kept.scratch;
         session->texts = kept.texts;
         session->text_capacity = kept.text_capacity;
         session->history = kept.history;
@@ -135,9 +138,7 @@ void crew_free(struct crew *crew)
 {
     for (int32_t w = 0; w < crew->count; w++) {
         struct session *session = &crew->sessions[w];
-        session_forget(session);
-        free(session->documents);
-        free(session->texts);
+        session_free(session);
         history_free(&session->history);
         if (session->latencies != crew->latencies) {
             latencies_free(session->latencies);

@@ -9,6 +9,9 @@
 #include "session.h"
 #include "transport.h"
 
+#include "document/element.h"
+#include <string.h>
+
 static const char *const outcome_names[OUTCOME_COUNT] = {"done",     "nothing", "busy",
                                                          "conflict", "failed",  "unknown"};
 
@@ -19,11 +22,11 @@ const char *outcome_name(enum outcome outcome)
 
 int64_t edit_number(const bson_t *document, const char *field, int64_t otherwise)
 {
-    bson_iter_t iter;
-    if (document == NULL || !bson_iter_init_find(&iter, document, field) ||
-        !BSON_ITER_HOLDS_NUMBER(&iter))
+    struct element element;
+    if (document == NULL ||
+        !elements_find(elements_of(document), field, strlen(field), &element))
         return otherwise;
-    return bson_iter_as_int64(&iter);
+    return element_number(&element, otherwise);
 }
 
 int64_t edit_stamp(const bson_t *document)
@@ -114,74 +117,92 @@ enum outcome edit_run(struct session *session, const struct edit *edit, const bs
     return DONE;
 }
 
+/* Appends a document's $set with the operation's stamp added, or one made for it alone. */
+static void write_stamped(struct session *session, const struct element *set, struct buffer *out)
+{
+    element_begin(out, BSON_TYPE_DOCUMENT, "$set", 4);
+    size_t begun = document_begin(out);
+    struct elements fields = set != NULL ? elements_of_element(set) : (struct elements){0};
+    struct element field;
+    while (elements_next(&fields, &field))
+        element_write(out, &field);
+    element_write_int64(out, EDIT_STAMP, session_operation(session));
+    document_end(out, begun);
+}
+
 const bson_t *edit_operators(struct session *session, const struct edit *edit)
 {
     must(edit->operators != NULL);
     session->evidence.read[0] = VERSION_BLIND;
     session->evidence.wrote = 1;
-    bson_t *operators = session_document(session);
-    bson_t set;
-    bson_iter_t iter;
+    struct buffer *out = &session->scratch;
+    struct elements operators = elements_of(edit->operators);
+    struct element operator;
     bool stamped = false;
-    for (bson_iter_init(&iter, edit->operators); bson_iter_next(&iter);) {
-        if (strcmp(bson_iter_key(&iter), "$set") != 0) {
-            bson_append_iter(operators, NULL, -1, &iter);
+    out->length = 0;
+    size_t begun = document_begin(out);
+    while (elements_next(&operators, &operator)) {
+        if (!element_is_named(&operator, "$set", 4)) {
+            element_write(out, &operator);
             continue;
         }
-        bson_iter_t field;
-        BSON_APPEND_DOCUMENT_BEGIN(operators, "$set", &set);
-        for (bson_iter_recurse(&iter, &field); bson_iter_next(&field);)
-            bson_append_iter(&set, NULL, -1, &field);
-        BSON_APPEND_INT64(&set, EDIT_STAMP, session_operation(session));
-        bson_append_document_end(operators, &set);
+        write_stamped(session, &operator, out);
         stamped = true;
     }
-    if (!stamped) {
-        BSON_APPEND_DOCUMENT_BEGIN(operators, "$set", &set);
-        BSON_APPEND_INT64(&set, EDIT_STAMP, session_operation(session));
-        bson_append_document_end(operators, &set);
-    }
-    return operators;
+    if (!stamped)
+        write_stamped(session, NULL, out);
+    document_end(out, begun);
+    return session_keep(session, out->bytes, out->length);
 }
 
 /* Does `document` hold this very field, same type and same bytes? */
-static bool holds(const bson_t *document, const bson_iter_t *field)
+static bool holds(const bson_t *document, const struct element *field)
 {
-    bson_iter_t other;
-    if (document == NULL || !bson_iter_init_find(&other, document, bson_iter_key(field)) ||
-        bson_iter_type(&other) != bson_iter_type(field))
-        return false;
-    if (BSON_ITER_HOLDS_INT64(field))
-        return bson_iter_int64(&other) == bson_iter_int64(field);
-    bson_t a = BSON_INITIALIZER, b = BSON_INITIALIZER;
-    bson_append_iter(&a, "", 0, field);
-    bson_append_iter(&b, "", 0, &other);
-    bool equal = bson_equal(&a, &b);
-    bson_destroy(&a);
-    bson_destroy(&b);
-    return equal;
+    struct element other;
+    return document != NULL &&
+           elements_find(elements_of(document), field->name, field->name_length, &other) &&
+           other.type == field->type && other.size == field->size &&
+           memcmp(other.data, field->data, field->size) == 0;
+}
+
+static bool has(const bson_t *document, const struct element *field)
+{
+    struct element other;
+    return elements_find(elements_of(document), field->name, field->name_length, &other);
+}
+
+static bool is_id(const struct element *field)
+{
+    return element_is_named(field, "_id", 3);
 }
 
 bson_t *edit_update(struct session *session, const bson_t *was, const bson_t *is)
 {
-    bson_t *update = session_document(session);
-    bson_t part;
-    bson_iter_t iter;
-    BSON_APPEND_DOCUMENT_BEGIN(update, "$set", &part);
-    for (bson_iter_init(&iter, is); bson_iter_next(&iter);)
-        if (strcmp(bson_iter_key(&iter), "_id") != 0 && !holds(was, &iter))
-            bson_append_iter(&part, NULL, -1, &iter);
-    bson_append_document_end(update, &part);
+    struct buffer *out = &session->scratch;
+    struct elements fields = elements_of(is);
+    struct element field;
     bool gone = false;
-    if (was != NULL)
-        for (bson_iter_init(&iter, was); !gone && bson_iter_next(&iter);)
-            gone = !bson_has_field(is, bson_iter_key(&iter));
-    if (!gone)
-        return update;
-    BSON_APPEND_DOCUMENT_BEGIN(update, "$unset", &part);
-    for (bson_iter_init(&iter, was); bson_iter_next(&iter);)
-        if (strcmp(bson_iter_key(&iter), "_id") != 0 && !bson_has_field(is, bson_iter_key(&iter)))
-            BSON_APPEND_BOOL(&part, bson_iter_key(&iter), true);
-    bson_append_document_end(update, &part);
-    return update;
+    out->length = 0;
+    size_t begun = document_begin(out);
+    element_begin(out, BSON_TYPE_DOCUMENT, "$set", 4);
+    size_t part = document_begin(out);
+    while (elements_next(&fields, &field))
+        if (!is_id(&field) && !holds(was, &field))
+            element_write(out, &field);
+    document_end(out, part);
+    fields = was != NULL ? elements_of(was) : (struct elements){0};
+    while (elements_next(&fields, &field)) {
+        if (is_id(&field) || has(is, &field))
+            continue;
+        if (!gone) {
+            element_begin(out, BSON_TYPE_DOCUMENT, "$unset", 6);
+            part = document_begin(out);
+        }
+        gone = true;
+        element_write_bool(out, field.name, true);
+    }
+    if (gone)
+        document_end(out, part);
+    document_end(out, begun);
+    return session_keep(session, out->bytes, out->length);
 }

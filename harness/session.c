@@ -8,7 +8,9 @@
 #include "strategy.h"
 #include "transport.h"
 
+
 #include <inttypes.h>
+#include <sanitizer/asan_interface.h>
 #include <string.h>
 
 enum outcome command_outcome(const struct command_reply *reply, bool writes)
@@ -78,13 +80,34 @@ bool session_step(struct session *session, enum step_kind kind, const char *targ
 
 /* Memory of the attempt ---------------------------------------------------------------------- */
 
-static bson_t *keep(struct session *session, bson_t *document)
+/* Documents are made once and used again; whoever touches one after its attempt is told by
+ * AddressSanitizer all the same. */
+
+/* Not bson_new(): what it makes cannot be made anew. */
+static bson_t *make_document(void)
 {
-    if (document == NULL)
-        return NULL;
-    size_t i = array_grow((void **)&session->documents, &session->document_count,
-                          &session->document_capacity, sizeof(*session->documents));
-    session->documents[i] = document;
+    void *document;
+    must(posix_memalign(&document, _Alignof(bson_t), sizeof(bson_t)) == 0);
+    return document;
+}
+
+bson_t *session_document(struct session *session)
+{
+    if (session->document_count == session->document_made) {
+        size_t i = array_grow((void **)&session->documents, &session->document_made,
+                              &session->document_capacity, sizeof(*session->documents));
+        session->documents[i] = make_document();
+    }
+    bson_t *document = session->documents[session->document_count++];
+    ASAN_UNPOISON_MEMORY_REGION(document, sizeof(*document));
+    bson_init(document);
+    return document;
+}
+
+bson_t *session_keep(struct session *session, const uint8_t *bytes, size_t length)
+{
+    bson_t *document = session_document(session), view;
+    must(bson_init_static(&view, bytes, length) && bson_concat(document, &view));
     return document;
 }
 
@@ -98,16 +121,26 @@ static char *keep_text(struct session *session, char *text)
 
 void session_forget(struct session *session)
 {
-    for (size_t i = 0; i < session->document_count; i++)
-        bson_destroy(session->documents[i]);
+    for (size_t i = 0; i < session->document_count; i++) {
+        bson_destroy(session->documents[i]); /* its bytes, if they did not fit */
+        ASAN_POISON_MEMORY_REGION(session->documents[i], sizeof(bson_t));
+    }
     for (size_t i = 0; i < session->text_count; i++)
         free(session->texts[i]);
     session->document_count = session->text_count = 0;
 }
 
-bson_t *session_document(struct session *session)
+void session_free(struct session *session)
 {
-    return keep(session, bson_new());
+    session_forget(session);
+    for (size_t i = 0; i < session->document_made; i++) {
+        ASAN_UNPOISON_MEMORY_REGION(session->documents[i], sizeof(bson_t));
+        free(session->documents[i]);
+    }
+    free(session->documents);
+    free(session->texts);
+    buffer_release(&session->command);
+    buffer_release(&session->scratch);
 }
 
 bson_t *session_key(struct session *session, const struct key *key)
@@ -120,7 +153,12 @@ bson_t *session_key(struct session *session, const struct key *key)
 const bson_t *session_parse(struct session *session, const char *text, size_t length)
 {
     bson_error_t error;
-    return keep(session, bson_new_from_json((const uint8_t *)text, (ssize_t)length, &error));
+    bson_t *document = bson_new_from_json((const uint8_t *)text, (ssize_t)length, &error);
+    if (document == NULL)
+        return NULL;
+    bson_t *kept = session_keep(session, bson_get_data(document), document->len);
+    bson_destroy(document);
+    return kept;
 }
 
 const char *session_text(struct session *session, const bson_t *document, size_t *length)
@@ -151,7 +189,6 @@ static enum outcome execute(struct session *session, const struct command_reques
     transport->waiting->leave(session);
     transport->commands->execute(session, request, reply);
     transport->waiting->enter(session);
-    keep(session, reply->document);
     bool writes = request->kind != STEP_FIND && /* within a transaction only its commit writes */
                   (!session->in_transaction || request->kind == STEP_COMMIT);
     return command_outcome(reply, writes);

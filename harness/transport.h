@@ -11,6 +11,7 @@
 #define RACEBENCH_TRANSPORT_H
 
 #include "cell.h"
+#include "document/buffer.h"
 #include "gate.h"
 #include "hazards.h"
 #include "histogram.h"
@@ -38,7 +39,7 @@ struct command_reply {
     char message[160];
     struct written written;
     int64_t deleted;
-    bson_t *document; /* find, findAndModify: a copy, owned by the receiver; or NULL */
+    bson_t *document; /* find, findAndModify: session_keep() has it; or NULL */
 };
 
 /* What a reply means: the one place where FAILED, CONFLICT, BUSY and UNKNOWN are told apart. */
@@ -230,8 +231,9 @@ struct session {
     int steps;                      /* of the attempt `steps_attempt` so far */
     int64_t steps_attempt;
 
-    bson_t **documents; /* owned by the present attempt */
-    size_t document_count, document_capacity;
+    bson_t **documents; /* of the present attempt: the first `document_count`; the rest is spare */
+    size_t document_count, document_made, document_capacity;
+    struct buffer command, scratch; /* bytes of the present command; of a document being made */
     char **texts;
     size_t text_count, text_capacity;
     const char *lock_name; /* file beside which it holds a lock or waits for one, or NULL */
@@ -247,13 +249,12 @@ struct session {
 
 extern const struct transport_table transport_driver, transport_direct;
 
-/* A request as the command document that a driver would send (with $db and the comment), appended
- * to `command`; and what a command's reply says, into `reply` (NULL: no reply came). */
-void command_build(const struct session *, const struct command_request *, bson_t *command);
-void command_parse(const struct command_request *, const bson_t *answer, struct command_reply *);
-/* Makes a write one that may be sent again: appends the session's id and its next number, by which
- * the engine knows a resend. */
-void command_number(struct session *, bson_t *command);
+/* A request as the command document that a driver would send (with $db and the comment): a view,
+ * valid until the session's next command; and what the reply to a command of that kind says, into
+ * `reply` (NULL: no reply came). `resent`: a write outside of a transaction carries the session's id
+ * and its next number, by which the engine knows a resend. */
+void command_build(struct session *, const struct command_request *, bool resent, bson_t *command);
+void command_parse(struct session *, enum step_kind, const bson_t *answer, struct command_reply *);
 
 /* Prepares a crew's sessions and instances: shares out operations, seeds, strategies, instances.
  * crew->shares and crew->count, if set before, say which workers of the cell are in it. */
@@ -280,8 +281,11 @@ bool crew_leave(struct session *);
 /* Another copy of the application starts, and ends, beside those that work. */
 void crew_boot(struct session *);
 
-/* Frees what belongs to the present attempt. */
+/* Forgets what belongs to the present attempt; frees what a session keeps to be used again. */
 void session_forget(struct session *);
+void session_free(struct session *);
+/* A copy of a document's bytes that belongs to the present attempt. */
+bson_t *session_keep(struct session *, const uint8_t *bytes, size_t length);
 
 /* The draw of a worker with random numbers of its own. */
 int64_t session_draw(struct session *, int64_t bound);

@@ -177,7 +177,7 @@ static void body(void *argument)
 
 /* A command on its way through the engine: answered before engine_submit() returns, or parked. */
 struct call {
-    const struct command_request *request;
+    enum step_kind kind;
     struct command_reply *reply;
     struct line *line;
     bool done, parked;
@@ -188,7 +188,7 @@ static void call_done(const bson_t *answer, void *context)
 {
     struct call *call = context;
     call->held = answer != NULL && bson_empty(answer);
-    command_parse(call->request, call->held ? NULL : answer, call->reply);
+    command_parse(call->line->session, call->kind, call->held ? NULL : answer, call->reply);
     call->done = true;
     if (call->parked)
         make_ready(world(call->line->session), call->line);
@@ -213,11 +213,11 @@ static void execute(struct session *session, const struct command_request *reque
                     struct command_reply *reply)
 {
     struct direct *direct = world(session);
-    struct call call = {.request = request, .reply = reply, .line = line(session)};
-    bson_t command = BSON_INITIALIZER;
+    struct call call = {.kind = request->kind, .reply = reply, .line = line(session)};
+    bson_t command;
     if (direct_answers(session, request->kind, reply))
         return;
-    command_build(session, request, &command);
+    command_build(session, request, false, &command);
     session->transaction.sent = session->in_transaction;
     session->transaction.ending |= request->kind == STEP_COMMIT;
     engine_submit(direct->engine, &command, call_done, &call);
@@ -227,7 +227,6 @@ static void execute(struct session *session, const struct command_request *reque
     }
     if (call.held)
         sleep_us(session, session->crew->cell->timeout_ms * 1000);
-    bson_destroy(&command);
 }
 
 static int64_t run_ns(struct session *session)

@@ -118,7 +118,7 @@ static void find(struct session *session, const struct command_request *request,
                                          &options, NULL);
     reply->sent = reply->answered = true;
     if (mongoc_cursor_next(cursor, &document))
-        reply->document = bson_copy(document);
+        reply->document = session_keep(session, bson_get_data(document), document->len);
     else if (mongoc_cursor_error(cursor, &error))
         parse_error(&error, reply);
     mongoc_cursor_destroy(cursor);
@@ -220,7 +220,7 @@ static void find_and_modify(struct session *session, const struct command_reques
     mongoc_find_and_modify_opts_t *options = find_and_modify_options(session, &request->modify);
     if (mongoc_collection_find_and_modify_with_opts(collection(session, request->collection),
                                                     request->filter, options, &answer, &error))
-        command_parse(request, &answer, reply);
+        command_parse(session, request->kind, &answer, reply);
     else
         parse_error(&error, reply);
     bson_destroy(&answer);

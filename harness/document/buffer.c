@@ -6,48 +6,46 @@
 #include "buffer.h"
 
 #include "base.h"
+#include <bson/bson.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void buffer_reserve(struct buffer *buffer, size_t more)
+uint8_t *buffer_extend(struct buffer *buffer, size_t more)
 {
-    size_t needed = buffer->length + more;
-    if (needed <= buffer->capacity)
-        return;
-    size_t capacity = buffer->capacity > 0 ? buffer->capacity : 256;
-    while (capacity < needed)
-        capacity *= 2;
-    buffer->bytes = x_realloc(buffer->bytes, capacity);
-    buffer->capacity = capacity;
+    size_t length = buffer->length, needed = length + more;
+    if (needed > buffer->capacity) {
+        size_t capacity = buffer->capacity > 0 ? buffer->capacity : 256;
+        while (capacity < needed)
+            capacity *= 2;
+        buffer->bytes = x_realloc(buffer->bytes, capacity);
+        buffer->capacity = capacity;
+    }
+    buffer->length = needed;
+    return buffer->bytes + length;
 }
 
 void buffer_append(struct buffer *buffer, const void *bytes, size_t length)
 {
-    if (length == 0)
-        return;
-    buffer_reserve(buffer, length);
-    memcpy(buffer->bytes + buffer->length, bytes, length);
-    buffer->length += length;
+    if (length > 0)
+        memcpy(buffer_extend(buffer, length), bytes, length);
 }
 
 void buffer_byte(struct buffer *buffer, uint8_t byte)
 {
-    buffer_reserve(buffer, 1);
-    buffer->bytes[buffer->length++] = byte;
+    *buffer_extend(buffer, 1) = byte;
 }
 
 void buffer_int32(struct buffer *buffer, int32_t value)
 {
-    buffer_reserve(buffer, 4);
-    buffer->length += 4;
+    buffer_extend(buffer, 4);
     buffer_patch_int32(buffer, buffer->length - 4, value);
 }
 
 void buffer_patch_int32(struct buffer *buffer, size_t offset, int32_t value)
 {
     must(offset + 4 <= buffer->length);
-    for (int i = 0; i < 4; i++)
-        buffer->bytes[offset + (size_t)i] = (uint8_t)((uint32_t)value >> (8 * i));
+    uint32_t bits = BSON_UINT32_TO_LE((uint32_t)value);
+    memcpy(buffer->bytes + offset, &bits, sizeof bits);
 }
 
 void buffer_consume(struct buffer *buffer, size_t length)

@@ -22,6 +22,10 @@ struct slice {
     size_t length;
 };
 
+/* Makes the buffer longer by so many bytes, and says where they are; the caller writes them. Valid
+ * until the buffer changes again. */
+uint8_t *buffer_extend(struct buffer *, size_t more);
+
 /* Appends bytes (copied), one byte, or an int32 in little-endian order. */
 void buffer_append(struct buffer *, const void *bytes, size_t length);
 void buffer_byte(struct buffer *, uint8_t byte);

@@ -143,6 +143,22 @@ bool elements_find(struct elements elements, const char *name, size_t length,
     return false;
 }
 
+int64_t element_number(const struct element *element, int64_t otherwise)
+{
+    double number;
+    switch ((int)element->type) {
+    case BSON_TYPE_INT64:
+        return read_int64(element->data);
+    case BSON_TYPE_INT32:
+        return read_int32(element->data);
+    case BSON_TYPE_DOUBLE:
+        memcpy(&number, element->data, sizeof number);
+        return (int64_t)number;
+    default:
+        return otherwise;
+    }
+}
+
 bool element_is_container(const struct element *element)
 {
     return element->type == BSON_TYPE_DOCUMENT || element->type == BSON_TYPE_ARRAY;
@@ -256,9 +272,44 @@ void element_write(struct buffer *out, const struct element *element)
 
 void element_begin(struct buffer *out, bson_type_t type, const char *name, size_t length)
 {
-    buffer_byte(out, (uint8_t)type);
-    buffer_append(out, name, length);
-    buffer_byte(out, 0);
+    uint8_t *at = buffer_extend(out, length + 2);
+    *at = (uint8_t)type;
+    memcpy(at + 1, name, length);
+    at[length + 1] = 0;
+}
+
+void element_write_text(struct buffer *out, const char *name, const char *text)
+{
+    size_t length = strlen(text) + 1;
+    element_begin(out, BSON_TYPE_UTF8, name, strlen(name));
+    buffer_int32(out, (int32_t)length);
+    buffer_append(out, text, length);
+}
+
+void element_write_bool(struct buffer *out, const char *name, bool yes)
+{
+    element_begin(out, BSON_TYPE_BOOL, name, strlen(name));
+    buffer_byte(out, yes);
+}
+
+void element_write_int32(struct buffer *out, const char *name, int32_t number)
+{
+    element_begin(out, BSON_TYPE_INT32, name, strlen(name));
+    buffer_int32(out, number);
+}
+
+void element_write_int64(struct buffer *out, const char *name, int64_t number)
+{
+    uint64_t bits = BSON_UINT64_TO_LE((uint64_t)number);
+    element_begin(out, BSON_TYPE_INT64, name, strlen(name));
+    buffer_append(out, &bits, sizeof bits);
+}
+
+void element_write_document(struct buffer *out, bson_type_t type, const char *name,
+                            const bson_t *document)
+{
+    element_begin(out, type, name, strlen(name));
+    buffer_append(out, bson_get_data(document), document->len);
 }
 
 void element_write_named(struct buffer *out, const char *name, size_t length,

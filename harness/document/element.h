@@ -57,6 +57,8 @@ size_t element_size(uint8_t type, const uint8_t *data, size_t available);
 
 /* The element as libbson's value: a view, borrowed from the document. */
 void element_value(const struct element *, bson_value_t *value);
+/* An int32, int64 or double as a whole number, cut off; `otherwise` for other types. */
+int64_t element_number(const struct element *, int64_t otherwise);
 /* Is it a document or an array? */
 bool element_is_container(const struct element *);
 /* Is the element's name this one? */
@@ -72,6 +74,13 @@ void element_write_named(struct buffer *out, const char *name, size_t length,
                          const struct element *);
 void element_write_value(struct buffer *out, const char *name, size_t length,
                          const bson_value_t *value);
+/* The same for a value that is said plainly; a document or array by its bytes. */
+void element_write_text(struct buffer *out, const char *name, const char *text);
+void element_write_bool(struct buffer *out, const char *name, bool yes);
+void element_write_int32(struct buffer *out, const char *name, int32_t number);
+void element_write_int64(struct buffer *out, const char *name, int64_t number);
+void element_write_document(struct buffer *out, bson_type_t type, const char *name,
+                            const bson_t *document);
 /* A type byte and a name: the beginning of an element whose value the caller appends. */
 void element_begin(struct buffer *out, bson_type_t type, const char *name, size_t length);
 /* Opens a document's bytes and returns the place that document_end() needs. */

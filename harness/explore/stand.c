@@ -136,7 +136,8 @@ static void rest(struct session *session)
 /* Commands ------------------------------------------------------------------------------------ */
 
 struct call {
-    const struct command_request *request;
+    struct session *session;
+    enum step_kind kind;
     struct command_reply *reply;
     bool done;
 };
@@ -144,7 +145,7 @@ struct call {
 static void call_done(const bson_t *answer, void *context)
 {
     struct call *call = context;
-    command_parse(call->request, answer, call->reply);
+    command_parse(call->session, call->kind, answer, call->reply);
     call->done = true;
 }
 
@@ -184,7 +185,7 @@ static void send_command(struct session *session, const struct command_request *
                          const bson_t *command, struct command_reply *reply)
 {
     struct stand *stand = stand_of(session);
-    struct call call = {request, reply, false};
+    struct call call = {session, request->kind, reply, false};
     begin_own(stand, &world(session)->documents);
     engine_submit(direct_engine(session->crew), command, call_done, &call);
     end_own(stand, &world(session)->documents);
@@ -197,13 +198,6 @@ static void send_command(struct session *session, const struct command_request *
     stand->parked = false;
 }
 
-static void forget_reply(struct command_reply *reply)
-{
-    if (reply->document != NULL)
-        bson_destroy(reply->document);
-    *reply = (struct command_reply){.sent = true, .durable = true};
-}
-
 /* Sends a command; where its first reply is to be lost, also the driver's resend of it, if there is
  * one: whoever comes between finds what the resend is told settled already. False: the engine went
  * away while the command waited there. */
@@ -214,10 +208,8 @@ static bool submit(struct session *session, const struct command_request *reques
     bool restarts = stand->fate == MOVE_RESTART_DURING;
     bool broken = restarts || (stand->fate == MOVE_LOST && stand->drawn == MOVE_ONCE);
     bool resent = broken && is_resent(session, request);
-    bson_t command = BSON_INITIALIZER;
-    command_build(session, request, &command);
-    if (resent && !session->in_transaction)
-        command_number(session, &command);
+    bson_t command;
+    command_build(session, request, resent, &command);
     session->transaction.sent = session->in_transaction;
     session->transaction.ending |= request->kind == STEP_COMMIT;
     send_command(session, request, &command, reply);
@@ -225,11 +217,10 @@ static bool submit(struct session *session, const struct command_request *reques
     if (restarts && reply->answered)
         world_restart(world(session));
     if (broken || stand->fate == MOVE_LOST)
-        forget_reply(reply);
+        *reply = (struct command_reply){.sent = true, .durable = true};
     stand->fate = MOVE_STEP;
     if (resent && !is_abandoned(session))
         send_command(session, request, &command, reply);
-    bson_destroy(&command);
     return stayed;
 }
 
