@@ -58,7 +58,8 @@ static size_t two_texts_size(const uint8_t *data, size_t available)
     return second == NULL ? SIZE_MAX : (size_t)(second + 1 - data);
 }
 
-size_t element_size(uint8_t type, const uint8_t *data, size_t available)
+/* See element_size(). */
+static inline size_t size_of(uint8_t type, const uint8_t *data, size_t available)
 {
     const struct element_type *known = &element_types[type];
     size_t size = (size_t)known->size;
@@ -72,6 +73,11 @@ size_t element_size(uint8_t type, const uint8_t *data, size_t available)
         size = (size_t)read_int32(data) + known->beyond;
     }
     return size > available ? SIZE_MAX : size;
+}
+
+size_t element_size(uint8_t type, const uint8_t *data, size_t available)
+{
+    return size_of(type, data, available);
 }
 
 static struct elements elements_of_bytes(const uint8_t *bytes, size_t length)
@@ -110,18 +116,14 @@ void document_of_buffer(const struct buffer *buffer, bson_t *document)
     must(bson_init_static(document, buffer->bytes, buffer->length));
 }
 
-bool elements_next(struct elements *elements, struct element *element)
+/* The element at `at` whose name ends at `zero`. */
+static inline bool take(struct elements *elements, const uint8_t *at, const uint8_t *zero,
+                        struct element *element)
 {
-    const uint8_t *at = elements->at;
-    if (at == elements->end)
-        return false;
-    const uint8_t *name = at + 1, *zero = name;
-    while (zero < elements->end && *zero != 0) /* names are short: faster than a call */
-        zero++;
+    const uint8_t *name = at + 1, *data = zero + 1;
     if (zero >= elements->end)
         return false;
-    const uint8_t *data = zero + 1;
-    size_t size = element_size(*at, data, (size_t)(elements->end - data));
+    size_t size = size_of(*at, data, (size_t)(elements->end - data));
     if (size == SIZE_MAX)
         return false;
     *element = (struct element){.start = at,
@@ -134,12 +136,34 @@ bool elements_next(struct elements *elements, struct element *element)
     return true;
 }
 
+bool elements_next(struct elements *elements, struct element *element)
+{
+    const uint8_t *at = elements->at, *end = elements->end;
+    if (at == end)
+        return false;
+    const uint8_t *zero = at + 1;
+    while (zero < end && *zero != 0) /* names are short: faster than a call */
+        zero++;
+    return take(elements, at, zero, element);
+}
+
 bool elements_find(struct elements elements, const char *name, size_t length,
                    struct element *element)
 {
-    while (elements_next(&elements, element))
-        if (element_is_named(element, name, length))
-            return true;
+    const uint8_t *end = elements.end;
+    for (const uint8_t *at = elements.at; at < end;) {
+        const uint8_t *zero = at + 1;
+        if ((size_t)(end - zero) > length && zero[length] == 0 && memcmp(zero, name, length) == 0)
+            return take(&elements, at, zero + length, element);
+        while (zero < end && *zero != 0)
+            zero++;
+        if (zero == end)
+            return false;
+        size_t size = size_of(*at, zero + 1, (size_t)(end - zero - 1));
+        if (size == SIZE_MAX)
+            return false;
+        at = zero + 1 + size;
+    }
     return false;
 }
 
