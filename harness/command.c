@@ -219,9 +219,8 @@ static void parse_errors(const bson_t *document, const struct answer *answer,
 /* A document inside the answer, copied; NULL: it is none. */
 static bson_t *keep(struct session *session, const struct element *element)
 {
-    return element->type == BSON_TYPE_DOCUMENT
-               ? session_keep(session, element->data, element->size)
-               : NULL;
+    return element->type == BSON_TYPE_DOCUMENT ? session_keep(session, element->data, element->size)
+                                               : NULL;
 }
 
 static void parse_find(struct session *session, const struct answer *answer,

@@ -23,8 +23,7 @@ const char *outcome_name(enum outcome outcome)
 int64_t edit_number(const bson_t *document, const char *field, int64_t otherwise)
 {
     struct element element;
-    if (document == NULL ||
-        !elements_find(elements_of(document), field, strlen(field), &element))
+    if (document == NULL || !elements_find(elements_of(document), field, strlen(field), &element))
         return otherwise;
     return element_number(&element, otherwise);
 }

@@ -8,7 +8,6 @@
 #include "strategy.h"
 #include "transport.h"
 
-
 #include <inttypes.h>
 #include <sanitizer/asan_interface.h>
 #include <string.h>

@@ -251,8 +251,8 @@ extern const struct transport_table transport_driver, transport_direct;
 
 /* A request as the command document that a driver would send (with $db and the comment): a view,
  * valid until the session's next command; and what the reply to a command of that kind says, into
- * `reply` (NULL: no reply came). `resent`: a write outside of a transaction carries the session's id
- * and its next number, by which the engine knows a resend. */
+ * `reply` (NULL: no reply came). `resent`: a write outside of a transaction carries the session's
+ * id and its next number, by which the engine knows a resend. */
 void command_build(struct session *, const struct command_request *, bool resent, bson_t *command);
 void command_parse(struct session *, enum step_kind, const bson_t *answer, struct command_reply *);
 

@@ -157,8 +157,8 @@ static bool store_value(const struct fields_reader *reader, const struct field *
     }
 }
 
-/* Rows of fields that are treated alike, ignored or refused, hold several names; nearly always it is
- * the first that is meant. */
+/* Rows of fields that are treated alike, ignored or refused, hold several names; nearly always it
+ * is the first that is meant. */
 static bool is_first_name(const struct field *field, const struct element *element)
 {
     if (field->name[0] != element->name[0] ||

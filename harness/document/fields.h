@@ -43,9 +43,9 @@ bool words_contain(const char *words, const char *word);
 /* Makes all the documents and arrays of `arguments` empty. To be called before the first field. */
 void fields_prepare(const struct field *, void *arguments);
 
-/* Reads one element. `context` ("find", "update.updates") is for the message. `seen` has one bit for
- * each field of the table; zero at the start. What the table lacks is looked for in that of `next`
- * (NULL: there is none); no name may be in both. `*known` is false when all lack it. */
+/* Reads one element. `context` ("find", "update.updates") is for the message. `seen` has one bit
+ * for each field of the table; zero at the start. What the table lacks is looked for in that of
+ * `next` (NULL: there is none); no name may be in both. `*known` is false when all lack it. */
 struct fields_reader {
     const struct field *fields;
     const char *context;

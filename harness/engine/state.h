@@ -49,11 +49,11 @@ struct engine {
     uint32_t id_counter;
 
     /* Pointers: a bson_t wants an alignment that allocated memory does not have. */
-    bson_t *reply;     /* of the command in hand */
-    bool reply_taken;  /* done() is reading it: a command inside done() needs its own */
-    bson_t *image;     /* new image of the document in hand */
-    bool flush_wanted; /* the reply in hand must not leave before the log is on the disk */
-    struct buffer key; /* encoded _id of the document in hand */
+    bson_t *reply;           /* of the command in hand */
+    bool reply_taken;        /* done() is reading it: a command inside done() needs its own */
+    bson_t *image;           /* new image of the document in hand */
+    bool flush_wanted;       /* the reply in hand must not leave before the log is on the disk */
+    struct buffer key;       /* encoded _id of the document in hand */
     struct buffer namespace; /* of the reply in hand */
 };
 
