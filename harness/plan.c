@@ -290,6 +290,11 @@ static bool lowers_timeout(const struct options *options)
            (enum transport)options->transport == TRANSPORT_DRIVER;
 }
 
+static bool is_explored(const struct options *options)
+{
+    return options->verb != NULL && strcmp(options->verb->name, "explore") == 0;
+}
+
 /* What all cells have in common. */
 static struct cell common_cell(const struct options *options)
 {
@@ -324,7 +329,7 @@ static struct cell common_cell(const struct options *options)
         .backoff = options->backoff,
         .durability = (enum durability)options->durability,
         .store = plan_store(options),
-        .explored = options->verb != NULL && strcmp(options->verb->name, "explore") == 0,
+        .explored = is_explored(options),
     };
     memcpy(cell.hazard, options->hazard.settings, sizeof(cell.hazard));
     return cell;
@@ -345,7 +350,7 @@ static char *check_settings(const struct options *options)
                         "least; leave out --instances",
                         (int)options->instances, (int)options->processes);
     const char *store = plan_store(options);
-    if (store != NULL && strcmp(store, "memory") != 0 &&
+    if (store != NULL && strcmp(store, "memory") != 0 && !is_explored(options) &&
         (enum transport)options->transport == TRANSPORT_DIRECT)
         return x_format("--transport direct keeps its rows in memory, --store %s does not go with "
                         "it",

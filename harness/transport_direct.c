@@ -293,12 +293,18 @@ void direct_open(struct crew *crew)
     crew->world = direct;
     direct->crew = crew;
     random_seed(&direct->random, random_mix(crew->cell->seed, 0));
-    direct->engine =
-        engine_new(&(struct engine_settings){.gate = crew->gate,
-                                             .persona = persona_name(crew->cell->persona),
-                                             .now_ms = engine_now_ms,
-                                             .now_context = direct,
-                                             .seed = crew->cell->seed | 1});
+    char *folder = x_format("%s/store", crew->folder);
+    direct->engine = engine_new(
+        &(struct engine_settings){.gate = crew->gate,
+                                  .store = crew->cell->explored ? crew->cell->store : NULL,
+                                  .folder = folder,
+                                  .temporary = true,
+                                  .durability = crew->cell->durability,
+                                  .persona = persona_name(crew->cell->persona),
+                                  .now_ms = engine_now_ms,
+                                  .now_context = direct,
+                                  .seed = crew->cell->seed | 1});
+    free(folder);
     size_t count = (size_t)crew->count;
     direct->lines = x_calloc(count, sizeof(*direct->lines));
     direct->ready = x_calloc(count, sizeof(*direct->ready));

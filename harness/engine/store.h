@@ -76,7 +76,7 @@ typedef void store_watcher(const struct store_change *, void *context);
 /* Each store's own struct begins with this. */
 struct store {
     const struct store_methods *methods;
-    store_watcher *watcher; /* NULL: nobody watches; only `memory` tells */
+    store_watcher *watcher; /* NULL: nobody watches */
     void *watcher_context;
     size_t bytes; /* of memory that rows take; 0 where they are on disk */
 };

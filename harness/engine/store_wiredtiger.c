@@ -24,6 +24,7 @@
 #include "store.h"
 
 #include "base.h"
+#include "store_changes.h"
 #include "store_folder.h"
 #include <errno.h>
 #include <pthread.h>
@@ -64,6 +65,7 @@ struct wired_transaction {
     size_t place_count;
     struct store_table **written;
     size_t written_count, written_capacity;
+    struct changes changes; /* for who watches */
 };
 
 struct wired_store {
@@ -163,6 +165,7 @@ static void wired_end(struct wired_store *store, struct wired_transaction *trans
         transaction->places[table->place].written = false;
     }
     transaction->written_count = 0;
+    changes_forget(&transaction->changes);
     transaction->next_free = store->spare;
     store->spare = transaction;
     store->open--;
@@ -185,6 +188,8 @@ static enum store_result wired_commit(struct store_transaction *base)
     int error = transaction->session->commit_transaction(transaction->session, NULL);
     if (error != 0 && error != WT_ROLLBACK) /* it has rolled back by itself */
         give_up(store, error, "commit to");
+    if (error == 0)
+        changes_tell(&transaction->changes, base->store);
     wired_end(store, transaction);
     return error == 0 ? STORE_DONE : STORE_CONFLICT;
 }
@@ -258,6 +263,8 @@ static enum store_result wired_put(struct store_transaction *base, struct store_
 {
     struct wired_transaction *transaction = (struct wired_transaction *)base;
     WT_CURSOR *cursor = place_of(transaction, table)->cursor;
+    changes_note(&transaction->changes, base, table,
+                 &(struct store_change){.table = table->name, .key = key, .after = value});
     WT_ITEM place = item_of(key), bytes = item_of(value);
     cursor->set_key(cursor, &place);
     cursor->set_value(cursor, &bytes);
@@ -270,6 +277,8 @@ static enum store_result wired_delete(struct store_transaction *base, struct sto
     struct wired_transaction *transaction = (struct wired_transaction *)base;
     WT_CURSOR *cursor = place_of(transaction, table)->cursor;
     WT_ITEM wanted = item_of(key);
+    changes_note(&transaction->changes, base, table,
+                 &(struct store_change){.table = table->name, .key = key});
     if (cursor_find(table, cursor, &wanted) != STORE_DONE)
         return STORE_ABSENT;
     return wrote(transaction, table, cursor->remove(cursor));
@@ -506,6 +515,7 @@ static void wired_close(struct store *base)
         store->transactions = transaction->next;
         free(transaction->places);
         free(transaction->written);
+        changes_free(&transaction->changes);
         free(transaction);
     }
     check(store, store->connection->close(store->connection, NULL), "close");

@@ -169,7 +169,7 @@ void certificate_result(const struct cell *cell, const struct explore_result *re
     into->expected = HELD;
     into->target = (struct target){.name = x_strdup("embedded"),
                                    .persona = x_strdup(persona_name(cell->persona)),
-                                   .store = x_strdup("memory"),
+                                   .store = x_strdup(cell->store != NULL ? cell->store : "memory"),
                                    .durability = x_strdup(durability_name(cell->durability)),
                                    .version = x_strdup("in this process"),
                                    .write_concern = x_strdup("w:1")};

@@ -9,7 +9,7 @@
 #include "memory.h"
 #include <stdlib.h>
 
-enum { FURTHER_MAX = 100000, CONTINUATIONS_MAX = 20000 };
+enum { FURTHER_MAX = 100000, CONTINUATIONS_MAX = 20000, STEPS_MAX = 300000 };
 
 static const struct move *find_move(struct world *world, const struct move *wanted)
 {
@@ -132,7 +132,8 @@ static bool is_doomed(struct world *world, const struct schedule *schedule, size
 {
     struct continuations ways = {0};
     bool doomed = false;
-    for (int tries = 0; tries < CONTINUATIONS_MAX; tries++) {
+    int64_t last = world_steps(world) + STEPS_MAX;
+    for (int tries = 0; tries < CONTINUATIONS_MAX && world_steps(world) < last; tries++) {
         if (play(world, schedule, kept, &ways))
             break;
         while (ways.count > 0 &&

@@ -10,7 +10,6 @@
 #include "../explore/finding.h"
 #include "../explore/predict.h"
 #include "../explore/prove.h"
-#include "../explore/replay.h"
 #include "../hazards.h"
 #include "../human.h"
 #include "../options.h"
@@ -20,13 +19,12 @@
 #include "../scenario.h"
 #include "../signals.h"
 #include "../verb.h"
+#include "explore/cells.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { WORKERS_MAX = 64 };
 
 /* The words of --policy, in the order of its choices. */
 static const struct policy *const policies[] = {&policy_dfs, &policy_random, &policy_urw};
@@ -50,53 +48,6 @@ static void read_budget(const char *text, struct explore_budget *budget)
             problem);
 }
 
-/* Hazards that are moves, or nothing that a schedule does not have anyway (delay). */
-static void check_hazards(const struct options *options)
-{
-    unsigned known = HAZARD_BIT(none) | HAZARD_BIT(instances) | HAZARD_BIT(lost_reply) |
-                     HAZARD_BIT(drop) | HAZARD_BIT(error) | HAZARD_BIT(delay) | HAZARD_BIT(pause) |
-                     HAZARD_BIT(crash) | HAZARD_BIT(skew) | HAZARD_BIT(boot) |
-                     HAZARD_BIT(duplicates) | HAZARD_BIT(reordering) | HAZARD_BIT(restart);
-    for (int i = 0; i < HAZARD_COUNT; i++)
-        if ((options->hazard.planned & ~known & 1u << i) != 0)
-            die(EXIT_USAGE, "--hazard %s: explore does not try it; use run or matrix for it",
-                hazard_name((enum hazard_index)i));
-}
-
-/* Of each worker; by default as many as belong together in the scenario. */
-static int64_t operations_of(const struct options *options, const struct scenario *scenario)
-{
-    bool given = options->source[OPTION_AT_operations] != OPTION_FROM_DEFAULT;
-    return given || scenario->round == 0 ? options->operations : scenario->round;
-}
-
-static void make_plan(const struct options *given, struct plan *plan)
-{
-    struct options options = *given;
-    int64_t two = 2;
-    if (given->source[OPTION_AT_workers] == OPTION_FROM_DEFAULT)
-        options.workers = (struct option_counts){.items = &two, .count = 1};
-    options.transport = TRANSPORT_DIRECT;
-    options.ops = 1000000; /* until the cells are there */
-    options.backoff = (struct backoff){.kind = BACKOFF_NONE};
-    options.jitter_ms = 0;
-    options.duration_ms = 0;
-    check_hazards(given);
-    for (size_t i = 0; i < options.workers.count; i++)
-        if (options.workers.items[i] > WORKERS_MAX)
-            die(EXIT_USAGE,
-                "--workers %" PRId64 ": explore takes at most %d, and few schedules of "
-                "so many can be tried; use run",
-                options.workers.items[i], WORKERS_MAX);
-    char *problem = plan_make(&options, plan);
-    if (problem != NULL)
-        die(EXIT_USAGE, "%s", problem);
-    for (size_t i = 0; i < plan->count; i++)
-        plan->cells[i].ops = operations_of(given, plan->cells[i].scenario) * plan->cells[i].workers;
-    for (size_t i = 0; i < plan->note_count && !given->quiet; i++)
-        fprintf(stderr, "racebench: left out: %s\n", plan->notes[i]);
-}
-
 /* Tells on stderr how far it is. */
 struct teller {
     enum progress progress;
@@ -117,61 +68,6 @@ static bool tell(void *context, int64_t schedules, int64_t states, double second
             human_count(states).text, seconds, (double)states / seconds,
             teller->progress == PROGRESS_BAR ? "\033[K" : "\n");
     return true;
-}
-
-/* What a schedule says of its cell, beside scenario, strategy and size. */
-static const enum option_index cell_options[] = {OPTION_AT_instances,  OPTION_AT_docs,
-                                                 OPTION_AT_unseeded,   OPTION_AT_hazard,
-                                                 OPTION_AT_faults,     OPTION_AT_lease_ms,
-                                                 OPTION_AT_tick_ms,    OPTION_AT_clock_steps,
-                                                 OPTION_AT_durability, OPTION_AT_retry_unknown,
-                                                 OPTION_AT_persona};
-
-/* The options of one cell, for the head of its schedule. The caller frees it. */
-static char *cell_line(const struct options *options, const struct cell *cell)
-{
-    int64_t each = cell->ops / cell->workers;
-    char *line = x_format("--scenario %s --strategy %s --workers %d%s", cell->scenario->name,
-                          cell->strategy_name, cell->workers, each > 1 ? " --operations " : "");
-    for (size_t i = 0; i <= COUNT_OF(cell_options); i++) {
-        bool first = i == 0;
-        enum option_index at = first ? OPTION_AT_operations : cell_options[i - 1];
-        char *longer;
-        if (first && each > 1)
-            longer = x_format("%s%" PRId64, line, each);
-        else if (first || options->source[at] == OPTION_FROM_DEFAULT)
-            continue;
-        else if (option_rows[at].type == OPTION_FLAG)
-            longer = x_format("%s --%s", line, option_rows[at].name);
-        else
-            longer = x_format("%s --%s %s", line, option_rows[at].name, options->text[at]);
-        free(line);
-        line = longer;
-    }
-    return line;
-}
-
-static void name_finding(const struct options *options, struct finding *finding)
-{
-    if (finding->schedule.title == NULL)
-        finding->schedule.title = finding_title(finding);
-    if (finding->schedule.cell == NULL)
-        finding->schedule.cell = cell_line(options, &finding->cell);
-}
-
-/* What was found: the interleaving, then the text that replays it. */
-static void print_finding(const struct options *options, struct finding *finding)
-{
-    struct style style;
-    options_style(options, &style);
-    if (!options->quiet) {
-        printf("\n");
-        finding_tell(finding, style.columns, stdout);
-    }
-    name_finding(options, finding);
-    char *text = schedule_text(&finding->schedule);
-    printf("\n%s\n", text);
-    free(text);
 }
 
 /* Where the result of a cell goes: the text, unless a report takes its place, and the report. */
@@ -202,8 +98,8 @@ static void show_finding(const struct exploration *exploration, const struct cel
     finding_shrink(&finding, cell, settings, &result->schedule, &result->first);
     finding_watch(&finding, &settings->limits);
     if (exploration->text != NULL)
-        print_finding(exploration->options, &finding);
-    name_finding(exploration->options, &finding);
+        explore_print_finding(exploration->options, &finding);
+    explore_name_finding(exploration->options, &finding);
     proof->schedule = schedule_text(&finding.schedule);
     finding_free(&finding);
 }
@@ -248,148 +144,10 @@ static void explore_one(struct exploration *exploration, const struct cell *cell
     print_cell(exploration, cell, &settings, &result);
     if (result.status == BROKEN)
         show_finding(exploration, cell, &settings, &result, &proof);
-    proof.options = cell_line(options, cell);
+    proof.options = explore_cell_line(options, cell);
     certificate_result(cell, &result, &proof, into);
     exploration->result.interrupted |= result.stopped;
     explore_result_free(&result);
-}
-
-/* Replay --------------------------------------------------------------------------------------- */
-
-/* Reads the options of a schedule's cell as if they had been typed. */
-static void read_cell_options(const struct schedule *schedule, const char *path,
-                              struct options *options)
-{
-    static const enum option_index also[] = {OPTION_AT_scenario, OPTION_AT_strategy,
-                                             OPTION_AT_workers, OPTION_AT_operations,
-                                             OPTION_AT_seed};
-    size_t count;
-    char **words = schedule_words(schedule, &count);
-    char **arguments = x_calloc(count + 3, sizeof(*arguments));
-    arguments[0] = "racebench";
-    arguments[1] = "explore";
-    memcpy(arguments + 2, words, count * sizeof(*words));
-    char *problem = options_parse(options, (int)count + 2, arguments);
-    if (problem != NULL)
-        die(EXIT_INPUT, "%s:%d: %s", path, schedule->cell_line, problem);
-    for (size_t i = 0; i < OPTIONS_COUNT; i++) {
-        bool known = options->source[i] == OPTION_FROM_DEFAULT;
-        for (size_t k = 0; k < COUNT_OF(also); k++)
-            known |= also[k] == (enum option_index)i;
-        for (size_t k = 0; k < COUNT_OF(cell_options); k++)
-            known |= cell_options[k] == (enum option_index)i;
-        if (!known && options->source[i] == OPTION_FROM_FLAG)
-            die(EXIT_INPUT, "%s:%d: --%s is no setting of a schedule's cell; remove it", path,
-                schedule->cell_line, option_rows[i].name);
-        if (i != OPTION_AT_seed && known && options->source[i] == OPTION_FROM_ENVIRONMENT)
-            die(EXIT_USAGE,
-                "%s is set: a replay takes its settings from the schedule alone; "
-                "unset it",
-                option_twin(&option_rows[i]));
-    }
-    free(arguments);
-    schedule_words_free(words, count);
-}
-
-/* What did not fit, on stderr. */
-static void tell_skipped(const struct schedule *schedule, const char *path,
-                         const struct replay_result *result, bool direct, uint64_t seed)
-{
-    if (result->skipped > 0) {
-        const struct move *move = &schedule->moves[result->first_skipped];
-        char *text = move_text(move);
-        warn("%s:%d: %s did not fit any more and %s skipped, the first is '%s'", path, move->line,
-             human_counted((int64_t)result->skipped, "move").text,
-             result->skipped == 1 ? "was" : "were", text);
-        free(text);
-    }
-    if (result->further > 0 && direct)
-        warn("the schedule ended early: %s, chosen with --seed %" PRIu64,
-             human_counted((int64_t)result->further, "further move").text, seed);
-    else if (result->further > 0)
-        warn("the schedule ended early: %s, made freely",
-             human_counted((int64_t)result->further, "further step").text);
-}
-
-static void replay_here(const struct options *options, const struct world_limits *given,
-                        struct finding *finding, struct schedule *ran, struct replay_result *result)
-{
-    struct world_limits limits = finding_limits(given, &finding->schedule);
-    struct world *world = world_open(&finding->cell, &limits);
-    replay_direct(world, &finding->schedule,
-                  &(struct replay_settings){.seed = options->seed,
-                                            .trail = &finding->trail,
-                                            .ran = ran},
-                  result);
-    finding->verdict = result->verdict;
-    finding->stuck = result->stuck;
-    finding->trail.no_return =
-        result->verdict.status == BROKEN ? replay_no_return(world, ran) : SIZE_MAX;
-    world_close(world);
-}
-
-/* One schedule proves nothing but itself: that nobody met nobody is no reason to doubt it. */
-static enum status judge_one(const struct verdict *verdict)
-{
-    bool met = verdict->reason != REASON_ONE_WORKER && verdict->reason != REASON_NO_OVERLAP &&
-               verdict->reason != REASON_IDLE_WORKER;
-    return verdict->status == UNDECIDED && !met ? HELD : verdict->status;
-}
-
-static enum exit_code replay_act(const struct options *options)
-{
-    const char *path = options->replay;
-    bool direct = options->source[OPTION_AT_transport] == OPTION_FROM_DEFAULT ||
-                  options->transport == TRANSPORT_DIRECT;
-    struct finding finding = {0};
-    struct replay_result result = {0};
-    struct schedule ran = {0};
-    struct options own = {0};
-    struct plan plan = {0};
-    char *problem = schedule_read(&finding.schedule, path);
-    if (problem != NULL)
-        die(EXIT_INPUT, "%s", problem);
-    read_cell_options(&finding.schedule, path, &own);
-    problem = plan_check_names(&own);
-    if (problem != NULL)
-        die(EXIT_INPUT, "%s:%d: %s", path, finding.schedule.cell_line, problem);
-    make_plan(&own, &plan);
-    if (plan.count != 1)
-        die(EXIT_INPUT, "%s:%d: these options make %zu cells; a schedule is of one", path,
-            finding.schedule.cell_line, plan.count);
-    finding.cell = plan.cells[0];
-    problem = schedule_check(&finding.schedule, path, finding.cell.workers);
-    if (problem != NULL)
-        die(EXIT_INPUT, "%s", problem);
-    if (direct) {
-        replay_here(options,
-                    &(struct world_limits){.clock_steps = (int)own.clock_steps,
-                                           .hazards = own.hazard.planned},
-                    &finding, &ran, &result);
-    } else {
-        problem = replay_driver_obstacle(&finding.schedule);
-        if (problem != NULL)
-            die(EXIT_USAGE, "%s", problem);
-        replay_driver(&finding.schedule, &finding.cell, "replay", &result);
-        finding.verdict = result.verdict;
-    }
-    tell_skipped(&finding.schedule, path, &result, direct, options->seed);
-    enum status status = judge_one(&result.verdict);
-    printf("%s with %s, %s: %s%s\n", finding.cell.scenario->name, finding.cell.strategy_name,
-           human_counted(finding.cell.workers, "worker").text,
-           status == HELD     ? "this schedule does not fail"
-           : status == BROKEN ? "broken: "
-                              : "unknown: ",
-           status == HELD ? "" : reason_name(result.verdict.reason));
-    if (direct)
-        replay_take_moves(&finding.schedule, &ran);
-    if (direct && status == BROKEN)
-        print_finding(options, &finding);
-    schedule_free(&ran);
-    finding_free(&finding);
-    plan_free(&plan);
-    options_free(&own);
-    return status == BROKEN ? EXIT_BROKEN : status == HELD ? EXIT_OK : EXIT_UNKNOWN;
 }
 
 /* From a run ----------------------------------------------------------------------------------- */
@@ -570,13 +328,13 @@ static enum exit_code explore_act(const struct options *options)
 {
     struct plan plan;
     if (options->replay != NULL)
-        return replay_act(options);
+        return explore_replay(options);
     if (options->from_run != NULL)
         return from_run_act(options);
     if (options->source[OPTION_AT_transport] != OPTION_FROM_DEFAULT &&
         options->transport != TRANSPORT_DIRECT)
         die(EXIT_USAGE, "explore works in this process; --transport driver is for --replay FILE");
-    make_plan(options, &plan);
+    explore_plan(options, &plan);
     for (size_t i = 0; i < plan.count; i++)
         plan.cells[i].expect = EXPECT_EXACT;
     enum exit_code code = explore_all(options, &plan);

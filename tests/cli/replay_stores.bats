@@ -1,0 +1,49 @@
+#!/usr/bin/env bats
+# replay_stores: every schedule of tests/schedules tells the same, byte for byte, whether the engine
+# keeps its rows in memory or in WiredTiger.
+# labels: cli slow
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+    racebench=$RACEBENCH_BINARY
+    broken=$(dirname "$racebench")/racebench-broken
+    schedules=$BATS_TEST_DIRNAME/../schedules
+    cd "$BATS_TEST_TMPDIR" || exit 1
+    unset COLUMNS
+    if ldd "$racebench" | grep -q wiredtiger; then return; fi
+    skip "no WiredTiger"
+}
+
+# repeats BINARY FILE: tells the same over both stores, and is broken
+repeats() {
+    local status=0
+    "$1" explore --replay "$2" >memory.txt 2>&1 || status=$?
+    [ "$status" -eq 1 ] || { echo "$2: $status"; cat memory.txt; return 1; }
+    status=0
+    "$1" explore --replay "$2" --store wiredtiger >wiredtiger.txt 2>&1 || status=$?
+    [ "$status" -eq 1 ] || { echo "$2 over wiredtiger: $status"; cat wiredtiger.txt; return 1; }
+    diff memory.txt wiredtiger.txt || { echo "$2 differs"; return 1; }
+}
+
+@test "every schedule is the same over both stores" {
+    local count=0 file name binary
+    for file in "$schedules"/*.race; do
+        name=$(basename "$file" .race)
+        binary=$racebench
+        [ ! -e "$BATS_TEST_DIRNAME/../broken/$name.c" ] || binary=$broken
+        repeats "$binary" "$file"
+        count=$((count + 1))
+    done
+    echo "$count schedules"
+    [ "$count" -gt 50 ]
+}
+
+@test "all schedules of transactions are the same over both stores" {
+    local here there
+    here=$("$racebench" explore --strategy transaction --no-cache | sed 's/ in [0-9.]* s;.*//')
+    there=$("$racebench" explore --strategy transaction --no-cache --store wiredtiger |
+        sed 's/ in [0-9.]* s;.*//')
+    [[ $here == *"held: all schedules"* ]]
+    [ "$here" = "$there" ]
+}
