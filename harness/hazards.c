@@ -43,6 +43,7 @@ static const struct {
 
 const char *hazard_name(enum hazard_index index)
 {
+    must((int)index >= 0 && index < HAZARD_COUNT);
     return rows[index].name;
 }
 

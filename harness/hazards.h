@@ -24,7 +24,7 @@ enum hazard_place hazard_place(enum hazard_index);
 /* What the amount of a hazard means (struct hazard_setting). */
 enum hazard_amount { AMOUNT_NONE, AMOUNT_TIME, AMOUNT_CODE, AMOUNT_ONCE };
 enum hazard_amount hazard_amount(enum hazard_index);
-const char *hazard_name(enum hazard_index);
+/* What it is, half a sentence, as in hazards.def. */
 const char *hazard_help(enum hazard_index);
 /* Why a planned hazard of the cell has no place to strike there, as half a sentence: "the strategy
  * keeps its documents in files, past the gate"; NULL when each has one. Static text. */

@@ -11,18 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const hazard_names[HAZARD_COUNT] = {
-#define HAZARD(name, place, help) [HAZARD_INDEX_##name] = #name,
-#include "hazards.def"
-#undef HAZARD
-};
-
-const char *human_hazard(enum hazard_index index)
-{
-    must((int)index >= 0 && index < HAZARD_COUNT);
-    return hazard_names[index];
-}
-
 struct human human_count(int64_t count)
 {
     struct human human;

@@ -40,8 +40,6 @@ struct human human_option(int64_t us);
 /* A back-off as the option takes it: "none", "fixed:1ms", "exponential:1ms:100ms",
  * "full-jitter:1ms:100ms". */
 struct human human_backoff(const struct backoff *);
-/* A hazard's name as in hazards.def. */
-const char *human_hazard(enum hazard_index);
 
 /* Prints `text` broken at spaces into lines of at most `columns`; the first begins where the stream
  * stands, `first` columns from the left, the others are indented by `indent`. Words longer than a

@@ -228,7 +228,7 @@ static char *say_hazards(const struct cell *cell)
         if (h == HAZARD_INDEX_none || h == HAZARD_INDEX_instances || (cell->hazards >> h & 1) == 0)
             continue;
         char *longer = x_format("%s%s%s", text, text[0] != '\0' ? ", " : "",
-                                human_hazard((enum hazard_index)h));
+                                hazard_name((enum hazard_index)h));
         free(text);
         text = longer;
     }

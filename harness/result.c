@@ -159,7 +159,7 @@ static void say_hazards(FILE *out, const struct cell *cell)
         const struct hazard_setting *setting = &cell->hazard[i];
         if ((cell->hazards >> i & 1) == 0 || hazard_place((enum hazard_index)i) <= PLACE_SETTING)
             continue;
-        fprintf(out, "%s%s", first ? " --hazard " : ",", human_hazard((enum hazard_index)i));
+        fprintf(out, "%s%s", first ? " --hazard " : ",", hazard_name((enum hazard_index)i));
         if (setting->amount > 0 && i == HAZARD_INDEX_error)
             fprintf(out, ":%" PRId64, setting->amount);
         else if (setting->amount > 0 && i == HAZARD_INDEX_lost_reply)

@@ -44,6 +44,8 @@ enum hazard_index {
     HAZARD_COUNT
 };
 #define HAZARD_BIT(name) (1u << HAZARD_INDEX_##name)
+/* "none", "instances", ... */
+const char *hazard_name(enum hazard_index);
 
 /* What a strategy keeps in one scenario beyond what it keeps everywhere: nothing is `property`
  * there under these HAZARD_BIT()s. */

@@ -71,7 +71,6 @@ static void operations_have_names(void **state)
     (void)state;
     assert_string_equal(human_operation(OPERATION_ID(3, 17)).text, "w3.17");
     assert_string_equal(human_operation(0).text, "the seed");
-    assert_string_equal(human_hazard(HAZARD_INDEX_instances), "instances");
 }
 
 static char *wrapped(const char *text, int columns)

@@ -101,7 +101,7 @@ static void add_hazards(bson_t *to, const struct cell_result *result)
             continue;
         snprintf(key, sizeof(key), "%" PRIu32, count++);
         bson_append_document_begin(&hazards, key, -1, &hazard);
-        add_text(&hazard, "name", human_hazard((enum hazard_index)i));
+        add_text(&hazard, "name", hazard_name((enum hazard_index)i));
         add_whole(&hazard, "hits", result->hits[i]);
         if (result->cell->hazard[i].amount > 0 && i == HAZARD_INDEX_lost_reply)
             bson_append_bool(&hazard, "once", -1, true);

@@ -349,7 +349,7 @@ static void say_counts(const struct page *page, const struct cell_result *cell)
                 verdict->lost_by_identity ? "one by one" : "from the final value");
     for (int i = 0; i < HAZARD_COUNT; i++)
         if (i != HAZARD_INDEX_none && ((cell->cell->hazards >> i & 1) != 0 || cell->hits[i] > 0))
-            fprintf(out, "  hazard     %s struck %s\n", human_hazard((enum hazard_index)i),
+            fprintf(out, "  hazard     %s struck %s\n", hazard_name((enum hazard_index)i),
                     human_counted(cell->hits[i], "time").text);
 }
 

@@ -110,7 +110,7 @@ static void help_also(const struct strategy *strategy, FILE *out)
                 property_name(claim->property));
         for (int h = 0; h < HAZARD_COUNT; h++)
             if (h != HAZARD_INDEX_none && (claim->hazards >> h & 1) != 0) {
-                fprintf(out, "%s %s", link, human_hazard((enum hazard_index)h));
+                fprintf(out, "%s %s", link, hazard_name((enum hazard_index)h));
                 link = ",";
             }
         fprintf(out, ".\n");
@@ -128,7 +128,7 @@ static void help_strategy(const struct strategy *strategy, FILE *out)
         for (int h = 0; h < HAZARD_COUNT; h++) {
             if (h == HAZARD_INDEX_none || (claims_kept(strategy, (enum property)p) >> h & 1) == 0)
                 continue;
-            fprintf(out, "%s %s", link, human_hazard((enum hazard_index)h));
+            fprintf(out, "%s %s", link, hazard_name((enum hazard_index)h));
             link = ",";
         }
         fprintf(out, ".\n");

@@ -5,6 +5,7 @@
  * and in JSON the options as well. `--json` gives one object, for scripts.
  */
 #include "../claims.h"
+#include "../hazards.h"
 #include "../human.h"
 #include "../options.h"
 #include "../scenario.h"
@@ -25,7 +26,7 @@ static char *say_hazards(unsigned bits)
         if (i == HAZARD_INDEX_none || (bits >> i & 1) == 0)
             continue;
         char *longer =
-            x_format("%s%s%s", text, *text != '\0' ? ", " : "", human_hazard((enum hazard_index)i));
+            x_format("%s%s%s", text, *text != '\0' ? ", " : "", hazard_name((enum hazard_index)i));
         free(text);
         text = longer;
     }
@@ -120,9 +121,8 @@ static void list_hazards(FILE *out)
 {
     struct table table;
     open_pairs(&table, "Hazards", out);
-#define HAZARD(name, place, help) put_pair(&table, human_hazard(HAZARD_INDEX_##name), help);
-#include "../hazards.def"
-#undef HAZARD
+    for (int i = 0; i < HAZARD_COUNT; i++)
+        put_pair(&table, hazard_name((enum hazard_index)i), hazard_help((enum hazard_index)i));
     close_pairs(&table, out);
 }
 
@@ -163,7 +163,7 @@ static void append_words(bson_t *to, const char *key, unsigned bits, const char 
 
 static const char *hazard_word(int index)
 {
-    return human_hazard((enum hazard_index)index);
+    return hazard_name((enum hazard_index)index);
 }
 
 static const char *property_word(int index)
@@ -234,13 +234,12 @@ static void append_scenarios(bson_t *to)
 static void append_others(bson_t *to)
 {
     bson_t array, entry;
-    size_t index = 0;
     BSON_APPEND_ARRAY_BEGIN(to, "hazards", &array);
-#define HAZARD(name, place, help)                                                                  \
-    begin_entry(&array, index++, human_hazard(HAZARD_INDEX_##name), help, &entry);                 \
-    bson_append_document_end(&array, &entry);
-#include "../hazards.def"
-#undef HAZARD
+    for (int i = 0; i < HAZARD_COUNT; i++) {
+        enum hazard_index hazard = (enum hazard_index)i;
+        begin_entry(&array, (size_t)i, hazard_name(hazard), hazard_help(hazard), &entry);
+        bson_append_document_end(&array, &entry);
+    }
     bson_append_array_end(to, &array);
     BSON_APPEND_ARRAY_BEGIN(to, "reports", &array);
     for (size_t i = 0; reports[i] != NULL; i++) {
