@@ -198,6 +198,23 @@ static void test_torn_file(void **state)
          "lock from the read to the write that other instances respect (file_lock).\n");
 }
 
+static void test_articles(void **state)
+{
+    static const struct {
+        const char *scenario, *sentence;
+    } rows[] = {{"once_only", "An order that was asked for was never done"},
+                {"cron_tick", "A tick that was asked for was never done"}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct cell its = {.scenario = scenario_find(rows[i].scenario)};
+        struct verdict missed = {.status = BROKEN, .reason = REASON_MISSED};
+        struct trail none = {0};
+        char *sentence = narrate_sentence(&(struct narrate_tale){&its, &none, &missed, NULL});
+        assert_string_equal(sentence, rows[i].sentence);
+        free(sentence);
+    }
+}
+
 static void test_lost_reply(void **state)
 {
     (void)state;
@@ -372,9 +389,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lost_update),   cmocka_unit_test(test_many_workers),
         cmocka_unit_test(test_paused_holder), cmocka_unit_test(test_torn_file),
-        cmocka_unit_test(test_lost_reply),    cmocka_unit_test(test_stuck),
-        cmocka_unit_test(test_wide),          cmocka_unit_test(test_narrow),
-        cmocka_unit_test(test_any_text),      cmocka_unit_test(test_title),
+        cmocka_unit_test(test_articles),      cmocka_unit_test(test_lost_reply),
+        cmocka_unit_test(test_stuck),         cmocka_unit_test(test_wide),
+        cmocka_unit_test(test_narrow),        cmocka_unit_test(test_any_text),
+        cmocka_unit_test(test_title),
     };
     return cmocka_run_group_tests_name("narrate", tests, NULL, NULL);
 }

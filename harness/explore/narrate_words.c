@@ -26,6 +26,16 @@ static const char *noun(const struct cell *cell)
     return "update";
 }
 
+/* "an increment", "a tick"; the letter is that of the article. */
+static struct human one(const struct cell *cell, char letter)
+{
+    struct human text;
+    const char *what = noun(cell);
+    bool vowel = strchr("aeiou", what[0]) != NULL;
+    snprintf(text.text, sizeof(text.text), "%c%s %s", letter, vowel ? "n" : "", what);
+    return text;
+}
+
 /* Hints ---------------------------------------------------------------------------------------- */
 
 static bool is_among(const char *name, const char *const names[])
@@ -191,8 +201,8 @@ static char *torn_sentence(const struct narrate_tale *tale)
         sentence = x_format("%s saw half of %s's %s of %s", worker_name(witness->victim).text,
                             worker_name(witness->culprit).text, noun(tale->cell), document);
     else if (witness != NULL && witness->victim != 0)
-        sentence = x_format("%s saw half of an %s of %s", worker_name(witness->victim).text,
-                            noun(tale->cell), document);
+        sentence = x_format("%s saw half of %s of %s", worker_name(witness->victim).text,
+                            one(tale->cell, 'a').text, document);
     else if (crash != NULL)
         sentence = x_format("w%" PRId32 " died while it wrote %s, and left %s", crash->move.worker,
                             document, is_empty(tale->trail) ? "it empty" : "half of it");
@@ -234,7 +244,7 @@ char *narrate_sentence(const struct narrate_tale *tale)
     case REASON_REPEATED:
         return repeated_sentence(tale);
     case REASON_MISSED:
-        return x_format("A %s that was asked for was never done", noun(tale->cell));
+        return x_format("%s that was asked for was never done", one(tale->cell, 'A').text);
     case REASON_TORN:
         return torn_sentence(tale);
     case REASON_SKEWED:
@@ -247,10 +257,9 @@ char *narrate_sentence(const struct narrate_tale *tale)
                                    : x_strdup("Nobody can go on");
     case REASON_NEVER_ACKED:
         return x_format(has_fault(tale->trail, MOVE_LOST)
-                            ? "An %s was applied, its reply was lost, and nobody ever acknowledged "
-                              "it"
-                            : "An %s was delivered up to the limit, and nobody acknowledged it",
-                        noun(tale->cell));
+                            ? "%s was applied, its reply was lost, and nobody ever acknowledged it"
+                            : "%s was delivered up to the limit, and nobody acknowledged it",
+                        one(tale->cell, 'A').text);
     default:
         return without_stop(reason_help(tale->verdict->reason));
     }
