@@ -13,28 +13,34 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* All that is there, as far as it is not truncated meanwhile: that is a torn read, and the reader's
+ * to find out. */
+static char *read_all(int descriptor, size_t *length)
+{
+    struct stat status;
+    ssize_t got = 1;
+    if (fstat(descriptor, &status) != 0)
+        return NULL;
+    size_t room = (size_t)status.st_size;
+    char *text = x_malloc(room + 1);
+    for (*length = 0; *length < room && got > 0; *length += (size_t)(got > 0 ? got : 0))
+        got = read(descriptor, text + *length, room - *length);
+    text[*length] = '\0';
+    if (got >= 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
 static char *read_file(struct crew *crew, const char *name, size_t *length)
 {
     char *path = x_format("%s/%s", crew->folder, name);
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    char *text = descriptor >= 0 ? read_all(descriptor, length) : NULL;
     int error = errno;
-    struct stat status;
-    char *text = NULL;
-    free(path);
-    if (descriptor >= 0 && fstat(descriptor, &status) == 0) {
-        size_t room = (size_t)status.st_size;
-        text = x_malloc(room + 1);
-        *length = 0;
-        while (*length < room) {
-            ssize_t got = read(descriptor, text + *length, room - *length);
-            if (got <= 0)
-                break; /* truncated meanwhile: a torn read, and the reader's to find out */
-            *length += (size_t)got;
-        }
-        text[*length] = '\0';
-    }
     if (descriptor >= 0)
         close(descriptor);
+    free(path);
     errno = error;
     return text;
 }
@@ -76,7 +82,7 @@ static enum outcome replace(struct crew *crew, const struct file_write *write)
     if (descriptor >= 0)
         close(descriptor);
     bool renamed = written && rename(fresh, path) == 0;
-    if (written && !renamed)
+    if (!renamed)
         unlink(fresh);
     bool durable = renamed && (!sync || sync_folder(crew->folder));
     free(fresh);

@@ -197,18 +197,19 @@ struct remains {
     bool readable, effects_readable;
 };
 
-/* A file that is there and holds no document is one that the strategy has destroyed: absent. */
-static bson_t *read_file_document(struct crew *crew, const struct key *key)
+/* A file that is there and holds no document is one that the strategy has destroyed: absent. False:
+ * nobody knows what it holds. */
+static bool read_file_document(struct crew *crew, const struct key *key, bson_t **document)
 {
     size_t length = 0;
     bson_error_t error;
     char *name = file_name(key), *text = crew->transport->files->read(crew, name, &length);
-    bson_t *document = NULL;
+    bool readable = text != NULL || errno == ENOENT;
     if (text != NULL)
-        document = bson_new_from_json((const uint8_t *)text, (ssize_t)length, &error);
+        *document = bson_new_from_json((const uint8_t *)text, (ssize_t)length, &error);
     free(text);
     free(name);
-    return document;
+    return readable;
 }
 
 /* Reads all documents and effects as they are now. */
@@ -224,11 +225,9 @@ static void read_remains(struct stage *stage, struct remains *remains)
     for (int64_t id = 0; id < count; id++) {
         struct key key = {scenario->collection, id};
         bson_t **document = &remains->documents[id];
-        if (files)
-            *document = read_file_document(&stage->crew, &key);
-        else
-            remains->readable &=
-                target_read_document(&stage->line, stage->database, &key, document);
+        remains->readable &=
+            files ? read_file_document(&stage->crew, &key, document)
+                  : target_read_document(&stage->line, stage->database, &key, document);
         if (*document == NULL)
             continue;
         remains->finals[id] = (struct final){.present = true,

@@ -7,6 +7,10 @@
  */
 #include "support.h"
 
+#include "run_cell.h"
+#include <sys/stat.h>
+#include <unistd.h>
+
 static int64_t one_document(const struct cell *cell)
 {
     (void)cell;
@@ -378,6 +382,33 @@ static void test_many_fibers(void **state)
     cell_result_free(&result);
 }
 
+/* Puts a folder in the place of the document's file: it is there, and cannot be read. */
+static void make_unreadable(struct stage *stage, void *context)
+{
+    char *path = x_format("%s/%s.0.json", stage->folder, stage->cell->scenario->collection);
+    (void)context;
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    free(path);
+}
+
+/* What could not be read is neither there nor gone: no verdict. */
+static void test_file_that_cannot_be_read(void **state)
+{
+    struct run_settings settings = {.run_id = "test", .ended = make_unreadable};
+    struct cell cell =
+        support_cell(scenario_find("counter"), strategy_find("file_lock"), TRANSPORT_DRIVER);
+    struct run_result result = {0};
+    int signal_number = 0;
+    (void)state;
+    cell.work_us = 100;
+    run_cells(&cell, 1, &settings, &result, &signal_number);
+    assert_int_equal(result.cells[0].verdict.status, UNDECIDED);
+    assert_int_equal(result.cells[0].verdict.reason, REASON_FINAL_UNREADABLE);
+    cell_result_free(&result.cells[0]);
+    free(result.cells);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_both_transports_run_the_same_strategies),
         cmocka_unit_test(test_two_live_objects_lose),
         cmocka_unit_test(test_many_fibers),
+        cmocka_unit_test(test_file_that_cannot_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) > 0;
 }
