@@ -2,7 +2,7 @@
  *
  * limits: each limit of the engine is struck by a command in process and answered with its code;
  * afterwards the engine does what it did before. Those of messages and connections are in
- * test_wire and test_connection.
+ * test_wire and test_connection, those of what stays open in test_limits_sessions.
  * labels: engine
  */
 #include "sessions.h"
@@ -10,6 +10,7 @@
 #include "document/value.h"
 #include "engine/cursor.h"
 #include "engine/parking.h"
+#include "engine/write.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -242,6 +243,85 @@ static void test_cursors(void **state)
     bson_destroy(last);
 }
 
+/* The values of a distinct are one document. */
+static void test_distinct(void **state)
+{
+    struct engine *engine = *state;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(code_of(engine, filled("c", i, 6 * MIB + i)), 0);
+        assert_int_equal(code_of_text(engine, "{'distinct': 'c', 'key': 'filler'}"),
+                         i < 2 ? 0 : 17217);
+    }
+}
+
+/* Names: databases of 63 bytes, with their collection 255. */
+static void test_names(void **state)
+{
+    struct engine *engine = *state;
+    for (int over = 0; over < 2; over++) {
+        char *database = x_format("{'count': 'c', '$db': '%0*d'}", 63 + over, 1);
+        bson_t *reply = run(engine, database);
+        assert_int_equal(int_at(reply, "code"), over ? 73 : -1);
+        bson_destroy(reply);
+        char *collection = x_format("{'create': '%0*d'}", 255 - (int)strlen("db.") + over, 1);
+        assert_int_equal(code_of_text(engine, collection), over ? 73 : 0);
+        free(database);
+        free(collection);
+    }
+}
+
+/* So many deletes in one command. */
+static bson_t *batch_of(int count)
+{
+    bson_t *command = bson_new(), array, one, query;
+    char name[16];
+    BSON_APPEND_UTF8(command, "delete", "none");
+    BSON_APPEND_ARRAY_BEGIN(command, "deletes", &array);
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        BSON_APPEND_DOCUMENT_BEGIN(&array, name, &one);
+        BSON_APPEND_DOCUMENT_BEGIN(&one, "q", &query);
+        bson_append_document_end(&one, &query);
+        BSON_APPEND_INT32(&one, "limit", 0);
+        bson_append_document_end(&array, &one);
+    }
+    bson_append_array_end(command, &array);
+    return command;
+}
+
+static void test_batch(void **state)
+{
+    assert_int_equal(code_of(*state, batch_of(0)), 16);
+    assert_int_equal(code_of(*state, batch_of(WRITE_BATCH_MAX)), 0);
+    assert_int_equal(code_of(*state, batch_of(WRITE_BATCH_MAX + 1)), 16);
+}
+
+/* An index over so many fields. */
+static bson_t *index_of(int count)
+{
+    bson_t *command = bson_new(), array, one, key;
+    char name[16];
+    BSON_APPEND_UTF8(command, "createIndexes", "c");
+    BSON_APPEND_ARRAY_BEGIN(command, "indexes", &array);
+    BSON_APPEND_DOCUMENT_BEGIN(&array, "0", &one);
+    BSON_APPEND_DOCUMENT_BEGIN(&one, "key", &key);
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "f%d", i);
+        BSON_APPEND_INT32(&key, name, 1);
+    }
+    bson_append_document_end(&one, &key);
+    BSON_APPEND_UTF8(&one, "name", "wide");
+    bson_append_document_end(&array, &one);
+    bson_append_array_end(command, &array);
+    return command;
+}
+
+static void test_index_fields(void **state)
+{
+    assert_int_equal(code_of(*state, index_of(33)), 67);
+    assert_int_equal(code_of(*state, index_of(32)), 0);
+}
+
 /* Rows in memory: inserts and updates are refused, deletes make room; nothing is counted twice. */
 static void test_rows(void **state)
 {
@@ -357,47 +437,6 @@ static void test_odd_arrays(void **state)
     fclose(kept);
 }
 
-/* A fail point's code must be one that a refusal can have. */
-static void test_fail_point_codes(void **state)
-{
-    struct world *world = *state;
-    static const char *const bad[] = {"0", "-1", "4294967296", "'x'"};
-    for (size_t i = 0; i < COUNT_OF(bad); i++) {
-        char *one = x_format("{'configureFailPoint': 'failCommand', 'mode': 'alwaysOn', 'data': "
-                             "{'failCommands': ['ping'], 'errorCode': %s}, '$db': 'admin'}",
-                             bad[i]);
-        char *two = x_format("{'configureFailPoint': 'onPrimaryTransactionalWrite', 'mode': "
-                             "'alwaysOn', 'data': {'failBeforeCommitExceptionCode': %s}, '$db': "
-                             "'admin'}",
-                             bad[i]);
-        const char *texts[] = {one, two};
-        for (int j = 0; j < 2; j++) {
-            struct answer answer;
-            submit(world, texts[j], &answer);
-            assert_code(&answer, 2, NULL);
-        }
-        free(one);
-        free(two);
-    }
-}
-
-/* Statement numbers: -1 marks a commit, and sums must not overflow. */
-static void test_statement_numbers(void **state)
-{
-    struct world *world = *state;
-    static const char *const bad[] = {"-1", "2147483648", "9223372036854775807"};
-    for (size_t i = 0; i < COUNT_OF(bad); i++) {
-        struct answer answer;
-        char *text = x_format("{'insert': 'c', 'documents': [{}], %s, %s, 'stmtId': "
-                              "{'$numberLong': '%s'}}",
-                              A, NUMBER(1), bad[i]);
-        submit(world, text, &answer);
-        assert_code(&answer, 72, NULL);
-        free(text);
-    }
-}
-
-#define WORLD(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
 #define PLAIN(test) cmocka_unit_test_setup_teardown(test, engine_setup, engine_teardown)
 
 int main(void)
@@ -408,11 +447,13 @@ int main(void)
         PLAIN(test_padding),
         PLAIN(test_gathered),
         PLAIN(test_cursors),
+        PLAIN(test_distinct),
+        PLAIN(test_names),
+        PLAIN(test_batch),
+        PLAIN(test_index_fields),
         cmocka_unit_test(test_rows),
-        WORLD(test_parked),
+        cmocka_unit_test_setup_teardown(test_parked, world_setup, world_teardown),
         PLAIN(test_odd_arrays),
-        WORLD(test_fail_point_codes),
-        WORLD(test_statement_numbers),
     };
     return cmocka_run_group_tests_name("limits", tests, NULL, NULL);
 }

@@ -193,6 +193,56 @@ static void test_garbage_sections(void **state)
     buffer_release(&message);
 }
 
+/* As many sequences as may be, and one more. */
+static void test_sequences_max(void **state)
+{
+    static const char *const documents[] = {"{\"_id\": 1}", NULL};
+    struct buffer message = {0};
+    struct reply reply;
+    int client = connect_to(*state);
+    for (int over = 0; over < 2; over++) {
+        begin_msg(&message, 1, 0);
+        append_body(&message, "{\"ping\": 1, \"$db\": \"a\"}");
+        for (int i = 0; i < WIRE_SEQUENCES_MAX + over; i++) {
+            char name[16];
+            snprintf(name, sizeof name, "s%d", i);
+            append_sequence(&message, name, documents);
+        }
+        if (over == 1) {
+            expect_message_closes(*state, &message);
+            continue;
+        }
+        finish(&message);
+        send_all(client, message.bytes, message.length);
+        assert_true(receive(client, &reply));
+        assert_true(ok_of(&reply) == 1);
+        bson_destroy(reply.body);
+    }
+    close(client);
+    buffer_release(&message);
+}
+
+/* Documents of five bytes, each of which needs a name in the array that they become: fewer bytes
+ * than a message may have, and more than are put together. */
+static void test_merged_bytes_max(void **state)
+{
+    enum { EMPTY_BYTES = 5, COUNT = 6000000 };
+    static const uint8_t empty[EMPTY_BYTES] = {EMPTY_BYTES};
+    struct buffer message = {0};
+    begin_msg(&message, 1, 0);
+    append_body(&message, "{\"insert\": \"c\", \"$db\": \"a\"}");
+    buffer_byte(&message, 1);
+    size_t start = message.length;
+    buffer_int32(&message, 0);
+    buffer_append(&message, "documents", sizeof "documents");
+    for (int i = 0; i < COUNT; i++)
+        buffer_append(&message, empty, sizeof empty);
+    buffer_patch_int32(&message, start, (int32_t)(message.length - start));
+    assert_true(message.length < WIRE_MESSAGE_BYTES_MAX);
+    expect_message_closes(*state, &message);
+    buffer_release(&message);
+}
+
 static void test_garbage_documents(void **state)
 {
     struct buffer message = {0}, good = {0};
@@ -274,6 +324,8 @@ int main(void)
         cmocka_unit_test(test_garbage_headers),
         cmocka_unit_test(test_garbage_flags),
         cmocka_unit_test(test_garbage_sections),
+        cmocka_unit_test(test_sequences_max),
+        cmocka_unit_test(test_merged_bytes_max),
         cmocka_unit_test(test_garbage_documents),
         cmocka_unit_test(test_mutations),
     };

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <uthash.h>
 
-#define CURSOR_IDLE_NS (INT64_C(600) * 1000000000)
+enum { SWEEP_MS = 1000 };
 
 struct cursor {
     UT_hash_handle hh;
@@ -20,12 +20,13 @@ struct cursor {
     char *namespace;
     struct documents documents;
     size_t next;
-    int64_t used_ns;
+    int64_t used_ms;
 };
 
 struct cursors {
     struct cursor *open; /* by id */
     size_t bytes;        /* that they hold */
+    int64_t now_ms, swept_ms;
     struct random random;
 };
 
@@ -63,24 +64,26 @@ static struct cursor *cursor_find(struct cursors *cursors, int64_t id, const cha
     return cursor != NULL && strcmp(cursor->namespace, namespace) == 0 ? cursor : NULL;
 }
 
-static void forget_idle(struct cursors *cursors, int64_t now_ns)
+void cursors_now(struct cursors *cursors, int64_t now_ms)
 {
     struct cursor *cursor, *next;
+    cursors->now_ms = now_ms;
+    if (now_ms - cursors->swept_ms < SWEEP_MS)
+        return;
+    cursors->swept_ms = now_ms;
     HASH_ITER (hh, cursors->open, cursor, next) {
-        if (now_ns - cursor->used_ns > CURSOR_IDLE_NS)
+        if (now_ms - cursor->used_ms > CURSOR_IDLE_MS)
             cursor_free(cursors, cursor);
     }
 }
 
 int64_t cursor_open(struct cursors *cursors, const char *namespace, struct documents *rest)
 {
-    int64_t now_ns = clock_monotonic_ns();
-    forget_idle(cursors, now_ns);
     if (HASH_COUNT(cursors->open) >= CURSORS_MAX ||
         cursors->bytes + rest->bytes > CURSORS_BYTES_MAX)
         return 0;
     struct cursor *cursor = x_calloc(1, sizeof *cursor), *taken = NULL;
-    cursor->used_ns = now_ns;
+    cursor->used_ms = cursors->now_ms;
     cursors->bytes += rest->bytes;
     do {
         cursor->id = (int64_t)(random_next(&cursors->random) >> 1);
@@ -118,7 +121,7 @@ bool cursor_next(struct cursors *cursors, int64_t id, const char *namespace,
         return false;
     struct documents *documents = &cursor->documents;
     size_t bytes = 0;
-    cursor->used_ns = clock_monotonic_ns();
+    cursor->used_ms = cursors->now_ms;
     for (int64_t place = 0; cursor->next < documents->count; place++, cursor->next++) {
         const bson_t *document = documents->items[cursor->next];
         bytes += document->len;
@@ -162,6 +165,7 @@ bool cursor_reply_end(struct cursor_reply *reply, struct request *request, bool 
     int64_t id = 0;
     fine = fine && documents_fit(&reply->rest, &request->failure);
     if (fine && reply->rest.count > 0) {
+        cursors_now(request->engine->cursors, engine_elapsed_ms(request->engine));
         id = cursor_open(request->engine->cursors, namespace, &reply->rest);
         if (id == 0)
             fine = failure_set(&request->failure, FAILURE_EXCEEDED_MEMORY_LIMIT,

@@ -19,6 +19,7 @@ enum { CURSOR_FIRST_BATCH = 101, CURSOR_BATCH_BYTES_MAX = 16 * 1024 * 1024 };
 enum {
     CURSORS_MAX = 10000,
     CURSORS_BYTES_MAX = 256 * 1024 * 1024,
+    CURSOR_IDLE_MS = 600000, /* without a getMore: then it is forgotten */
 };
 
 struct cursors; /* opaque: cursor.c */
@@ -28,6 +29,8 @@ struct request;
 struct cursors *cursors_new(uint64_t seed);
 void cursors_free(struct cursors *);
 
+/* Tells them the engine's time, milliseconds, before one is opened or asked: the idle ones go. */
+void cursors_now(struct cursors *, int64_t now_ms);
 /* Opens a cursor over `rest`, which it takes over and leaves empty; returns its id. 0: there are
  * too many cursors, or they hold too much. */
 int64_t cursor_open(struct cursors *, const char *namespace, struct documents *rest);

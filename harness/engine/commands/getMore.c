@@ -31,6 +31,7 @@ static bool next_batch(struct request *request, int64_t id, const char *namespac
     struct cursor_batch batch = {.array = &array, .count = arguments->batch_size};
     bson_append_document_begin(request->reply, "cursor", 6, &cursor);
     bson_append_array_begin(&cursor, "nextBatch", 9, &array);
+    cursors_now(request->engine->cursors, engine_elapsed_ms(request->engine));
     bool found = cursor_next(request->engine->cursors, id, namespace, &batch);
     bson_append_array_end(&cursor, &array);
     bson_append_int64(&cursor, "id", 2, batch.finished ? 0 : id);
