@@ -31,8 +31,8 @@ struct cell *matrix_cells(const struct matrix_settings *, size_t *count);
 /* A cell that must be seen to break. Numbers that are 0 are the matrix's own. */
 struct conviction {
     const char *strategy, *scenario; /* the strategy may be a mix, "A+B" */
-    const char *why;                 /* which promise it is that does not hold */
     enum reason of;                  /* what it is found guilty of */
+    const char *why;                 /* which promise it is that does not hold */
     unsigned hazards;
     int32_t instances;
     int32_t processes; /* one instance each */
