@@ -116,16 +116,19 @@ static void give_up(struct direct *direct)
 }
 
 /* Nobody is ready: does the engine wait for a time (the end of a transaction whose client has died)
- * that comes before the first sleeper wakes? Then it is that time now. */
+ * that comes before the first sleeper wakes? Then it is that time now. The engine may have been up
+ * too early, so it is asked again; after LOOKS_MAX times what it waits for has no time. */
 static void wait_for_engine(struct direct *direct)
 {
-    int64_t due_ms = engine_due_ms(direct->engine);
-    int64_t due_ns = direct->now_ns + due_ms * 1000000;
-    if (direct->ready_count > 0 || due_ms < 0 ||
-        (direct->sleeping_count > 0 && direct->sleeping[0]->wake_ns <= due_ns))
-        return;
-    direct->now_ns = due_ns;
-    engine_tick(direct->engine);
+    enum { LOOKS_MAX = 100 };
+    for (int i = 0; i < LOOKS_MAX && direct->ready_count == 0; i++) {
+        int64_t due_ms = engine_due_ms(direct->engine);
+        int64_t due_ns = direct->now_ns + due_ms * 1000000;
+        if (due_ms < 0 || (direct->sleeping_count > 0 && direct->sleeping[0]->wake_ns <= due_ns))
+            return;
+        direct->now_ns = due_ns;
+        engine_tick(direct->engine);
+    }
 }
 
 bool direct_turn(struct crew *crew, int steps)

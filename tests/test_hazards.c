@@ -53,6 +53,25 @@ static void test_each_strikes_on_both_transports(void **state)
         }
 }
 
+/* Its transaction is still open when an instance dies, and all who wait for its rows wait until the
+ * engine ends it: the minute after which it does is over at once, in virtual time. */
+static void test_transactions_of_the_dead(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        struct cell cell = support_cell(scenario_find("transfer"), strategy_find("fenced_lease"),
+                                        TRANSPORT_DIRECT);
+        cell.hazards |= HAZARD_BIT(crash);
+        cell.seed = seed;
+        cell.workers = 8;
+        cell.ops = 400;
+        cell.max_tries = 1000;
+        struct cell_result result = support_run(&cell);
+        assert_int_equal(result.verdict.status, HELD);
+        cell_result_free(&result);
+    }
+}
+
 #ifdef WITH_WIREDTIGER
 /* Durable data stays, and what the driver sends again to the new engine is not done twice. */
 static void test_restarts_of_the_engine(void **state)
@@ -247,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_no_hit_leaves_it_open),
         cmocka_unit_test(test_crash_sweeps_every_step_and_starts_again),
         cmocka_unit_test(test_saves_to_files_fail_and_hang),
+        cmocka_unit_test(test_transactions_of_the_dead),
 #ifdef WITH_WIREDTIGER
         cmocka_unit_test(test_restarts_of_the_engine),
 #endif
