@@ -160,6 +160,7 @@ static void test_forgotten(void **state)
     assert_int_equal(n_of(world, 1), 2); /* forgotten after 30 minutes */
 }
 
+#ifdef WITH_WIREDTIGER
 /* Both replies of a write are lost, the resend's too; it is applied once, also by a new engine over
  * the same folder. */
 static void test_restart(void **state)
@@ -197,6 +198,7 @@ static void test_restart(void **state)
     free(remove_all);
     free(data);
 }
+#endif
 
 /* Labels: fail points make each code. ---------------------------------------------------------- */
 
@@ -258,7 +260,10 @@ int main(void)
         TEST(test_numbers),
         TEST(test_nothing_written),
         TEST(test_forgotten),
+
+#ifdef WITH_WIREDTIGER
         cmocka_unit_test(test_restart),
+#endif
         TEST(test_labels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
