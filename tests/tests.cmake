@@ -45,6 +45,11 @@ foreach(file IN LISTS TESTS)
     set_tests_properties(test_durability_100_kills PROPERTIES LABELS "long;engine" TIMEOUT 1800
       ENVIRONMENT "${programs};RACEBENCH_KILLS=100")
   endif()
+  if(name STREQUAL "test_matrix_stores")
+    add_test(NAME test_matrix_stores_all COMMAND ${name})
+    set_tests_properties(test_matrix_stores_all PROPERTIES LABELS "long;engine" TIMEOUT 3600
+      ENVIRONMENT "RACEBENCH_CELLS=all;MONGOC_DISABLE_SHM=1")
+  endif()
   file(STRINGS ${file} both LIMIT_COUNT 20 REGEX "stores: both")
   if(both AND WIREDTIGER_FOUND)
     add_test(NAME ${name}_wiredtiger COMMAND ${name})
