@@ -11,6 +11,10 @@
 #include "options.h"
 #include "run.h"
 
+/* Of commands in cells whose saves hang: also of those that seed and read the documents, on a
+ * machine with other things to do. */
+enum { TIMEOUT_MS = 1000 };
+
 static struct cell hazard_cell(const char *strategy, enum transport transport, unsigned hazards)
 {
     struct cell cell = support_cell(scenario_find("counter"), strategy_find(strategy), transport);
@@ -35,7 +39,7 @@ static void test_each_strikes_on_both_transports(void **state)
     for (int transport = TRANSPORT_DRIVER; transport <= TRANSPORT_DIRECT; transport++)
         for (size_t i = 0; i < COUNT_OF(indices); i++) {
             struct cell cell = hazard_cell("occ_once", (enum transport)transport, 1u << indices[i]);
-            cell.timeout_ms = indices[i] == HAZARD_INDEX_hang ? 100 : cell.timeout_ms;
+            cell.timeout_ms = indices[i] == HAZARD_INDEX_hang ? TIMEOUT_MS : cell.timeout_ms;
             if (indices[i] == HAZARD_INDEX_skew) {
                 cell.instances = 2;
                 cell.hazards |= HAZARD_BIT(instances);
@@ -108,7 +112,7 @@ static void test_saves_to_files_fail_and_hang(void **state)
             struct cell cell =
                 hazard_cell("file_lock", (enum transport)transport, 1u << indices[i]);
             bool hangs = indices[i] == HAZARD_INDEX_hang;
-            cell.timeout_ms = 50;
+            cell.timeout_ms = TIMEOUT_MS;
             result = support_run(&cell);
             const struct counts *counts = &result.verdict.counts;
             assert_int_equal(result.verdict.status, HELD);
