@@ -215,7 +215,8 @@ static void close_loop(struct runner *runner)
     must(uv_loop_close(&runner->loop) == 0);
 }
 
-static void run_cell(struct runner *runner, const struct cell *cell, size_t number,
+/* False: the target is gone, and with it what further cells would run against. */
+static bool run_cell(struct runner *runner, const struct cell *cell, size_t number,
                      struct cell_result *result)
 {
     struct stage stage;
@@ -238,6 +239,7 @@ static void run_cell(struct runner *runner, const struct cell *cell, size_t numb
         runner->settings->ended(&stage, runner->settings->context);
     stage_conclude(&stage, runner->signal_number != 0, result);
     stage_close(&stage);
+    return !stage.gone;
 }
 
 /* The driver's own messages go nowhere unless --verbose: what matters is in the outcomes. */
@@ -255,10 +257,13 @@ void run_cells(const struct cell *cells, size_t count, const struct run_settings
         mongoc_log_set_handler(quiet_log, NULL);
     open_loop(&runner);
     result->cells = x_calloc(count, sizeof(*result->cells));
-    for (size_t i = 0; i < count && runner.signal_number == 0; i++) {
-        run_cell(&runner, &cells[i], i, &result->cells[i]);
+    bool there = true;
+    for (size_t i = 0; i < count && there && runner.signal_number == 0; i++) {
+        there = run_cell(&runner, &cells[i], i, &result->cells[i]);
         result->cell_count++;
     }
+    if (!there && result->cell_count < count)
+        warn("%zu of %zu cells did not run", count - result->cell_count, count);
     close_loop(&runner);
     *signal_number = runner.signal_number;
     result->interrupted = runner.signal_number != 0;

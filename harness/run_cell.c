@@ -222,10 +222,10 @@ static void read_remains(struct stage *stage, struct remains *remains)
                                 .documents = x_calloc((size_t)count, sizeof(bson_t *)),
                                 .count = count,
                                 .readable = true};
-    for (int64_t id = 0; id < count; id++) {
+    for (int64_t id = 0; id < count && remains->readable; id++) {
         struct key key = {scenario->collection, id};
         bson_t **document = &remains->documents[id];
-        remains->readable &=
+        remains->readable =
             files ? read_file_document(&stage->crew, &key, document)
                   : target_read_document(&stage->line, stage->database, &key, document);
         if (*document == NULL)
@@ -234,8 +234,10 @@ static void read_remains(struct stage *stage, struct remains *remains)
                                              .value = edit_number(*document, scenario->field, 0),
                                              .version = edit_stamp(*document)};
     }
-    remains->effects_readable = target_read_effects(&stage->line, stage->database,
+    remains->effects_readable = (remains->readable || files) &&
+                                target_read_effects(&stage->line, stage->database,
                                                     &remains->effects, &remains->effect_count);
+    stage->gone = !remains->effects_readable;
 }
 
 static void free_remains(struct remains *remains)
@@ -302,7 +304,7 @@ static void judge(struct stage *stage, bool interrupted, struct cell_result *res
     struct record record = {.cell = cell,
                             .events = result->history.events,
                             .event_count = result->history.count,
-                            .finals = remains.readable ? remains.finals : NULL,
+                            .finals = remains.finals,
                             .final_count = remains.count,
                             .documents = (const bson_t *const *)remains.documents,
                             .effects = remains.effects,
@@ -316,8 +318,10 @@ static void judge(struct stage *stage, bool interrupted, struct cell_result *res
         bson_destroy(&first);
     }
     memcpy(record.hits, result->hits, sizeof(record.hits));
-    scenario->judge(&record, &result->verdict);
-    if (!remains.readable && result->verdict.status == HELD) {
+    if (remains.readable) {
+        scenario->judge(&record, &result->verdict);
+    } else { /* what is not there must not count as absent, torn or missed */
+        checker_count(&record, &result->verdict);
         result->verdict.status = UNDECIDED;
         result->verdict.reason = REASON_FINAL_UNREADABLE;
     }
@@ -387,7 +391,10 @@ void stage_conclude(struct stage *stage, bool interrupted, struct cell_result *r
 
 void stage_close(struct stage *stage)
 {
-    if (!stage->cell->keep)
+    if (stage->gone)
+        warn("the target answers no more, or refuses to; database '%s' may be left in it",
+             stage->database);
+    else if (!stage->cell->keep)
         target_drop_database(&stage->line, stage->database, stage->run_id);
     if (stage->cell->transport == TRANSPORT_DIRECT) {
         direct_close(&stage->crew);

@@ -23,6 +23,7 @@ struct stage {
     struct target target;          /* what answers; handed on to the result */
     struct process_memory *memory; /* with --processes: shared with them */
     int memory_file;
+    bool gone; /* at the end the target did not answer */
     struct crew crew;
     int64_t started_ns, ended_ns; /* monotonic */
 };
@@ -31,11 +32,12 @@ struct stage {
  * Ends with EXIT_TARGET when the target is not there. */
 void stage_open(struct stage *, const struct cell *, const char *run_id, size_t cell_number);
 
-/* After the join: merges what the workers recorded, reads the final documents and judges. */
+/* After the join: merges what the workers recorded, reads the final documents and judges. Where
+ * they cannot be read, `gone` is set. */
 void stage_conclude(struct stage *, bool interrupted, struct cell_result *result);
 
-/* Drops the database (unless --keep), frees everything and removes the folder. The workers' threads
- * or fibers must have been closed by then. */
+/* Drops the database (unless --keep, or the target is gone), frees everything and removes the
+ * folder. The workers' threads or fibers must have been closed by then. */
 void stage_close(struct stage *);
 
 #endif

@@ -17,6 +17,7 @@
 #include <time.h>
 
 enum { CONNECTING_MAX = 64, COLLECTIONS_MAX = 8, STACK_BYTES = 256 << 10 };
+#define GONE_NS INT64_C(10000000000) /* without a server for so long, the target is gone */
 
 /* A worker's thread, its client, and its way to wait. */
 struct line {
@@ -26,6 +27,7 @@ struct line {
     mongoc_client_session_t *transaction; /* while in one */
     mongoc_collection_t *collections[COLLECTIONS_MAX];
     int collection_count;
+    int64_t unreached_ns; /* since when no server was found; 0: the last command left */
     uv_cond_t woken;
     int inside; /* its instance: entered more often than left */
 };
@@ -86,7 +88,7 @@ static void parse_error(const bson_error_t *error, struct command_reply *reply)
     case MONGOC_ERROR_SERVER_SELECTION:
     case MONGOC_ERROR_CLIENT:
     case MONGOC_ERROR_BSON:
-        reply->sent = false;
+        reply->sent = reply->answered = false;
         return;
     default: /* the stream broke, or a reply made no sense: it may have been applied */
         reply->sent = true;
@@ -268,7 +270,8 @@ static void begin(struct session *session, struct command_reply *reply)
     }
 }
 
-/* Without an answer the transaction is kept: its commit may be asked again. */
+/* Without an answer the transaction is kept: its commit may be asked again. libmongoc asks twice by
+ * itself and tells the second error: no server then does not say that the first never left. */
 static void commit(struct session *session, struct command_reply *reply)
 {
     bson_t answer;
@@ -276,6 +279,7 @@ static void commit(struct session *session, struct command_reply *reply)
     reply->sent = reply->answered = true;
     if (!mongoc_client_session_commit_transaction(line(session)->transaction, &answer, &error))
         parse_error(&error, reply);
+    reply->sent = true;
     bson_destroy(&answer);
     if (reply->answered && reply->durable)
         end_transaction(session);
@@ -289,8 +293,23 @@ static void rollback(struct session *session, struct command_reply *reply)
     end_transaction(session);
 }
 
-static void execute(struct session *session, const struct command_request *request,
-                    struct command_reply *reply)
+/* A target that is gone ends the run: each further command would only wait for it again. */
+static void watch_target(struct session *session, const struct command_reply *reply)
+{
+    struct line *self = line(session);
+    if (reply->sent) {
+        self->unreached_ns = 0;
+        return;
+    }
+    int64_t now_ns = clock_monotonic_ns();
+    if (self->unreached_ns == 0)
+        self->unreached_ns = now_ns;
+    else if (now_ns - self->unreached_ns >= GONE_NS)
+        atomic_store(&session->crew->stop, true);
+}
+
+static void make_call(struct session *session, const struct command_request *request,
+                      struct command_reply *reply)
 {
     switch (request->kind) {
     case STEP_FIND:
@@ -318,6 +337,13 @@ static void execute(struct session *session, const struct command_request *reque
         must(request->kind == STEP_ABORT);
         rollback(session, reply);
     }
+}
+
+static void execute(struct session *session, const struct command_request *request,
+                    struct command_reply *reply)
+{
+    make_call(session, request, reply);
+    watch_target(session, reply);
 }
 
 /* Clock, files, waiting ------------------------------------------------------------------------ */

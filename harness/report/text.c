@@ -172,9 +172,10 @@ static void make_columns(const struct page *page, struct table *table)
 static char *final_text(const struct verdict *verdict)
 {
     const struct counts *counts = &verdict->counts;
-    char *final = verdict->reason == REASON_FINAL_UNREADABLE
-                      ? x_strdup("?")
-                      : x_strdup(human_count(counts->final).text);
+    bool unread = verdict->reason == REASON_FINAL_UNREADABLE;
+    if (unread && counts->expected_max == 0)
+        return x_strdup("?");
+    char *final = unread ? x_strdup("?") : x_strdup(human_count(counts->final).text);
     char *text = counts->expected_min == counts->expected_max
                      ? x_format("%s/%s", final, human_count(counts->expected_min).text)
                      : x_format("%s/%s..%s", final, human_count(counts->expected_min).text,
