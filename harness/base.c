@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * base: see base.h. die() and must_failed() print one line and leave with exit(), so that atexit
- * handlers (the driver's, the terminal's) still run.
+ * base: see base.h. die() and must_failed() print one line and leave with exit(), so that exit
+ * handlers (the driver's, the terminal's, those that remove private folders) still run. Whoever
+ * words a line quotes connection strings through uri.h, which shows what is harmless; here, where
+ * all lines pass, users and passwords are taken out of what was quoted as something else (a path,
+ * an address).
  */
 #include "base.h"
 
@@ -10,7 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 const char *durability_name(enum durability durability)
 {
@@ -18,13 +23,33 @@ const char *durability_name(enum durability durability)
     return names[durability];
 }
 
+/* Cuts "user:password" out of "mongodb://user:password@host", up to the last '@', since a password
+ * may hold one. */
+static void hide_password(char *text)
+{
+    static const char *const schemes[] = {"mongodb://", "mongodb+srv://"};
+    static const char hidden[] = "***";
+    char *at = strrchr(text, '@');
+    for (size_t i = 0; i < COUNT_OF(schemes) && at != NULL; i++) {
+        char *user = strstr(text, schemes[i]);
+        if (user == NULL || (user += strlen(schemes[i])) > at)
+            continue;
+        size_t shown = (size_t)(at - user) < strlen(hidden) ? (size_t)(at - user) : strlen(hidden);
+        memcpy(user, hidden, shown);
+        memmove(user + shown, at, strlen(at) + 1);
+        at = user + shown;
+    }
+}
+
 static void say(const char *kind, const char *format, va_list arguments)
 {
-    flockfile(stderr);
-    fprintf(stderr, "racebench: %s", kind);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    funlockfile(stderr);
+    char *text = NULL;
+    if (vasprintf(&text, format, arguments) < 0)
+        text = NULL; /* out of memory: the kind and the exit code must do */
+    if (text != NULL)
+        hide_password(text);
+    fprintf(stderr, "racebench: %s%s\n", kind, text != NULL ? text : "out of memory");
+    free(text);
 }
 
 _Noreturn void die(enum exit_code code, const char *format, ...)
@@ -106,13 +131,40 @@ size_t array_grow(void **items, size_t *count, size_t *capacity, size_t item_byt
     return (*count)++;
 }
 
+/* A private folder of this process, known by more than its name. */
+struct private_folder {
+    char *path;
+    pid_t owner;
+    dev_t device;
+    ino_t number;
+};
+
+/* At exit: the folder goes, unless it is gone already, or this is a fork of the owner. */
+static void remove_private(int status, void *argument)
+{
+    (void)status;
+    struct private_folder *folder = argument;
+    struct stat now;
+    if (folder->owner == getpid() && lstat(folder->path, &now) == 0 &&
+        now.st_dev == folder->device && now.st_ino == folder->number)
+        remove_folder(folder->path);
+    free(folder->path);
+    free(folder);
+}
+
 char *make_private_folder(const char *advice)
 {
+    struct stat made;
     const char *base = getenv("TMPDIR");
     char *folder = x_format("%s/racebench-XXXXXX", base != NULL && base[0] ? base : "/tmp");
     if (mkdtemp(folder) == NULL)
         die(EXIT_TARGET, "cannot make a private folder %s: %s; %s", folder, strerror(errno),
             advice);
+    if (lstat(folder, &made) == 0) {
+        struct private_folder *keep = x_malloc(sizeof(*keep));
+        *keep = (struct private_folder){x_strdup(folder), getpid(), made.st_dev, made.st_ino};
+        on_exit(remove_private, keep);
+    }
     return folder;
 }
 

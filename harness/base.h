@@ -39,7 +39,8 @@ enum durability {
 const char *durability_name(enum durability);
 
 /* Ends the program with `code` after one line "racebench: ..." on stderr. For environment errors,
- * at the place where they are known; contention is data and never ends here. */
+ * at the place where they are known; contention is data and never ends here. Of a connection string
+ * in it neither user nor password are shown. */
 _Noreturn void die(enum exit_code code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -68,7 +69,8 @@ char *x_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 size_t array_grow(void **items, size_t *count, size_t *capacity, size_t item_bytes);
 
 /* Makes a new folder under $TMPDIR (or /tmp) that only this user may enter; the caller removes it
- * and frees the path. Ends with EXIT_TARGET and the `advice` when it cannot. */
+ * and frees the path; what is left of it when the program ends by exit() goes then. Ends with
+ * EXIT_TARGET and the `advice` when it cannot. */
 char *make_private_folder(const char *advice);
 /* Removes a folder and all that is in it; what cannot be removed stays. Follows no links. */
 void remove_folder(const char *path);

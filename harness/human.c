@@ -108,6 +108,8 @@ struct human human_option(int64_t us)
     struct human human;
     if (us == 0)
         snprintf(human.text, sizeof(human.text), "0");
+    else if (us % INT64_C(3600000000) == 0)
+        snprintf(human.text, sizeof(human.text), "%" PRId64 "h", us / INT64_C(3600000000));
     else if (us % 1000000 == 0)
         snprintf(human.text, sizeof(human.text), "%" PRId64 "s", us / 1000000);
     else if (us % 1000 == 0)

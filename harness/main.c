@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * main: options to verb, and nothing else. What a verb prints on stdout counts only when it has
- * arrived: a full disk or a closed pipe behind stdout is exit 74, not success.
+ * arrived: a full disk or a closed pipe behind stdout is exit 74, not success. Before anything is
+ * opened, descriptors 0 to 2 are made sure of: who starts the program without them would find a
+ * socket or a store there, and its lines in it. A library that gives up by abort() (libmongoc does
+ * so over certain bytes of a foreign server) ends with the documented code for that.
  */
 #include "base.h"
 #include "options.h"
@@ -13,9 +16,31 @@
 #include <uv.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* Takes the place of what is closed: stdout's cannot be written to, so that the loss is seen. */
+static void open_standard(void)
+{
+    for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
+        if (fcntl(i, F_GETFD) < 0 && errno == EBADF &&
+            open("/dev/null", i == STDERR_FILENO ? O_WRONLY : O_RDONLY) != i)
+            _exit(EXIT_INTERNAL);
+}
+
+static void on_abort(int number)
+{
+    static const char line[] = "racebench: internal error: a library gave up, see the line before; "
+                               "please report it\n";
+    (void)number;
+    if (write(STDERR_FILENO, line, sizeof(line) - 1) < 0)
+        _exit(EXIT_INTERNAL); /* nobody reads it */
+    _exit(EXIT_INTERNAL);
+}
 
 static void say_version(void)
 {
@@ -27,6 +52,9 @@ int main(int argc, char **argv)
 {
     struct options options;
     enum exit_code code = EXIT_OK;
+    open_standard();
+    signal(SIGPIPE, SIG_IGN); /* a closed connection or stdout is an error to be told, not death */
+    signal(SIGABRT, on_abort);
     registry_check();
     if (process_is_child(argc, argv))
         return (int)process_child();

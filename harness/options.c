@@ -219,7 +219,11 @@ static char *assign(struct options *options, size_t at, const char *text, enum o
     const struct option_row *row = &option_rows[at];
     char *field = (char *)options + row->offset;
     bool repeats = row->type == OPTION_OUTPUTS || row->type == OPTION_HAZARDS;
-    bool adds = repeats && options->source[at] == source && options->text[at] != NULL;
+    bool again = options->source[at] == source && options->text[at] != NULL;
+    bool adds = repeats && again;
+    bool list = row->type == OPTION_COUNTS || at == OPTION_AT_strategy || at == OPTION_AT_scenario;
+    if (list && again && source == OPTION_FROM_FLAG) /* which of them was meant? */
+        return x_format("%s is given twice; write one list, %s A,B", spelled, spelled);
     char *whole = adds ? x_format("%s,%s", options->text[at], text) : x_strdup(text);
     if (row->type == OPTION_OUTPUTS && !adds)
         clear_outputs((struct option_outputs *)(void *)field);

@@ -164,6 +164,8 @@ static void say_option(const struct options *options, size_t at, FILE *out)
     const struct option_row *row = &option_rows[at];
     const char *text = options->text[at];
     bool usual = text == NULL || (row->initial != NULL && strcmp(text, row->initial) == 0);
+    if (at == OPTION_AT_results && options->source[at] == OPTION_FROM_ENVIRONMENT)
+        return; /* the launcher says where runs are kept; that makes no other run */
     if (row->type == OPTION_FLAG) {
         const char *field = (const char *)options + row->offset;
         /* --json stands in the list of outputs as well where there is one */

@@ -353,7 +353,6 @@ static void settle_in(void)
         die(EXIT_USAGE, "'%s' is how racebench starts a process of its own; leave it out",
             PROCESS_WORD);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    signal(SIGPIPE, SIG_IGN);
 #ifdef SYS_close_range
     syscall(SYS_close_range, (unsigned)PROCESS_MEMORY + 1, ~0u, 0);
 #endif

@@ -3,9 +3,9 @@
  * progress: see progress.h. Reads each worker's own counter; nothing is shared in the hot path.
  */
 #include "progress.h"
+#include "human.h"
 #include "scenario.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 enum { BAR_INTERVAL_MS = 100, LINES_INTERVAL_MS = 5000, BAR_WIDTH = 24 };
@@ -47,17 +47,19 @@ void progress_show(enum progress progress, const struct crew *crew, int64_t elap
     double rate = elapsed_ns > 0 ? (double)operations * 1e9 / (double)elapsed_ns : 0;
     double share = share_done(cell, operations, elapsed_ns);
     if (progress == PROGRESS_LINES) {
-        fprintf(stderr, "%s %s, %d workers: %" PRId64 " operations settled, %.0f%%, %.0f/s\n",
-                cell->scenario->name, cell->strategy_name, cell->workers, operations, share * 100,
-                rate);
+        fprintf(stderr, "racebench: %s %s, %s: %s operations settled, %.0f %%, %s/s\n",
+                cell->scenario->name, cell->strategy_name,
+                human_counted(cell->workers, "worker").text, human_count(operations).text,
+                share * 100, human_number(rate).text);
         return;
     }
     char bar[BAR_WIDTH + 1];
     for (int i = 0; i < BAR_WIDTH; i++)
         bar[i] = i < (int)(share * BAR_WIDTH) ? '#' : '.';
     bar[BAR_WIDTH] = '\0';
-    fprintf(stderr, "\r\033[K%s %s, %d workers [%s] %3.0f%%  %.0f ops/s", cell->scenario->name,
-            cell->strategy_name, cell->workers, bar, share * 100, rate);
+    fprintf(stderr, "\r\033[K%s %s, %s [%s] %3.0f %%  %s ops/s", cell->scenario->name,
+            cell->strategy_name, human_counted(cell->workers, "worker").text, bar, share * 100,
+            human_number(rate).text);
     fflush(stderr);
 }
 

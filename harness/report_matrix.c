@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * report_matrix: see report_matrix.h. Columns and rows are found in the result in the order of the
- * cells, so that the report knows nothing of how a matrix is made; a cell without a column (of
- * `run`) stands under "run". What is not there is n/a. Under the name of a column stands the
- * transport of its cells; where they differ it stands in the cells. The cost stands behind the
- * verdict: commands per operation, and operations per second in Markdown, where there is room;
- * virtual time gives no rate that means anything.
+ * report_matrix: see report_matrix.h. First comes whether all is as expected. Columns and rows are
+ * found in the result in the order of the cells, so that the report knows nothing of how a matrix
+ * is made; a cell without a column (of `run`) stands under "run". What is not there is n/a. Under
+ * the name of a column stands the transport of its cells; where they differ it stands in the cells.
+ * The cost stands behind the verdict: commands per operation, and operations per second in
+ * Markdown, where there is room; virtual time gives no rate that means anything.
  */
 #include "report_matrix.h"
 #include "base.h"
@@ -355,6 +355,25 @@ static bool is_of_files(const struct cell_result *cell)
     return strategy != NULL && strategy->home == HOME_FILES;
 }
 
+/* What matters, first: is all as it should be, and was all of it tried? */
+static void write_verdict(const struct run_result *result, bool markdown, FILE *out)
+{
+    const char *mark = markdown ? "**" : "";
+    int64_t other = 0;
+    for (size_t i = 0; i < result->cell_count; i++)
+        other += cell_result_exit(&result->cells[i]) != EXIT_OK;
+    fputs(mark, out);
+    if (result->interrupted)
+        fputs("Interrupted: these results are partial. ", out);
+    if (other == 0)
+        fprintf(out, "As expected: %s.%s\n\n",
+                human_counted((int64_t)result->cell_count, "cell").text, mark);
+    else
+        fprintf(out, "NOT as expected: %s of %s; why, and how to repeat each, is below.%s\n\n",
+                human_count(other).text, human_counted((int64_t)result->cell_count, "cell").text,
+                mark);
+}
+
 /* On what all this was found: a verdict without it cannot be compared. */
 static void write_head(const struct run_result *result, bool markdown, FILE *out)
 {
@@ -379,6 +398,7 @@ void report_matrix_write(const struct run_result *result, bool markdown, const s
         fprintf(out, "No cell was run%s.\n", result->interrupted ? ": interrupted" : "");
         return;
     }
+    write_verdict(result, markdown, out);
     write_head(result, markdown, out);
     for (size_t i = 0; i < result->cell_count; i++)
         note_name(&scenario_names, result->cells[i].cell->scenario->name);

@@ -147,8 +147,8 @@ static void all_forms_are_taken(void **state)
     assert_int_equal(options.out.count, 2);
     assert_string_equal(options.out.items[1].kind, "hgrm");
     options_free(&options);
-    good(&options, "-w 3 -w 4 --seed 42"); /* the last one counts */
-    assert_int_equal(options.workers.items[0], 4);
+    good(&options, "-n 3 -n 4 --seed 42"); /* the last one counts */
+    assert_int_equal(options.ops, 4);
     assert_int_equal(options.seed, 42);
     options_free(&options);
     good(&options, "show --verbose some-run");
@@ -202,8 +202,12 @@ static void bad_values_get_one_clear_line(void **state)
     bad("--keep=yes", "option '--keep' takes no value");
     bad("--transport tcp", "--transport 'tcp': must be driver or direct");
     bad("--durability on", "--durability 'on': must be write, sync or off");
-    bad("--lease 0", "--lease '0': must be from 1ms to 86400s");
-    bad("--work 2h", "--work '2h': must be from 0 to 3600s");
+    bad("-s naive -s occ", "--strategy is given twice; write one list, --strategy A,B");
+    bad("-w 1 --workers 10", "--workers is given twice; write one list, --workers A,B");
+    bad("-S counter --scenario=snapshot",
+        "--scenario is given twice; write one list, --scenario A,B");
+    bad("--lease 0", "--lease '0': must be from 1ms to 24h");
+    bad("--work 2h", "--work '2h': must be from 0 to 1h");
     bad("--lease 100us", "--lease '100us': must be whole milliseconds");
     bad("--backoff jitter", "--backoff 'jitter': not a back-off; ...");
     bad("--out json", "--out 'json': write it KIND=FILE, ...");

@@ -113,7 +113,8 @@ static void listen_on_socket(struct engine_server *server, const char *path)
 {
     size_t length = strlen(path);
     if (length >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
-        die(EXIT_TARGET, "the path of the engine's socket is too long: %s", path);
+        die(EXIT_TARGET,
+            "the path of the engine's socket is too long: %s; set TMPDIR to a short one", path);
     if (length < 5 || strcmp(path + length - 5, ".sock") != 0) /* drivers take others for hosts */
         die(EXIT_TARGET, "the path of the engine's socket must end in .sock: %s", path);
     remove_abandoned(path);

@@ -63,9 +63,9 @@ static bool tell(void *context, int64_t schedules, int64_t states, double second
     if (teller->progress == PROGRESS_NONE || seconds - teller->last < interval)
         return true;
     teller->last = seconds;
-    fprintf(stderr, "%sracebench: %s schedules, %s states, %.1f s, %.0f states/s%s",
+    fprintf(stderr, "%sracebench: %s schedules, %s states, %.1f s, %s states/s%s",
             teller->progress == PROGRESS_BAR ? "\r" : "", human_count(schedules).text,
-            human_count(states).text, seconds, (double)states / seconds,
+            human_count(states).text, seconds, human_number((double)states / seconds).text,
             teller->progress == PROGRESS_BAR ? "\033[K" : "\n");
     return true;
 }

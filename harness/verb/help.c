@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * help: of the program, of a verb, of a strategy or scenario, or of a topic that belongs to none of
- * them. A word is looked up in that order; one that is nowhere gets a suggestion.
+ * help: of the program, of a verb, of a strategy, scenario or hazard, or of a topic that belongs to
+ * none of them. A word is looked up in that order; one that is nowhere gets a suggestion.
  */
 #include "../claims.h"
+#include "../hazards.h"
 #include "../human.h"
 #include "../options.h"
 #include "../scenario.h"
@@ -93,47 +94,45 @@ static bool help_topic(const char *word, FILE *out)
 static void help_program(FILE *out)
 {
     options_help(NULL, out);
-    fprintf(out,
-            "\nMore: racebench help WORD, where WORD is a verb, strategy, scenario, or one of:");
+    fprintf(out, "\nMore: racebench help WORD, where WORD is a verb, strategy, scenario or hazard, "
+                 "or one of:\n ");
     for (size_t i = 0; i < COUNT_OF(topics); i++)
         fprintf(out, " %s", topics[i].name);
     fprintf(out, "\n");
 }
 
-/* "In once_only also that nothing is repeated, with instances, delay." */
-static void help_also(const struct strategy *strategy, FILE *out)
+/* "Claims that nothing is lost, also with instances, delay." */
+static void say_claim(const char *begin, const char *property, unsigned hazards, FILE *out)
 {
-    for (int i = 0; i < CLAIMS_ALSO_MAX && strategy->also[i].scenario != NULL; i++) {
-        const struct claim *claim = &strategy->also[i];
-        const char *link = ", also with";
-        fprintf(out, "In %s claims that nothing is %s", claim->scenario,
-                property_name(claim->property));
-        for (int h = 0; h < HAZARD_COUNT; h++)
-            if (h != HAZARD_INDEX_none && (claim->hazards >> h & 1) != 0) {
-                fprintf(out, "%s %s", link, hazard_name((enum hazard_index)h));
-                link = ",";
-            }
-        fprintf(out, ".\n");
+    char *text = x_format("%s that nothing is %s", begin, property);
+    const char *link = ", also with";
+    for (int h = 0; h < HAZARD_COUNT; h++) {
+        if (h == HAZARD_INDEX_none || (hazards >> h & 1) == 0)
+            continue;
+        char *longer = x_format("%s%s %s", text, link, hazard_name((enum hazard_index)h));
+        free(text);
+        text = longer;
+        link = ",";
     }
+    char *line = x_format("%s.", text);
+    human_wrap(out, line, 80, 0, 2);
+    free(line);
+    free(text);
 }
 
 static void help_strategy(const struct strategy *strategy, FILE *out)
 {
     fprintf(out, "Strategy %s: %s.\n", strategy->name, strategy->help);
-    for (int p = 0; p < PROPERTY_COUNT; p++) {
-        if (strategy->keeps[p] == 0)
-            continue;
-        fprintf(out, "Claims that nothing is %s", property_name((enum property)p));
-        const char *link = ", also with";
-        for (int h = 0; h < HAZARD_COUNT; h++) {
-            if (h == HAZARD_INDEX_none || (claims_kept(strategy, (enum property)p) >> h & 1) == 0)
-                continue;
-            fprintf(out, "%s %s", link, hazard_name((enum hazard_index)h));
-            link = ",";
-        }
-        fprintf(out, ".\n");
+    for (int p = 0; p < PROPERTY_COUNT; p++)
+        if (strategy->keeps[p] != 0)
+            say_claim("Claims", property_name((enum property)p),
+                      claims_kept(strategy, (enum property)p), out);
+    for (int i = 0; i < CLAIMS_ALSO_MAX && strategy->also[i].scenario != NULL; i++) {
+        const struct claim *claim = &strategy->also[i];
+        char *begin = x_format("In %s claims", claim->scenario);
+        say_claim(begin, property_name((enum property)claim->property), claim->hazards, out);
+        free(begin);
     }
-    help_also(strategy, out);
 }
 
 static void help_scenario(const struct scenario *scenario, FILE *out)
@@ -143,6 +142,15 @@ static void help_scenario(const struct scenario *scenario, FILE *out)
         if ((scenario->checks >> p & 1) != 0)
             fprintf(out, " %s", property_name((enum property)p));
     fprintf(out, "\n");
+}
+
+/* NULL: there is no hazard of this name. */
+static const char *hazard_text(const char *word)
+{
+    for (int i = 0; i < HAZARD_COUNT; i++)
+        if (strcmp(hazard_name((enum hazard_index)i), word) == 0)
+            return hazard_help((enum hazard_index)i);
+    return NULL;
 }
 
 static _Noreturn void unknown(const char *word)
@@ -162,7 +170,7 @@ static _Noreturn void unknown(const char *word)
     if (near != NULL)
         die(EXIT_USAGE, "no help for '%s'; did you mean '%s'?", shown, near);
     die(EXIT_USAGE,
-        "no help for '%s'; there is some for every verb, strategy and scenario, and for "
+        "no help for '%s'; there is some for every verb, strategy, scenario and hazard, and for "
         "environment, exit-codes, uris, values and verdicts",
         shown);
 }
@@ -178,6 +186,8 @@ static enum exit_code help_act(const struct options *options)
         help_strategy(strategy_find(word), stdout);
     else if (scenario_find(word) != NULL)
         help_scenario(scenario_find(word), stdout);
+    else if (hazard_text(word) != NULL)
+        printf("Hazard %s: %s.\n", word, hazard_text(word));
     else if (!help_topic(word, stdout))
         unknown(word);
     return EXIT_OK;
@@ -186,6 +196,6 @@ static enum exit_code help_act(const struct options *options)
 const struct verb verb_help = {
     .name = "help",
     .argument = "[VERB|TOPIC]",
-    .help = "explain a verb, strategy, scenario or topic",
+    .help = "explain a verb, strategy, scenario, hazard or topic",
     .act = help_act,
 };

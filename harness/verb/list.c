@@ -9,7 +9,6 @@
 #include "../human.h"
 #include "../options.h"
 #include "../scenario.h"
-#include "../table.h"
 #include "../uri.h"
 #include "../verb.h"
 
@@ -87,61 +86,40 @@ static void list_strategies(FILE *out)
         list_strategy(strategies[i], out);
 }
 
-static void open_pairs(struct table *table, const char *title, FILE *out)
+/* Two columns; what is too long for a line goes on below where it began. */
+static void put_pair(const char *name, const char *help, FILE *out)
 {
-    memset(table, 0, sizeof(*table));
-    fprintf(out, "%s:\n", title);
-    table_column(table, "name", false, 0);
-    table_column(table, "what it is", false, 0);
-}
-
-static void put_pair(struct table *table, const char *name, const char *help)
-{
-    table_row(table, NULL);
-    table_put(table, name);
-    table_put(table, help);
-}
-
-static void close_pairs(struct table *table, FILE *out)
-{
-    table_print(table, WIDTH, out);
-    table_free(table);
+    enum { NAME_WIDTH = 14 };
+    fprintf(out, "  %-*s  ", NAME_WIDTH, name);
+    human_wrap(out, help, WIDTH, NAME_WIDTH + 4, NAME_WIDTH + 4);
 }
 
 static void list_scenarios(FILE *out)
 {
-    struct table table;
-    open_pairs(&table, "Scenarios", out);
+    fprintf(out, "Scenarios:\n");
     for (size_t i = 0; scenarios[i] != NULL; i++)
-        put_pair(&table, scenarios[i]->name, scenarios[i]->help);
-    close_pairs(&table, out);
+        put_pair(scenarios[i]->name, scenarios[i]->help, out);
 }
 
 static void list_hazards(FILE *out)
 {
-    struct table table;
-    open_pairs(&table, "Hazards", out);
+    fprintf(out, "Hazards:\n");
     for (int i = 0; i < HAZARD_COUNT; i++)
-        put_pair(&table, hazard_name((enum hazard_index)i), hazard_help((enum hazard_index)i));
-    close_pairs(&table, out);
+        put_pair(hazard_name((enum hazard_index)i), hazard_help((enum hazard_index)i), out);
 }
 
 static void list_reports(FILE *out)
 {
-    struct table table;
-    open_pairs(&table, "Reports (--out NAME=FILE)", out);
+    fprintf(out, "Reports (--out NAME=FILE):\n");
     for (size_t i = 0; reports[i] != NULL; i++)
-        put_pair(&table, reports[i]->name, reports[i]->help);
-    close_pairs(&table, out);
+        put_pair(reports[i]->name, reports[i]->help, out);
 }
 
 static void list_verbs(FILE *out)
 {
-    struct table table;
-    open_pairs(&table, "Verbs", out);
+    fprintf(out, "Verbs:\n");
     for (size_t i = 0; verbs[i] != NULL; i++)
-        put_pair(&table, verbs[i]->name, verbs[i]->help);
-    close_pairs(&table, out);
+        put_pair(verbs[i]->name, verbs[i]->help, out);
 }
 
 /* JSON --------------------------------------------------------------------------------------- */

@@ -167,7 +167,6 @@ enum exit_code verb_run_plan(const struct options *options, struct plan *plan, c
     else
         fprintf(stderr, "racebench: run %s, %zu cell%s, seed %" PRIu64 "\n", result.run_id,
                 plan->count, plan->count == 1 ? "" : "s", options->seed);
-    signal(SIGPIPE, SIG_IGN); /* a closed connection or stdout is an error to be told, not death */
     run_cells(plan->cells, plan->count,
               &(struct run_settings){.run_id = result.run_id,
                                      .progress = options_progress(options),

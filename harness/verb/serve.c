@@ -5,6 +5,8 @@
  *
  *     exec 3< <(racebench serve); read -r uri <&3
  *
+ * What each of them is, and how to end it, is said on stderr, unless --quiet.
+ *
  * With --dbpath the data stays, as durable as --durability says; without, it goes with the engine.
  * It listens on a unix socket (in a private folder, unless --socket) and on loopback TCP, until
  * SIGINT or SIGTERM, which are its normal end.
@@ -72,6 +74,21 @@ static void say_uris(const struct engine_server *server)
         die(EXIT_RESULTS, "cannot write the connection strings to stdout: %s", strerror(errno));
 }
 
+/* What the lines on stdout are, for whoever looks at them. */
+static void say_serving(const struct options *options)
+{
+    fprintf(stderr,
+            "racebench: %s; the first URI is a unix socket (this machine, this user), the second "
+            "is TCP on %s\n",
+            options->canned ? "serving precomputed replies, which prove nothing"
+                            : "serving the embedded engine, one thread, not MongoDB",
+            options->listen);
+    fprintf(stderr, "racebench: %s; Ctrl-C or SIGTERM ends it\n",
+            options->canned           ? "it stores nothing"
+            : options->dbpath != NULL ? "the data stays in --dbpath"
+                                      : "the data goes with it (--dbpath keeps it)");
+}
+
 /* Runs a loop that only waits for a signal. */
 static void wait_for_end(uv_loop_t *loop, uv_signal_t handles[2])
 {
@@ -91,11 +108,13 @@ static enum exit_code serve_act(const struct options *options)
     char *path =
         options->socket != NULL ? x_strdup(options->socket) : x_format("%s/engine.sock", folder);
     char *store_path = x_format("%s/store", folder);
+    size_t end = strlen(path) > 5 ? strlen(path) - 5 : 0;
+    if (strcmp(path + end, ".sock") != 0) /* libmongoc knows a socket's path by that */
+        die(EXIT_USAGE, "--socket '%s' must end in .sock", path);
     if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
         die(EXIT_USAGE, "the socket's path '%s' is too long (%zu bytes); give a short --socket",
             path, strlen(path));
     check_listen(options);
-    signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a log that may not grow is an error, said with a line */
     raise_descriptor_limit();
     must(uv_loop_init(&loop) == 0);
@@ -110,8 +129,8 @@ static enum exit_code serve_act(const struct options *options)
                                          .tcp_port = (int)options->port,
                                          .canned = options->canned});
     say_uris(server);
-    if (options->verbose)
-        fprintf(stderr, "racebench: serving; end with Ctrl-C\n");
+    if (!options->quiet)
+        say_serving(options);
     wait_for_end(&loop, handles);
     engine_server_stop(server);
     unlink(path);
@@ -124,6 +143,6 @@ static enum exit_code serve_act(const struct options *options)
 
 const struct verb verb_serve = {
     .name = "serve",
-    .help = "run the embedded engine alone; prints its URIs",
+    .help = "run the embedded engine alone; prints its URIs, unix socket and TCP",
     .act = serve_act,
 };

@@ -351,7 +351,7 @@ interrupt() {
 
 # Serve -----------------------------------------------------------------------------------------
 
-@test "serve prints connection strings that work, and nothing else" {
+@test "serve prints connection strings that work, and nothing else; stderr says what they are" {
     serve
     [ "$(wc -l <serve.out)" = 2 ]
     [[ $socket_uri == mongodb://%2F* && $tcp_uri == mongodb://127.0.0.1:* ]]
@@ -365,6 +365,12 @@ interrupt() {
     kill -TERM "$server"
     wait "$server"
     [ ! -e "$folder" ]
+    [ "$(wc -l <serve.err)" = 2 ]
+    grep -q "the first URI is a unix socket.* the second is TCP on 127.0.0.1" serve.err
+    grep -q "Ctrl-C or SIGTERM ends it" serve.err
+    serve --quiet
+    kill -TERM "$server"
+    wait "$server"
     [ ! -s serve.err ]
     server=
 }
@@ -380,7 +386,8 @@ interrupt() {
     kill -TERM "$server"
     wait "$server"
     server=
-    refuses 64 "too long" serve --socket "/tmp/$(printf 'a%.0s' {1..120})"
+    refuses 64 "too long" serve --socket "/tmp/$(printf 'a%.0s' {1..120}).sock"
+    refuses 64 "--socket 'own' must end in .sock" serve --socket own
 }
 
 @test "serve --canned answers" {

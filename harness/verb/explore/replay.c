@@ -103,6 +103,10 @@ enum exit_code explore_replay(const struct options *options)
     struct schedule ran = {0};
     struct options own = {0};
     struct plan plan = {0};
+    for (size_t i = 0; i < OPTIONS_COUNT; i++)
+        if (options->source[i] == OPTION_FROM_FLAG && explore_is_cell_option((enum option_index)i))
+            die(EXIT_USAGE, "--%s: a replay takes its settings from the schedule; leave it out",
+                option_rows[i].name);
     char *problem = schedule_read(&finding.schedule, path);
     if (problem != NULL)
         die(EXIT_INPUT, "%s", problem);
