@@ -133,6 +133,47 @@ static void test_overlap_of_the_dead(void **state)
     assert_int_equal(verdict.status, HELD);
 }
 
+/* Nobody is acknowledged for more than two leases: stuck when ten gave up meanwhile, else slow. */
+static void test_stuck(void **state)
+{
+    enum { WORKERS = 4, OPERATIONS = 50, SILENT_FROM = 80, TRIES_MAX = 5 };
+    static const struct {
+        int given_up;
+        int64_t lease_ms;
+        enum status status;
+    } cases[] = {{0, 1, HELD}, {9, 1, HELD}, {10, 1, BROKEN}, {40, 1, BROKEN}, {40, 3, HELD}};
+    (void)state;
+    for (size_t c = 0; c < COUNT_OF(cases); c++) {
+        struct event *events = busy_workers(WORKERS, OPERATIONS, 10, 100);
+        struct cell cell = {.workers = WORKERS,
+                            .hazards = HAZARD_BIT(none),
+                            .lease_ms = cases[c].lease_ms,
+                            .max_tries = TRIES_MAX};
+        struct record record = {.cell = &cell,
+                                .events = events,
+                                .event_count = WORKERS * OPERATIONS};
+        struct verdict verdict;
+        for (int i = SILENT_FROM; i < WORKERS * OPERATIONS; i++) {
+            if (i < SILENT_FROM + cases[c].given_up)
+                events[i].outcome = BUSY;
+            else /* after 3 ms of silence */
+                events[i].return_ns += 3000000;
+            if (i >= SILENT_FROM + cases[c].given_up)
+                events[i].invoke_ns += 3000000;
+            events[i].attempts = TRIES_MAX;
+        }
+        checker_count(&record, &verdict);
+        verdict.status = HELD;
+        checker_contention(&record, &verdict);
+        if (verdict.status != cases[c].status)
+            fail_msg("%d gave up, lease %d ms: %s", cases[c].given_up, (int)cases[c].lease_ms,
+                     status_name(verdict.status));
+        if (verdict.status == BROKEN)
+            assert_int_equal(verdict.reason, REASON_STUCK);
+        free(events);
+    }
+}
+
 static void test_no_overlap(void **state)
 {
     (void)state;
@@ -271,10 +312,15 @@ static void test_a_million_events(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_contention_reasons),   cmocka_unit_test(test_overlaps),
-        cmocka_unit_test(test_overlap_of_the_dead),  cmocka_unit_test(test_no_overlap),
-        cmocka_unit_test(test_idle_worker_and_once), cmocka_unit_test(test_count_outcomes),
-        cmocka_unit_test(test_zero_bound),           cmocka_unit_test(test_a_million_events),
+        cmocka_unit_test(test_contention_reasons),
+        cmocka_unit_test(test_overlaps),
+        cmocka_unit_test(test_overlap_of_the_dead),
+        cmocka_unit_test(test_no_overlap),
+        cmocka_unit_test(test_stuck),
+        cmocka_unit_test(test_idle_worker_and_once),
+        cmocka_unit_test(test_count_outcomes),
+        cmocka_unit_test(test_zero_bound),
+        cmocka_unit_test(test_a_million_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

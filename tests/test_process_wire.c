@@ -74,6 +74,23 @@ static void what_is_no_frame_is_refused(void **state)
     }
 }
 
+/* Nobody waits for what the head alone shows to be nonsense. */
+static void a_length_beyond_reason_is_refused_at_once(void **state)
+{
+    (void)state;
+    static const uint32_t lengths[] = {(16 << 20) + 1, UINT32_MAX};
+    enum { HEAD_BYTES = 16, LENGTH_AT = 12 };
+    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+        struct frame_buffer stream = {0};
+        int count;
+        frame_append(&stream, &(struct frame){.kind = FRAME_ARRIVED});
+        assert_int_equal(stream.count, HEAD_BYTES);
+        memcpy(stream.bytes + LENGTH_AT, &lengths[i], sizeof(lengths[i]));
+        assert_false(read_all(&stream, stream.count, &count));
+        free(stream.bytes);
+    }
+}
+
 static void a_frame_cut_short_never_comes_out(void **state)
 {
     (void)state;
@@ -133,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_survive_any_cut),
         cmocka_unit_test(what_is_no_frame_is_refused),
+        cmocka_unit_test(a_length_beyond_reason_is_refused_at_once),
         cmocka_unit_test(a_frame_cut_short_never_comes_out),
         cmocka_unit_test(every_worker_has_a_process),
         cmocka_unit_test(a_shared_tally_counts_for_all),

@@ -106,6 +106,23 @@ static void test_numbers_are_told_apart(void **state)
     }
 }
 
+/* What was written before a time that was never told is not known to be there. */
+static void test_time_to_come(void **state)
+{
+    static const char find[] = "{'find': 'c', 'readConcern': {'afterClusterTime': {'$timestamp': "
+                               "{'t': %d, 'i': 1}}}}";
+    static const struct {
+        int seconds;
+        int32_t code;
+    } rows[] = {{0, 0}, {1, 0}, {2, 72}, {2000000000, 72}};
+    struct world *world = *state; /* its clock stands at 1 s */
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char *text = x_format(find, rows[i].seconds);
+        expect(world, text, rows[i].code, NULL);
+        free(text);
+    }
+}
+
 static void test_numbers(void **state)
 {
     static const struct {
@@ -256,6 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_resent),
         TEST(test_numbers_are_told_apart),
+        TEST(test_time_to_come),
         TEST(test_half_of_a_batch),
         TEST(test_numbers),
         TEST(test_nothing_written),

@@ -302,6 +302,26 @@ static void test_parked_batch_goes_on(void **state)
     assert_int_equal(n_of(world, 6), 0);
 }
 
+/* What does not match any more when the transaction that it waited for has ended stays as it is. */
+static void test_parked_all_looks_again(void **state)
+{
+    struct world *world = *state;
+    struct answer parked;
+    expect(world,
+           "{'update': 'c', 'updates': [{'q': {'_id': 1}, 'u': {'$set': {'n': 7}}}], " START(A,
+                                                                                             1) "}",
+           0, NULL);
+    submit(world,
+           "{'update': 'c', 'updates': [{'q': {'n': 0}, 'u': {'$inc': {'n': 1}}, 'multi': true}]}",
+           &parked);
+    assert_int_equal(parked.count, 0);
+    expect(world, COMMIT(A, 1), 0, NULL);
+    assert_int_equal(int_at(parked.reply, "n"), 1);
+    assert_int_equal(n_of(world, 1), 7);
+    assert_int_equal(n_of(world, 2), 1);
+    bson_destroy(parked.reply);
+}
+
 static void test_max_time(void **state)
 {
     struct world *world = *state;
@@ -454,6 +474,7 @@ int main(void)
         TEST(test_parked_behind_two),
         TEST(test_parked_upsert_finds_what_came),
         TEST(test_parked_batch_goes_on),
+        TEST(test_parked_all_looks_again),
         TEST(test_max_time),
         TEST(test_cancelled),
         TEST(test_drop_waits),
