@@ -287,6 +287,55 @@ static void the_cache_loses_no_outcome_of_racy_memory(void **state)
     assert_true(compare(&cell, 0)); /* 252 schedules: two workers of five steps */
 }
 
+/* RAM alone says whether the next attempt is careful: set last of all in an attempt, so that nobody
+ * was told, and nothing else tells the two states apart. */
+static enum outcome moody_apply(struct session *session, void *shared, const struct edit *edit)
+{
+    bool *careless = shared;
+    enum outcome outcome = strategy_find(*careless ? "naive" : "occ")->apply(session, NULL, edit);
+    *careless = session_random(session, 2) == 1;
+    return outcome;
+}
+
+static void *moody_setup(struct session *session)
+{
+    (void)session;
+    return x_calloc(1, sizeof(bool));
+}
+
+static void moody_digest(const void *shared, struct hash *hash)
+{
+    hash_u64(hash, *(const bool *)shared);
+}
+
+static void moody_teardown(struct session *session, void *shared)
+{
+    (void)session;
+    free(shared);
+}
+
+static void what_workers_share_is_part_of_the_state(void **state)
+{
+    static const struct strategy moody = {.name = "moody",
+                                          .help = "careful or not, as the RAM says",
+                                          .can = CAN_CHANGE,
+                                          .home = HOME_DATABASE,
+                                          .setup = moody_setup,
+                                          .apply = moody_apply,
+                                          .digest = moody_digest,
+                                          .teardown = moody_teardown};
+    struct explore_settings settings = settings_of(false);
+    struct cell cell = cell_of("counter", "live_object", 2);
+    (void)state;
+    cell.strategy[0] = &moody;
+    cell.strategy_name = "moody";
+    cell.ops = 4;
+    settings.all = false;
+    struct explore_result result = explored(&cell, &settings);
+    assert_int_equal(result.status, BROKEN);
+    explore_result_free(&result);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +345,7 @@ int main(void)
         cmocka_unit_test(a_lock_does_not_make_a_tick_happen_once),
         cmocka_unit_test(a_stale_save_is_refused),
         cmocka_unit_test(ten_workers_are_proved),
+        cmocka_unit_test(what_workers_share_is_part_of_the_state),
         cmocka_unit_test(the_cache_loses_no_outcome_of_racy_memory),
         cmocka_unit_test(the_cache_loses_no_outcome),
         cmocka_unit_test(the_cache_loses_no_outcome_under_faults),

@@ -227,6 +227,43 @@ static void every_move_is_the_same_as_text(void **state)
     world_close(world);
 }
 
+/* How many writes of a whole execution are marked as having lost an update. */
+static int losses_of(const char *strategy, bool in_turns)
+{
+    struct cell cell = cell_of("counter", strategy_find(strategy), 2, 1);
+    struct world_limits limits = {.bound = -1};
+    struct trail trail = {0};
+    const struct move *moves;
+    size_t count;
+    int losses = 0;
+    struct world *world = world_open(&cell, &limits);
+    world_begin(world, &trail);
+    while ((count = world_moves(world, &moves)) > 0)
+        world_do(world, &(struct move){moves[in_turns ? count - 1 : 0].kind,
+                                       moves[in_turns ? count - 1 : 0].worker,
+                                       moves[in_turns ? count - 1 : 0].step,
+                                       moves[in_turns ? count - 1 : 0].amount, 0});
+    for (size_t i = 0; i < trail.count; i++)
+        losses += trail.entries[i].lost;
+    world_close(world);
+    trail_free(&trail);
+    return losses;
+}
+
+/* Who writes over what it has not read; not who writes twice, nor who sends operators. */
+static void only_who_overwrites_is_accused(void **state)
+{
+    static const char *const innocent[] = {"inc",          "inc_once",     "occ",
+                                           "lock_release", "fenced_lease", "lock_document"};
+    (void)state;
+    assert_int_equal(losses_of("naive", true), 1);
+    assert_int_equal(losses_of("naive", false), 0);
+    for (size_t i = 0; i < COUNT_OF(innocent); i++) {
+        assert_int_equal(losses_of(innocent[i], true), 0);
+        assert_int_equal(losses_of(innocent[i], false), 0);
+    }
+}
+
 static void what_meets_nobody_or_never_strikes_is_not_held(void **state)
 {
     struct cell cell = cell_of("stale_save", strategy_find("occ"), 2, 1);
@@ -417,6 +454,7 @@ int main(void)
         cmocka_unit_test(a_restart_ends_transactions_and_lets_go_who_waits),
         cmocka_unit_test(every_prefix_of_a_write_is_a_crash_of_its_own),
         cmocka_unit_test(every_move_is_the_same_as_text),
+        cmocka_unit_test(only_who_overwrites_is_accused),
         cmocka_unit_test(what_meets_nobody_or_never_strikes_is_not_held),
         cmocka_unit_test(who_looks_past_the_session_is_found),
         cmocka_unit_test(a_bound_leaves_out_what_needs_more_switches),

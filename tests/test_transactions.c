@@ -308,7 +308,7 @@ static void test_parked_all_looks_again(void **state)
     struct world *world = *state;
     struct answer parked;
     expect(world,
-           "{'update': 'c', 'updates': [{'q': {'_id': 1}, 'u': {'$set': {'n': 7}}}], " START(A,
+           "{'update': 'c', 'updates': [{'q': {'_id': 2}, 'u': {'$set': {'n': 7}}}], " START(A,
                                                                                              1) "}",
            0, NULL);
     submit(world,
@@ -317,8 +317,8 @@ static void test_parked_all_looks_again(void **state)
     assert_int_equal(parked.count, 0);
     expect(world, COMMIT(A, 1), 0, NULL);
     assert_int_equal(int_at(parked.reply, "n"), 1);
-    assert_int_equal(n_of(world, 1), 7);
-    assert_int_equal(n_of(world, 2), 1);
+    assert_int_equal(n_of(world, 1), 1);
+    assert_int_equal(n_of(world, 2), 7);
     bson_destroy(parked.reply);
 }
 

@@ -382,6 +382,35 @@ static void test_many_fibers(void **state)
     cell_result_free(&result);
 }
 
+static void *no_ram(struct session *session)
+{
+    (void)session;
+    return NULL;
+}
+
+/* Of whoever dies with RAM that others may save: the operation may have been written all the same. */
+static void test_unfinished_in_shared_memory(void **state)
+{
+    static const struct strategy alone = {.name = "alone"}, shares = {.name = "s", .setup = no_ram};
+    const struct strategy *const strategies_of[] = {&alone, &shares};
+    struct edit edit = {.key = {{"counters", 0}}, .count = 1, .operators = bson_new()};
+    struct instance instance = {.number = 0};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(strategies_of); i++) {
+        struct event open = {.attempts = 1}, left;
+        struct session session = {.instance = &instance,
+                                  .strategy = strategies_of[i],
+                                  .edit = &edit,
+                                  .event = &open,
+                                  .operation_count = 1};
+        worker_unfinished(&session, &left);
+        assert_int_equal(left.outcome, UNKNOWN);
+        assert_int_equal(left.wrote, i == 1 ? 1 : 0);
+        assert_int_equal(left.read[0], i == 1 ? VERSION_BLIND : 0);
+    }
+    bson_destroy((bson_t *)edit.operators);
+}
+
 /* Puts a folder in the place of the document's file: it is there, and cannot be read. */
 static void make_unreadable(struct stage *stage, void *context)
 {
@@ -423,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_both_transports_run_the_same_strategies),
         cmocka_unit_test(test_two_live_objects_lose),
         cmocka_unit_test(test_many_fibers),
+        cmocka_unit_test(test_unfinished_in_shared_memory),
         cmocka_unit_test(test_file_that_cannot_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) > 0;
