@@ -227,6 +227,25 @@ static void every_move_is_the_same_as_text(void **state)
     world_close(world);
 }
 
+/* Of a hundred values eight are tried, from the first to the last. */
+static void draws_are_spread_over_their_range(void **state)
+{
+    struct cell cell = cell_of("counter", strategy_find("inc"), 1, 1);
+    struct world_limits limits = {.bound = -1};
+    const struct move *moves;
+    (void)state;
+    cell.docs = 100;
+    struct world *world = world_open(&cell, &limits);
+    world_begin(world, NULL);
+    size_t count = world_moves(world, &moves);
+    assert_int_equal(count, 8);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(moves[i].step, STEP_RANDOM);
+        assert_int_equal(moves[i].amount, (int64_t)i * 99 / 7);
+    }
+    world_close(world);
+}
+
 /* How many writes of a whole execution are marked as having lost an update. */
 static int losses_of(const char *strategy, bool in_turns)
 {
@@ -454,6 +473,7 @@ int main(void)
         cmocka_unit_test(a_restart_ends_transactions_and_lets_go_who_waits),
         cmocka_unit_test(every_prefix_of_a_write_is_a_crash_of_its_own),
         cmocka_unit_test(every_move_is_the_same_as_text),
+        cmocka_unit_test(draws_are_spread_over_their_range),
         cmocka_unit_test(only_who_overwrites_is_accused),
         cmocka_unit_test(what_meets_nobody_or_never_strikes_is_not_held),
         cmocka_unit_test(who_looks_past_the_session_is_found),

@@ -388,7 +388,7 @@ static void *no_ram(struct session *session)
     return NULL;
 }
 
-/* Of whoever dies with RAM that others may save: the operation may have been written all the same. */
+/* Who dies with RAM that others may save has perhaps written the operation all the same. */
 static void test_unfinished_in_shared_memory(void **state)
 {
     static const struct strategy alone = {.name = "alone"}, shares = {.name = "s", .setup = no_ram};
