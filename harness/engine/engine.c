@@ -78,6 +78,7 @@ struct engine *engine_new(const struct engine_settings *settings)
     engine->due_ms = engine_elapsed_ms(engine) + TICK_MS;
     engine->reply = bson_new();
     engine->image = bson_new();
+    engine->time = bson_new();
     return engine;
 }
 
@@ -95,9 +96,11 @@ void engine_free(struct engine *engine)
     if (engine->gate_owned)
         gate_free(engine->gate);
     buffer_release(&engine->key);
+    buffer_release(&engine->row);
     buffer_release(&engine->namespace);
     bson_destroy(engine->reply);
     bson_destroy(engine->image);
+    bson_destroy(engine->time);
     free(engine);
 }
 

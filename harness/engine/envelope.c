@@ -15,20 +15,21 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Searched from the front: what most commands carry comes first, lists of names come last. */
 const struct field envelope_fields[] = {
     {"$db", FIELD_TEXT, offsetof(struct envelope, database), false},
-    {"comment $readPreference $clusterTime apiStrict apiDeprecationErrors client", FIELD_IGNORED, 0,
-     false},
     {"lsid", FIELD_VALUE, offsetof(struct envelope, session), false},
+    {"txnNumber", FIELD_VALUE, offsetof(struct envelope, transaction_number), false},
     {"writeConcern", FIELD_DOCUMENT, offsetof(struct envelope, write_concern), false},
     {"readConcern", FIELD_DOCUMENT, offsetof(struct envelope, read_concern), false},
     {"maxTimeMS", FIELD_MS, offsetof(struct envelope, max_time_ms), false},
     {"apiVersion", FIELD_TEXT, offsetof(struct envelope, api_version), false},
-    {"txnNumber", FIELD_VALUE, offsetof(struct envelope, transaction_number), false},
     {"startTransaction", FIELD_VALUE, offsetof(struct envelope, start_transaction), false},
     {"stmtId", FIELD_VALUE, offsetof(struct envelope, statement), false},
-    {"stmtIds", FIELD_REFUSED, 0, false},
     {"autocommit", FIELD_VALUE, offsetof(struct envelope, autocommit), false},
+    {"$clusterTime comment $readPreference apiStrict apiDeprecationErrors client", FIELD_IGNORED, 0,
+     false},
+    {"stmtIds", FIELD_REFUSED, 0, false},
     {NULL, FIELD_END, 0, false},
 };
 
@@ -94,31 +95,40 @@ static const struct field read_concern_table[] = {
     {NULL, FIELD_END, 0, false},
 };
 
-static uint32_t cluster_seconds(const struct request *request)
-{
-    struct engine *engine = request->engine;
-    uint32_t seconds = (uint32_t)(request->now_ms / 1000);
-    if (seconds > engine->cluster_seconds)
-        engine->cluster_seconds = seconds;
-    return engine->cluster_seconds;
-}
-
-void envelope_append_time(const struct request *request)
+/* What each reply says of the time. */
+static void describe_time(struct engine *engine)
 {
     static const uint8_t unsigned_hash[20] = {0};
-    bson_t *reply = request->reply, time, signature;
-    if (!request->engine->replica_set || request->origin->connection == 0)
-        return;
-    uint32_t seconds = cluster_seconds(request);
-    bson_append_document_begin(reply, "$clusterTime", -1, &time);
-    bson_append_timestamp(&time, "clusterTime", -1, seconds, 1);
+    bson_t *description = engine->time, time, signature;
+    bson_reinit(description);
+    bson_append_document_begin(description, "$clusterTime", -1, &time);
+    bson_append_timestamp(&time, "clusterTime", -1, engine->cluster_seconds, 1);
     bson_append_document_begin(&time, "signature", -1, &signature);
     bson_append_binary(&signature, "hash", -1, BSON_SUBTYPE_BINARY, unsigned_hash,
                        sizeof unsigned_hash);
     bson_append_int64(&signature, "keyId", -1, 0);
     bson_append_document_end(&time, &signature);
-    bson_append_document_end(reply, &time);
-    bson_append_timestamp(reply, "operationTime", -1, seconds, 1);
+    bson_append_document_end(description, &time);
+    bson_append_timestamp(description, "operationTime", -1, engine->cluster_seconds, 1);
+}
+
+static uint32_t cluster_seconds(const struct request *request)
+{
+    struct engine *engine = request->engine;
+    uint32_t seconds = (uint32_t)(request->now_ms / 1000);
+    if (seconds > engine->cluster_seconds || bson_empty(engine->time)) {
+        engine->cluster_seconds = seconds;
+        describe_time(engine);
+    }
+    return engine->cluster_seconds;
+}
+
+void envelope_append_time(const struct request *request)
+{
+    if (!request->engine->replica_set || request->origin->connection == 0)
+        return;
+    cluster_seconds(request);
+    bson_concat(request->reply, request->engine->time);
 }
 
 /* What came before the time asked for is there, if the time is one that was told. */

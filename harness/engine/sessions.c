@@ -138,13 +138,24 @@ void sessions_free(struct engine *engine)
     free(engine->sessions);
 }
 
+/* The row begins with its number; the caller may add fields before put_row(). */
+static void row_begin(struct request *request)
+{
+    struct buffer *row = &request->engine->row;
+    row->length = 0;
+    document_begin(row);
+    element_write_int64(row, "t", request->session->number);
+}
+
 static bool put_row(struct request *request, struct store_transaction *transaction,
-                    int64_t statement, const bson_t *row)
+                    int64_t statement)
 {
     uint8_t bytes[KEY_BYTES];
+    struct buffer *row = &request->engine->row;
     struct slice key = row_key(bytes, request->session, statement);
-    return store_put(transaction, request->engine->sessions->table, key,
-                     (struct slice){bson_get_data(row), row->len}) == STORE_DONE ||
+    document_end(row, 0);
+    return store_put(transaction, request->engine->sessions->table, key, buffer_slice(row)) ==
+               STORE_DONE ||
            failure_set(&request->failure, FAILURE_WRITE_CONFLICT,
                        "WriteConflict error: the session is written to by another operation");
 }
@@ -152,20 +163,17 @@ static bool put_row(struct request *request, struct store_transaction *transacti
 bool retry_keep(struct request *request, struct store_transaction *transaction,
                 const struct write_outcome *outcome)
 {
-    bson_t row = BSON_INITIALIZER;
-    bson_iter_t id;
-    bson_append_int64(&row, "t", 1, request->session->number);
-    bson_append_int64(&row, "n", 1, outcome->matched);
-    bson_append_int64(&row, "m", 1, outcome->modified);
-    if (outcome->upserted && bson_iter_init_find(&id, request->engine->image, "_id"))
-        bson_append_iter(&row, "u", 1, &id);
+    struct buffer *row = &request->engine->row;
+    struct element id;
+    row_begin(request);
+    element_write_int64(row, "n", outcome->matched);
+    element_write_int64(row, "m", outcome->modified);
+    if (outcome->upserted && elements_find(elements_of(request->engine->image), "_id", 3, &id))
+        element_write_named(row, "u", 1, &id);
     if (outcome->image != NULL)
-        bson_append_document(&row, "v", 1, outcome->image);
-    bool kept =
-        put_row(request, transaction, request->statement, &row) && failpoint_commit(request);
-    bson_destroy(&row);
+        element_write_document(row, BSON_TYPE_DOCUMENT, "v", outcome->image);
     request->session->kept = true;
-    return kept;
+    return put_row(request, transaction, request->statement) && failpoint_commit(request);
 }
 
 bool retry_find(struct request *request, struct write_outcome *outcome)
@@ -224,13 +232,10 @@ bool transaction_commit(struct request *request)
 {
     struct logical_session *session = request->session;
     struct engine *engine = request->engine;
-    bson_t row = BSON_INITIALIZER;
     if (session->state == STATE_COMMITTED)
         return true;
-    bson_append_int64(&row, "t", 1, session->number);
-    bool fine =
-        session->noted_count == 0 || put_row(request, session->transaction, COMMIT_MARK, &row);
-    bson_destroy(&row);
+    row_begin(request);
+    bool fine = session->noted_count == 0 || put_row(request, session->transaction, COMMIT_MARK);
     request->transaction = NULL;
     if (!fine) {
         transaction_abort(engine, session);

@@ -52,8 +52,10 @@ struct engine {
     bson_t *reply;           /* of the command in hand */
     bool reply_taken;        /* done() is reading it: a command inside done() needs its own */
     bson_t *image;           /* new image of the document in hand */
+    bson_t *time;            /* what replies say of cluster_seconds: made once a second */
     bool flush_wanted;       /* the reply in hand must not leave before the log is on the disk */
     struct buffer key;       /* encoded _id of the document in hand */
+    struct buffer row;       /* outcome of the retryable write in hand */
     struct buffer namespace; /* of the reply in hand */
 };
 

@@ -110,3 +110,18 @@ void store_scan(struct store_transaction *transaction, struct store_table *table
 {
     transaction->store->methods->scan(transaction, table, prefix, visit, context);
 }
+
+void store_prove_isolation(struct store *store, struct store_table *table, const char *folder)
+{
+    static const uint8_t key[] = {0};
+    struct slice slice = {key, sizeof key};
+    struct store_transaction *first = store_begin(store), *second = store_begin(store);
+    if (store_put(first, table, slice, slice) != STORE_DONE ||
+        store_put(second, table, slice, slice) != STORE_CONFLICT)
+        die(EXIT_TARGET,
+            "the store in %s lets two transactions write one row: no verdict could be "
+            "trusted",
+            folder);
+    store_rollback(second);
+    store_rollback(first);
+}

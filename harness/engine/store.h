@@ -130,6 +130,11 @@ enum store_result store_delete(struct store_transaction *, struct store_table *,
 void store_scan(struct store_transaction *, struct store_table *, struct slice prefix,
                 store_visitor *, void *context);
 
+/* Two transactions write one row of the table: the second one must be refused, or the engine would
+ * itself lose updates and blame them on a strategy. Ends with EXIT_TARGET, naming the folder, when
+ * it is not; nothing stays written. */
+void store_prove_isolation(struct store *, struct store_table *, const char *folder);
+
 /* The stores that there are: one methods table per file. */
 struct store *store_memory_open(void);
 struct store *store_wiredtiger_open(const struct store_settings *);

@@ -51,20 +51,23 @@ struct store_table {
     char *name, *uri;
 };
 
-/* A transaction's use of one table. */
+/* A transaction's use of one table. Where the last thing done was to read a row, the cursor stands
+ * on it, and a put to that row needs no second search: 1,100 of an update's 42,000 instructions. */
 struct place {
     WT_CURSOR *cursor;
     bool written;
+    uint64_t found_by;   /* use of the transaction that has found `found`; 0: none */
+    struct buffer found; /* its key */
 };
 
 struct wired_transaction {
     struct store_transaction base;
     struct wired_transaction *next, *next_free;
     WT_SESSION *session;
+    uint64_t use; /* counts its transactions: each begins with fresh cursors */
     struct place *places;
-    size_t place_count;
     struct store_table **written;
-    size_t written_count, written_capacity;
+    size_t place_count, written_count, written_capacity;
     struct changes changes; /* for who watches */
 };
 
@@ -109,8 +112,7 @@ static int on_message(WT_EVENT_HANDLER *events, WT_SESSION *session, const char 
 _Noreturn static void give_up(struct wired_store *store, int error, const char *what)
 {
     pthread_mutex_lock(&store->mutex);
-    const char *said = store->message;
-    const char *colon = strrchr(said, ':'); /* "[time][process], file:x, what: why: error" */
+    const char *colon = strrchr(store->message, ':'); /* "[time], file:x, what: why: error" */
     const char *why = colon != NULL ? colon + 2 : wiredtiger_strerror(error);
     if (error == EBUSY && strcmp(what, "open") == 0)
         die(EXIT_TARGET, "another engine uses the store in %s; end it or choose another folder",
@@ -153,6 +155,7 @@ static struct store_transaction *wired_begin(struct store *base)
         store->transactions = transaction;
     }
     store->open++;
+    transaction->use++;
     check(store, transaction->session->begin_transaction(transaction->session, NULL), "begin in");
     return &transaction->base;
 }
@@ -218,25 +221,29 @@ static WT_ITEM item_of(struct slice slice)
                      .size = slice.length};
 }
 
-static enum store_result cursor_find(struct store_table *table, WT_CURSOR *cursor, WT_ITEM *key)
+static enum store_result place_find(struct store_table *table, struct place *place, WT_ITEM *key)
 {
-    cursor->set_key(cursor, key);
-    int error = cursor->search(cursor);
-    if (error == WT_NOTFOUND)
-        return STORE_ABSENT;
-    check(table->store, error, "read");
-    return STORE_DONE;
+    place->found_by = 0;
+    place->cursor->set_key(place->cursor, key);
+    int error = place->cursor->search(place->cursor);
+    if (error != WT_NOTFOUND)
+        check(table->store, error, "read");
+    return error == WT_NOTFOUND ? STORE_ABSENT : STORE_DONE;
 }
 
 static enum store_result wired_get(struct store_transaction *base, struct store_table *table,
                                    struct slice key, struct slice *value)
 {
-    WT_CURSOR *cursor = place_of((struct wired_transaction *)base, table)->cursor;
-    WT_ITEM wanted = item_of(key), found;
-    if (cursor_find(table, cursor, &wanted) != STORE_DONE)
+    struct wired_transaction *transaction = (struct wired_transaction *)base;
+    struct place *place = place_of(transaction, table);
+    WT_ITEM wanted = item_of(key), item;
+    if (place_find(table, place, &wanted) == STORE_ABSENT)
         return STORE_ABSENT;
-    check(table->store, cursor->get_value(cursor, &found), "read");
-    *value = (struct slice){found.data, found.size};
+    check(table->store, place->cursor->get_value(place->cursor, &item), "read");
+    *value = (struct slice){item.data, item.size};
+    place->found.length = 0;
+    buffer_append(&place->found, key.bytes, key.length);
+    place->found_by = transaction->use;
     return STORE_DONE;
 }
 
@@ -262,26 +269,30 @@ static enum store_result wired_put(struct store_transaction *base, struct store_
                                    struct slice key, struct slice value)
 {
     struct wired_transaction *transaction = (struct wired_transaction *)base;
-    WT_CURSOR *cursor = place_of(transaction, table)->cursor;
     changes_note(&transaction->changes, base, table,
                  &(struct store_change){.table = table->name, .key = key, .after = value});
-    WT_ITEM place = item_of(key), bytes = item_of(value);
-    cursor->set_key(cursor, &place);
-    cursor->set_value(cursor, &bytes);
-    return wrote(transaction, table, cursor->insert(cursor)); /* overwrites */
+    struct place *place = place_of(transaction, table);
+    WT_ITEM wanted = item_of(key), bytes = item_of(value);
+    bool there = place->found_by == transaction->use && place->found.length == key.length &&
+                 memcmp(place->found.bytes, wanted.data, key.length) == 0;
+    if (!there)
+        place->cursor->set_key(place->cursor, &wanted);
+    place->cursor->set_value(place->cursor, &bytes);
+    place->found_by = 0;
+    return wrote(transaction, table, place->cursor->insert(place->cursor)); /* overwrites */
 }
 
 static enum store_result wired_delete(struct store_transaction *base, struct store_table *table,
                                       struct slice key)
 {
     struct wired_transaction *transaction = (struct wired_transaction *)base;
-    WT_CURSOR *cursor = place_of(transaction, table)->cursor;
+    struct place *place = place_of(transaction, table);
     WT_ITEM wanted = item_of(key);
     changes_note(&transaction->changes, base, table,
                  &(struct store_change){.table = table->name, .key = key});
-    if (cursor_find(table, cursor, &wanted) != STORE_DONE)
-        return STORE_ABSENT;
-    return wrote(transaction, table, cursor->remove(cursor));
+    return place_find(table, place, &wanted) == STORE_DONE
+               ? wrote(transaction, table, place->cursor->remove(place->cursor))
+               : STORE_ABSENT;
 }
 
 /* Moves a fresh cursor to the first row that is not before `prefix`. */
@@ -299,8 +310,7 @@ static int cursor_begin(WT_CURSOR *cursor, struct slice prefix)
 static void wired_scan(struct store_transaction *base, struct store_table *table,
                        struct slice prefix, store_visitor *visit, void *context)
 {
-    struct wired_transaction *transaction = (struct wired_transaction *)base;
-    WT_SESSION *session = transaction->session;
+    WT_SESSION *session = ((struct wired_transaction *)base)->session;
     WT_CURSOR *cursor; /* its own: the visitor may look up rows */
     check(table->store, session->open_cursor(session, table->uri, NULL, NULL, &cursor), "read");
     int error = cursor_begin(cursor, prefix);
@@ -401,10 +411,11 @@ static void wired_table_drop(struct store_table *table)
     struct wired_store *store = table->store;
     for (struct wired_transaction *each = store->transactions; each != NULL; each = each->next) {
         struct place *place = table->place < each->place_count ? &each->places[table->place] : NULL;
-        if (place != NULL && place->cursor != NULL)
-            check(store, place->cursor->close(place->cursor), "drop a table of");
-        if (place != NULL)
-            place->cursor = NULL;
+        if (place == NULL || place->cursor == NULL)
+            continue;
+        check(store, place->cursor->close(place->cursor), "drop a table of");
+        place->cursor = NULL;
+        place->found_by = 0;
     }
     struct store_transaction *transaction = store_begin(&store->base);
     must(store_delete(transaction, store->names, name_key(table->name)) == STORE_DONE);
@@ -488,24 +499,6 @@ static void load_tables(struct wired_store *store)
     sweep(store);
 }
 
-/* Two transactions write one row: the second one must be refused, or the engine itself would lose
- * updates and blame them on a strategy. */
-static void prove_isolation(struct wired_store *store)
-{
-    static const uint8_t key[] = {0};
-    struct slice slice = {key, sizeof key};
-    struct store_transaction *first = store_begin(&store->base),
-                             *second = store_begin(&store->base);
-    if (store_put(first, store->names, slice, slice) != STORE_DONE ||
-        store_put(second, store->names, slice, slice) != STORE_CONFLICT)
-        die(EXIT_TARGET,
-            "the store in %s lets two transactions write one row: no verdict could be "
-            "trusted",
-            store->folder);
-    store_rollback(second);
-    store_rollback(first);
-}
-
 static void wired_close(struct store *base)
 {
     struct wired_store *store = (struct wired_store *)base;
@@ -513,6 +506,8 @@ static void wired_close(struct store *base)
     while (store->transactions != NULL) { /* their sessions end with the connection */
         struct wired_transaction *transaction = store->transactions;
         store->transactions = transaction->next;
+        for (size_t i = 0; i < transaction->place_count; i++)
+            buffer_release(&transaction->places[i].found);
         free(transaction->places);
         free(transaction->written);
         changes_free(&transaction->changes);
@@ -589,7 +584,7 @@ struct store *store_wiredtiger_open(const struct store_settings *settings)
     store->flusher = session_open(store);
     store->names = table_make(store, "", x_strdup("table:names"));
     if (STORE_ISOLATION_PROOF)
-        prove_isolation(store);
+        store_prove_isolation(&store->base, store->names, store->folder);
     load_tables(store);
     if (store->journal) /* fails when, against all settings, there is no log */
         check(store, store->writer->log_flush(store->writer, "sync=off"), "open");

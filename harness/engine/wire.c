@@ -9,6 +9,7 @@
 #include "wire.h"
 
 #include "base.h"
+#include "document/element.h"
 #include "document/value.h"
 #include <stdio.h>
 #include <string.h>
@@ -113,16 +114,12 @@ static bool merge_sequence(struct buffer *merged, struct slice sequence)
     return true;
 }
 
-/* Is a field of that name in what has been merged so far? The buffer is closed for the question. */
-static bool merged_has(struct buffer *merged, const char *name)
+/* Is a field of that name in what has been merged so far? */
+static bool merged_has(const struct buffer *merged, const char *name, size_t length)
 {
-    bson_t document;
-    buffer_byte(merged, 0);
-    buffer_patch_int32(merged, 0, (int32_t)merged->length);
-    bool has = bson_init_static(&document, merged->bytes, merged->length) &&
-               bson_has_field(&document, name);
-    merged->length--;
-    return has;
+    struct elements fields = {merged->bytes + 4, merged->bytes + merged->length};
+    struct element field;
+    return elements_find(fields, name, length, &field);
 }
 
 struct sections {
@@ -167,8 +164,8 @@ static bool merge_sections(struct slice bytes, const struct sections *sections,
             const char *name;
             size_t name_bytes;
             must(take_sequence(bytes, &part));
-            if (!take_name(rest_of(part, 4), &name, &name_bytes) || merged_has(merged, name) ||
-                !merge_sequence(merged, part))
+            if (!take_name(rest_of(part, 4), &name, &name_bytes) ||
+                merged_has(merged, name, name_bytes - 1) || !merge_sequence(merged, part))
                 return false;
         }
         bytes = rest_of(bytes, part.length);
