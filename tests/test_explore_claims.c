@@ -14,7 +14,7 @@
 #include "matrix.h"
 #include "transport.h"
 
-static const struct prove_settings two_workers = {.budget_ns = INT64_C(3000000000),
+static const struct prove_settings two_workers = {.budget_ns = INT64_C(5000000000),
                                                   .workers_max = 2,
                                                   .operations_max = 1};
 
@@ -32,15 +32,17 @@ static void tell(const struct cell *cell, const struct proof *proof)
                 proof->schedule != NULL ? proof->schedule : "\n");
 }
 
-/* Known limits of explore, which are said as such and are no proof: the budget; cells in which it
- * sees no two operations meet, or a hazard never strikes. A worker that goes another way when told
- * the same is none of these. */
-static bool is_limit(const struct proof *proof)
+/* What the budget is too small for on a busy machine: the searches of these scenarios are by far the
+ * largest. Everything else is settled: that nothing was contended, or that a hazard never struck,
+ * is no excuse. */
+static bool is_limit(const struct cell *cell, const struct proof *proof)
 {
-    return proof->status == UNDECIDED &&
-           (strcmp(proof->why, reason_name(REASON_BUDGET)) == 0 ||
-            strcmp(proof->why, reason_name(REASON_NO_OVERLAP)) == 0 ||
-            strcmp(proof->why, reason_name(REASON_HAZARD_NEVER_STRUCK)) == 0);
+    static const char *const large[] = {"ticket_events", "transfer"};
+    bool known = false;
+    for (size_t i = 0; i < COUNT_OF(large); i++)
+        known |= strcmp(cell->scenario->name, large[i]) == 0;
+    return proof->status == UNDECIDED && known &&
+           strcmp(proof->why, reason_name(REASON_BUDGET)) == 0;
 }
 
 /* One fault, or none, in all schedules of two workers. */
@@ -59,8 +61,8 @@ static void claims_hold_in_every_schedule(void **state)
             continue;
         prove_cell(&cells[i], &two_workers, &proof, NULL);
         held += proof.status == HELD;
-        undecided += is_limit(&proof);
-        if (proof.status == BROKEN || (proof.status == UNDECIDED && !is_limit(&proof))) {
+        undecided += is_limit(&cells[i], &proof);
+        if (proof.status != HELD && !is_limit(&cells[i], &proof)) {
             tell(&cells[i], &proof);
             wrong++;
         }

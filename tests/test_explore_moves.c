@@ -155,6 +155,37 @@ static void a_restart_ends_transactions_and_lets_go_who_waits(void **state)
     world_close(world);
 }
 
+/* Takes the lock of its file and waits there for somebody to wake it, which nobody does. */
+static enum outcome waits_with_a_lock(struct session *session, void *shared,
+                                      const struct edit *edit)
+{
+    const char *name = session_file_name(session, &edit->key[0]);
+    (void)shared;
+    if (session_lock_file(session, name, LOCK_EXCLUSIVE) != DONE)
+        return FAILED;
+    session_wait(session, session);
+    session_unlock_file(session);
+    return FAILED;
+}
+
+/* Who holds up whom is said: of a lock, of a wake-up that never comes. */
+static void who_is_stuck_is_told_with_who_holds_what(void **state)
+{
+    struct strategy strategy = *strategy_find("file_lock");
+    struct explore_settings settings = {.limits = {.bound = -1}, .policy = &policy_dfs};
+    struct explore_result result = {0};
+    (void)state;
+    strategy.apply = waits_with_a_lock;
+    struct cell cell = cell_of("counter", &strategy, 2, 1);
+    explore_cell(&cell, &settings, &result);
+    assert_null(result.fault);
+    assert_int_equal(result.status, BROKEN);
+    assert_int_equal(result.first.reason, REASON_STUCK);
+    assert_string_equal(result.stuck, "w0 waits to be woken in instance 0; w1 waits for the lock "
+                                      "of counters.0.json, which w0 holds");
+    explore_result_free(&result);
+}
+
 /* Drives a world to where w0 stands between the halves of a write, and looks at its crashes. */
 static void every_prefix_of_a_write_is_a_crash_of_its_own(void **state)
 {
@@ -291,15 +322,36 @@ static void what_meets_nobody_or_never_strikes_is_not_held(void **state)
     assert_int_equal(result.status, UNDECIDED);
     assert_false(result.contended);
     explore_result_free(&result);
-    cell = cell_of("counter", strategy_find("live_object"), 2, 1); /* boots before any move */
-    result = explored(&cell, HAZARD_BIT(boot));
+    cell = cell_of("counter", strategy_find("live_object"), 2, 1);
+    struct explore_settings none = {.limits = {.bound = -1, .hazards = HAZARD_BIT(boot)},
+                                    .policy = &policy_dfs};
+    cell.hazards |= HAZARD_BIT(boot);
+    result = (struct explore_result){0};
+    explore_cell(&cell, &none, &result); /* planned, but no fault may come */
     assert_int_equal(result.status, UNDECIDED);
     assert_int_equal(result.unstruck, HAZARD_BIT(boot));
     explore_result_free(&result);
-    cell = cell_of("counter", strategy_find("live_object"), 2, 2);
-    result = explored(&cell, HAZARD_BIT(boot));
+}
+
+/* Also before the one operation that each worker has. */
+static void another_copy_may_start_before_the_first_operation(void **state)
+{
+    (void)state;
+    struct cell cell = cell_of("counter", strategy_find("live_object"), 2, 1);
+    struct explore_result result = explored(&cell, HAZARD_BIT(boot));
     assert_int_equal(result.status, HELD);
+    assert_int_equal(result.unstruck, 0);
     explore_result_free(&result);
+}
+
+/* A save that fails leaves the old file; of one that nobody answers nothing is known. In place the
+ * document is gone with the first, which the verdict must say. */
+static void the_save_of_a_file_may_fail_or_hang(void **state)
+{
+    (void)state;
+    expect("counter", "file_lock", HAZARD_BIT(error), HELD);
+    expect("counter", "file_lock", HAZARD_BIT(lost_reply), HELD);
+    expect("counter", "file_naive", HAZARD_BIT(error), BROKEN);
 }
 
 /* Reads once more at every third call, which no session knows of. */
@@ -476,6 +528,9 @@ int main(void)
         cmocka_unit_test(draws_are_spread_over_their_range),
         cmocka_unit_test(only_who_overwrites_is_accused),
         cmocka_unit_test(what_meets_nobody_or_never_strikes_is_not_held),
+        cmocka_unit_test(another_copy_may_start_before_the_first_operation),
+        cmocka_unit_test(the_save_of_a_file_may_fail_or_hang),
+        cmocka_unit_test(who_is_stuck_is_told_with_who_holds_what),
         cmocka_unit_test(who_looks_past_the_session_is_found),
         cmocka_unit_test(a_bound_leaves_out_what_needs_more_switches),
         cmocka_unit_test(the_clock_moves_as_often_as_it_may),

@@ -88,8 +88,10 @@ static const char *hint_for_reason(const struct narrate_tale *tale)
                    : "What was only read must not change before the write either: lock both "
                      "documents in key order (lock_document).";
     case REASON_STUCK:
-        return has_fault(tale->trail, MOVE_CRASH)
-                   ? "A lock must end by itself when its holder dies: set its owner and its expiry "
+        return has_fault(tale->trail, MOVE_CRASH) || has_fault(tale->trail, MOVE_ERROR) ||
+                       has_fault(tale->trail, MOVE_DROP) || lost_reply
+                   ? "A lock must end by itself when its holder dies or fails: set its owner and "
+                     "its expiry "
                      "in one command (lock_document), or let the system free it (file_lock)."
                    : "Take several locks always in the same order, or give them a lease.";
     default:

@@ -180,6 +180,14 @@ static void note_start(struct recorder *recorder)
         note_first(recorder, &image);
         free_image(&image);
     }
+    for (const struct row *row = world->documents.rows; row != NULL; row = row->hh.next) {
+        struct trail_image image; /* what the application has made when it started */
+        if (!row_image(row, row->now, row->now_bytes, &image))
+            continue;
+        if (find_image(recorder, image.name) == NULL)
+            note_first(recorder, &image);
+        free_image(&image);
+    }
     if (in_files(recorder))
         note_files(recorder, NULL);
 }

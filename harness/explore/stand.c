@@ -76,7 +76,7 @@ static bool stand_at(struct session *session, enum step_kind kind, const char *t
     struct stand *stand = stand_of(session);
     if (is_abandoned(session))
         return false;
-    if (stand->free && session->operations_left == stand->share)
+    if (stand->starting || (stand->free && session->operations_left == stand->share))
         return true;
     stand->kind = kind;
     stand->target = target;
@@ -84,6 +84,11 @@ static bool stand_at(struct session *session, enum step_kind kind, const char *t
     fiber_yield(stand->fiber);
     tell(session, (uint64_t)kind << 1 | stand->failed); /* that it was made, or fails */
     return !is_abandoned(session) && !stand->failed;
+}
+
+void stand_begin(struct session *session)
+{
+    stand_at(session, STEP_ENTER, "", 0);
 }
 
 /* What a worker examines ---------------------------------------------------------------------- */
@@ -455,8 +460,13 @@ static enum outcome replace(struct crew *crew, const struct file_write *write)
 {
     if (stand_of(&crew->sessions[write->worker])->failed)
         return FAILED;
+    enum move_kind fate = stand_of(&crew->sessions[write->worker])->fate;
+    tell(&crew->sessions[write->worker], (uint64_t)fate);
+    if (fate == MOVE_ERROR)
+        return FAILED;
     touch(&crew->sessions[write->worker], write->name);
-    return files_in_memory.replace(crew, write);
+    enum outcome outcome = files_in_memory.replace(crew, write);
+    return fate == MOVE_LOST ? UNKNOWN : outcome;
 }
 
 static bool empty(struct session *session, struct file_write *write)
@@ -469,8 +479,11 @@ static bool empty(struct session *session, struct file_write *write)
 
 static bool fill(struct session *session, struct file_write *write, bool alive)
 {
+    enum move_kind fate = alive ? stand_of(session)->fate : MOVE_STEP;
+    tell(session, (uint64_t)fate);
     touch(session, write->name);
-    return files_in_memory.fill(session, write, alive);
+    bool written = files_in_memory.fill(session, write, alive && fate != MOVE_ERROR);
+    return written && fate != MOVE_LOST;
 }
 
 static bool lock(struct session *session)

@@ -36,6 +36,7 @@ struct stand {
     bool woken;      /* of a worker that waits for a condition */
     bool resting;
     bool parked;    /* its command is on its way through the engine and will be answered later */
+    bool starting;  /* runs its instance's setup: before anybody works, so nobody is asked */
     bool trying;    /* in an attempt */
     bool cut;       /* its transaction has ended with the engine, and it has not been told yet */
     bool failed;    /* the step at which it stands fails: its instance has died */
@@ -76,6 +77,7 @@ struct world {
     struct move *moves;
     size_t move_count, move_capacity;
     uint64_t trace;
+    uint64_t orphans;        /* transactions in the engine whose workers have died, in no order */
     bool saw_other;          /* a worker was told something that names another one: a token */
     struct memory functions; /* the function check: told -> next step */
     char *fault;
@@ -92,6 +94,8 @@ extern const struct transport_table transport_explore;
 
 /* The stand of a session. */
 struct stand *stand_of(const struct session *);
+/* Stands before the first operation, for whoever may start another copy there. */
+void stand_begin(struct session *);
 /* Could this stand's step be made now? */
 bool stand_ready(const struct world *, const struct stand *);
 /* The document in a file; NULL: there is none, or what is there holds none, which is the same to

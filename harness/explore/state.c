@@ -124,7 +124,7 @@ static uint64_t over_workers(const struct world *world,
 static uint64_t things_key(const struct world *world)
 {
     const struct crew *crew = &world->stage.crew;
-    uint64_t key = world->documents.sum;
+    uint64_t key = world->documents.sum + world->orphans;
     if (crew->files != NULL) {
         struct hash hash;
         hash_init(&hash);

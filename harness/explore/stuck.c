@@ -6,6 +6,7 @@
  */
 #include "stand.h"
 
+#include "edit.h"
 #include "folder.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -34,6 +35,36 @@ static char *row_name(const struct row *row)
     return x_format("%s/%" PRId64, row->collection, bson_iter_as_int64(&id));
 }
 
+/* What it says, as JSON without its stamp. The caller frees it. */
+static char *row_text(const struct row *row)
+{
+    bson_t view, plain = BSON_INITIALIZER;
+    must(bson_init_static(&view, row->now, row->now_bytes));
+    bson_copy_to_excluding_noinit(&view, &plain, EDIT_STAMP, "_id", NULL);
+    char *json = bson_as_relaxed_extended_json(&plain, NULL);
+    char *text = x_strdup(json);
+    bson_free(json);
+    bson_destroy(&plain);
+    return text;
+}
+
+/* Who holds it, as far as it can be told. */
+static char *holder_text(const struct row *row, int32_t worker)
+{
+    int32_t named = row->canon.count > 0 ? row->canon.holes[0].worker
+                    : row->stamp != 0    ? OPERATION_WORKER(row->stamp)
+                                         : STEP_NOBODY;
+    if (named == STEP_NOBODY) {
+        char *says = row_text(row), *text = x_format(", which is %s", says);
+        free(says);
+        return text;
+    }
+    if (row->canon.count > 0 && named == worker)
+        return x_format(", which still names w%d itself as its owner", named);
+    return x_format(", which %s w%d%s", row->canon.count > 0 ? "names" : "was last written by",
+                    named, row->canon.count > 0 ? " as its owner" : "");
+}
+
 /* A worker that tries again only when what it found has changed. */
 static char *resting_text(const struct world *world, int32_t worker)
 {
@@ -42,16 +73,9 @@ static char *resting_text(const struct world *world, int32_t worker)
         const struct row *row = row_at(world, stand->examined[i].place);
         if (row == NULL)
             continue;
-        int32_t named = row->canon.count > 0 ? row->canon.holes[0].worker
-                        : row->stamp != 0    ? OPERATION_WORKER(row->stamp)
-                                             : STEP_NOBODY;
-        char *name = row_name(row), *text;
-        if (named == STEP_NOBODY)
-            text = x_format("w%d waits for a change of %s", worker, name);
-        else
-            text = x_format("w%d waits for a change of %s, which %s w%d%s", worker, name,
-                            row->canon.count > 0 ? "names" : "was last written by", named,
-                            row->canon.count > 0 ? " as its owner" : "");
+        char *name = row_name(row), *holder = holder_text(row, worker);
+        char *text = x_format("w%d waits for a change of %s%s", worker, name, holder);
+        free(holder);
         free(name);
         return text;
     }

@@ -22,8 +22,13 @@ enum { CHOICES_MAX = 8, IDLE_MAX = 3 };
 static void body(void *argument)
 {
     struct stand *stand = argument;
+    stand->starting = true;
     crew_setup(stand->session);
+    stand->starting = false;
     fiber_yield(stand->fiber);
+    const struct world *world = stand->session->line;
+    if (world->limits.faults > 0 && (world->limits.hazards & HAZARD_BIT(boot)) != 0)
+        stand_begin(stand->session);
     crew_work(stand->session);
 }
 
@@ -55,10 +60,7 @@ static void abort_transactions(struct world *world)
 {
     enum { LONG_S = 3600 };
     struct engine *engine = direct_engine(&world->stage.crew);
-    bool any = false;
-    for (int32_t w = 0; w < world->count; w++)
-        any |= world->stage.crew.sessions[w].transaction.sent;
-    if (!any)
+    if (engine_due_ms(engine) < 0)
         return;
     engine_cancel(engine, NULL);
     direct_set_clock(&world->stage.crew, world->now_ms * 1000000 + LONG_S * INT64_C(1000000000));
@@ -107,6 +109,7 @@ static void reset(struct world *world)
     world->idle = 0;
     world->idle_writes = -1;
     world->documents.writes = 0;
+    world->orphans = 0;
     memset(world->ahead_ms, 0, (size_t)world->cell.instances * sizeof(*world->ahead_ms));
 }
 
@@ -235,6 +238,7 @@ static void add_faults(struct world *world, const struct stand *stand, struct mo
     bool writes = stand->kind == STEP_INSERT || stand->kind == STEP_UPDATE ||
                   stand->kind == STEP_DELETE || stand->kind == STEP_FIND_AND_MODIFY ||
                   stand->kind == STEP_COMMIT;
+    bool saves = stand->kind == STEP_WRITE_FILE;
     bool once = world->cell.hazard[HAZARD_INDEX_lost_reply].amount != 0;
     static const struct {
         enum hazard_index hazard;
@@ -243,8 +247,10 @@ static void add_faults(struct world *world, const struct stand *stand, struct mo
                    {HAZARD_INDEX_drop, MOVE_DROP},
                    {HAZARD_INDEX_error, MOVE_ERROR},
                    {HAZARD_INDEX_restart, MOVE_RESTART_DURING}};
-    for (size_t i = 0; writes && i < COUNT_OF(at_gate); i++)
-        if (may_strike(world, at_gate[i].hazard)) {
+    for (size_t i = 0; i < COUNT_OF(at_gate); i++)
+        if (may_strike(world, at_gate[i].hazard) &&
+            (writes ||
+             (saves && (at_gate[i].kind == MOVE_LOST || at_gate[i].kind == MOVE_ERROR)))) {
             move.kind = at_gate[i].kind;
             move.amount = move.kind == MOVE_LOST && once ? MOVE_ONCE : MOVE_PLAIN;
             add(world, &move);
@@ -270,10 +276,7 @@ static bool has_transaction(const struct stand *stand)
 static void add_restart(struct world *world)
 {
     const struct move move = {.kind = MOVE_RESTART, .worker = STEP_NOBODY, .amount = MOVE_PLAIN};
-    bool loses = false;
-    for (int32_t w = 0; w < world->count; w++)
-        loses |= !world->stands[w].ended &&
-                 (world->stands[w].parked || has_transaction(&world->stands[w]));
+    bool loses = engine_due_ms(direct_engine(&world->stage.crew)) >= 0;
     if (loses && may_strike(world, HAZARD_INDEX_restart))
         add(world, &move);
 }
@@ -367,6 +370,8 @@ static void crash(struct world *world, const struct move *move)
         if (stand->ended || stand->session->instance != victim->instance ||
             !stand->session->in_attempt)
             continue;
+        if (has_transaction(stand))
+            world->orphans += canon_mix(stand->chain, 1);
         stand->failed = true;
         stand->inside = false;
         resume(world, stand);
@@ -378,6 +383,7 @@ void world_restart(struct world *world)
 {
     for (int32_t w = 0; w < world->count; w++)
         world->stands[w].cut |= !world->stands[w].ended && has_transaction(&world->stands[w]);
+    world->orphans = 0;
     engine_restart(direct_engine(&world->stage.crew));
 }
 

@@ -78,6 +78,15 @@ over_sockets() {
     over_sockets naive+occ-counter lost-update
 }
 
+@test "a lock taken in two steps: who died in between is named as its holder" {
+    racebench=$(dirname "$racebench")/racebench-broken
+    told two_step_acquire-counter-error --strategy two_step_acquire --hazard error
+}
+
+@test "a lock without an end: what stands in it is told" {
+    told lock_document_compat-counter-error --strategy lock_document_compat --hazard error
+}
+
 @test "snapshot with file_naive: a crash during the write of a file" {
     told file_naive-snapshot-crash --scenario snapshot --strategy file_naive --hazard crash
 }

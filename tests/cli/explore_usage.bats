@@ -30,7 +30,7 @@ setup() {
     run "$racebench" explore --scenario stale_save --strategy occ --operations 1 -q
     [ "$status" -eq 2 ]
     [[ $output == *"unknown: no-overlap: nothing was contended"* ]]
-    run "$racebench" explore --strategy live_object --hazard boot -q
+    run "$racebench" explore --strategy live_object --hazard boot --faults 0 -q
     [ "$status" -eq 2 ]
     [[ $output == *"unknown: hazard-never-struck"* ]]
     run "$racebench" explore --scenario stale_save --strategy occ -q

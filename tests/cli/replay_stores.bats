@@ -31,7 +31,7 @@ repeats() {
     for file in "$schedules"/*.race; do
         name=$(basename "$file" .race)
         binary=$racebench
-        [ ! -e "$BATS_TEST_DIRNAME/../broken/$name.c" ] || binary=$broken
+        [ ! -e "$BATS_TEST_DIRNAME/../broken/${name%%-*}.c" ] || binary=$broken
         repeats "$binary" "$file"
         count=$((count + 1))
     done
