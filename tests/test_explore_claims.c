@@ -32,9 +32,9 @@ static void tell(const struct cell *cell, const struct proof *proof)
                 proof->schedule != NULL ? proof->schedule : "\n");
 }
 
-/* What the budget is too small for on a busy machine: the searches of these scenarios are by far the
- * largest. Everything else is settled: that nothing was contended, or that a hazard never struck,
- * is no excuse. */
+/* What the budget is too small for on a busy machine: the searches of these scenarios are by far
+ * the largest. Everything else is settled: that nothing was contended, or that a hazard never
+ * struck, is no excuse. */
 static bool is_limit(const struct cell *cell, const struct proof *proof)
 {
     static const char *const large[] = {"ticket_events", "transfer"};

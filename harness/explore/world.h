@@ -10,8 +10,8 @@
  * of the clock where it can move, and draws, whose outcome is part of the move. Waking is untimed.
  * A worker whose attempt ended BUSY or CONFLICT, and one that polls, rests until something that its
  * commands examined has changed, or the clock has moved. The application starts, copy by copy,
- * before anybody works: to start while others work is a fault. Where the workers of a scenario first
- * learn what all agree on, they do so at the start, worker by worker.
+ * before anybody works: to start while others work is a fault. Where the workers of a scenario
+ * first learn what all agree on, they do so at the start, worker by worker.
  */
 #ifndef RACEBENCH_EXPLORE_WORLD_H
 #define RACEBENCH_EXPLORE_WORLD_H

@@ -124,7 +124,7 @@ working() {
     run racebench -s occ --transport direct
     [ "$status" -eq 64 ]
     [[ $output == *"--transport direct calls the engine inside this one process"* ]]
-    run racebench -s occ -w 1
+    run "$RACEBENCH_BINARY" -s occ --processes 2 -w 1
     [ "$status" -eq 64 ]
     [[ $output == *"--processes 2 is more than --workers 1"* ]]
     run racebench -s occ --processes 4 --instances 2
