@@ -92,15 +92,25 @@ uint64_t random_below(struct random *, uint64_t bound);
 /* Mixes two numbers into a seed, so that (seed, worker) gives every worker a stream of its own. */
 uint64_t random_mix(uint64_t a, uint64_t b);
 
-/* A running 64-bit hash (FNV-1a over bytes with a final avalanche), for state keys and history
- * hashes: equal bytes in equal order give equal values; not cryptographic. */
+/* A hash wide enough to stand for the thing itself: that of 2^32 different ones some two have the
+ * same has a chance of 2^-65, where 64 bits would have even odds. */
+__extension__ typedef unsigned __int128 hash128;
+
+/* Mixes a second number into a first: not commutative. (The multiplier is that of PCG's 128-bit
+ * generator, O'Neill 2014.) */
+hash128 hash_mix(hash128 a, hash128 b);
+
+/* A running hash, for state keys and history hashes: equal calls with equal bytes give equal
+ * values, of 64 or 128 bits; not cryptographic. */
 struct hash {
-    uint64_t value;
+    hash128 value;
 };
 void hash_init(struct hash *);
 void hash_bytes(struct hash *, const void *bytes, size_t length);
 void hash_u64(struct hash *, uint64_t value);
+void hash_add(struct hash *, hash128 value);
 uint64_t hash_value(const struct hash *);
+hash128 hash_full(const struct hash *);
 
 /* Number of elements of an array that is in scope as an array. */
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))

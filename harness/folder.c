@@ -282,22 +282,22 @@ static void hash_text(struct hash *hash, const char *text, size_t length)
 
 void folder_digest(const struct folder *folder, struct hash *hash)
 {
-    uint64_t sum = 0; /* the order of names and of locks means nothing */
+    hash128 sum = 0; /* the order of names and of locks means nothing */
     struct hash one;
     for (const struct entry *entry = folder->entries; entry != NULL; entry = entry->hh.next) {
         hash_init(&one);
         hash_bytes(&one, entry->name, strlen(entry->name) + 1);
         hash_text(&one, entry->node->length > 0 ? entry->node->bytes : "", entry->node->length);
-        sum += hash_value(&one);
+        sum += hash_full(&one);
     }
     for (size_t i = 0; i < folder->holding_count; i++) {
         const struct holding *holding = &folder->holdings[i];
         hash_init(&one);
         hash_bytes(&one, holding->name, strlen(holding->name) + 1);
         hash_u64(&one, (uint64_t)holding->user.worker << 2 | (uint64_t)holding->mode << 1 | 1);
-        sum += hash_value(&one);
+        sum += hash_full(&one);
     }
-    hash_u64(hash, sum);
+    hash_add(hash, sum);
 }
 
 struct folder *folder_copy(const struct folder *folder)

@@ -129,9 +129,9 @@ static bool contains(struct memory *all, const struct memory *some)
 {
     for (size_t i = 0; i < some->capacity; i++) {
         size_t before = all->count;
-        if (some->slots[i].key == 0)
+        if (memory_key(&some->slots[i]) == 0)
             continue;
-        memory_meet(all, some->slots[i].key, 0);
+        memory_meet(all, memory_key(&some->slots[i]), 0);
         if (all->count != before)
             return false;
     }

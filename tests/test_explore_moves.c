@@ -141,9 +141,9 @@ static void a_restart_ends_transactions_and_lets_go_who_waits(void **state)
     assert_true(make(world, MOVE_STEP, 0));
     assert_true(make(world, MOVE_STEP, 1));
     assert_false(make(world, MOVE_STEP, 1)); /* parked */
-    uint64_t before = world_worker_key(world, 0);
+    hash128 before = world_worker_key(world, 0);
     assert_true(make(world, MOVE_RESTART, STEP_NOBODY));
-    assert_int_not_equal(before, world_worker_key(world, 0));
+    assert_true(before != world_worker_key(world, 0));
     assert_true(make(world, MOVE_STEP, 1));
     assert_false(make(world, MOVE_STEP, 1)); /* it has ended */
     while (make(world, MOVE_STEP, 0))

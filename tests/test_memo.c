@@ -38,7 +38,8 @@ static struct explore_result explored(const struct cell *cell, bool no_memo)
 static bool contains(struct memory *all, const struct memory *some)
 {
     for (size_t i = 0; i < some->capacity; i++)
-        if (some->slots[i].key != 0 && memory_find(all, some->slots[i].key) == NULL)
+        if (memory_key(&some->slots[i]) != 0 &&
+            memory_find(all, memory_key(&some->slots[i])) == NULL)
             return false;
     return true;
 }

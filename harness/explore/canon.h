@@ -9,8 +9,7 @@
 #ifndef RACEBENCH_EXPLORE_CANON_H
 #define RACEBENCH_EXPLORE_CANON_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "base.h"
 
 enum { HOLES_MAX = 8 };
 
@@ -18,11 +17,11 @@ enum { HOLES_MAX = 8 };
 struct hole {
     int32_t worker;
     int64_t number; /* of its operation or token */
-    uint64_t place; /* hash of where it stands */
+    hash128 place;  /* hash of where it stands */
 };
 
 struct canon {
-    uint64_t hash; /* of everything else */
+    hash128 hash; /* of everything else */
     struct hole holes[HOLES_MAX];
     int count;
 };
@@ -34,9 +33,6 @@ void canon_read(struct canon *, const uint8_t *data, size_t length, int32_t work
 /* How old a number is to its worker, who has drawn so many tokens and begun so many operations. */
 int64_t canon_age(const struct hole *, int64_t tokens, int64_t operations);
 /* The document as a worker sees it: its own numbers by their age, those of others as they are. */
-uint64_t canon_seen_by(const struct canon *, int32_t worker, int64_t tokens, int64_t operations);
-
-/* Mixes a second number into a first: not commutative. */
-uint64_t canon_mix(uint64_t a, uint64_t b);
+hash128 canon_seen_by(const struct canon *, int32_t worker, int64_t tokens, int64_t operations);
 
 #endif

@@ -12,47 +12,47 @@
 
 enum { KEY_MAX = 1024 };
 
-static uint64_t text_hash(const char *text)
+static hash128 text_hash(const char *text)
 {
     struct hash hash;
     hash_init(&hash);
     hash_bytes(&hash, text, strlen(text));
-    return hash_value(&hash);
+    return hash_full(&hash);
 }
 
 /* Numbers of any type name one document; other ids are compared byte by byte. */
-static uint64_t id_place(uint64_t collection, const bson_iter_t *id)
+static hash128 id_place(hash128 collection, const bson_iter_t *id)
 {
     struct hash hash;
     hash_init(&hash);
-    hash_u64(&hash, collection);
+    hash_add(&hash, collection);
     if (BSON_ITER_HOLDS_NUMBER(id))
         hash_u64(&hash, (uint64_t)bson_iter_as_int64(id));
     else
         hash_bytes(&hash, id->raw + id->off, id->next_off - id->off);
-    return hash_value(&hash);
+    return hash_full(&hash);
 }
 
-uint64_t documents_place(const char *collection, const bson_t *filter)
+hash128 documents_place(const char *collection, const bson_t *filter)
 {
     bson_iter_t iter;
-    uint64_t whole = text_hash(collection);
+    hash128 whole = text_hash(collection);
     if (filter == NULL || !bson_iter_init_find(&iter, filter, "_id") ||
         BSON_ITER_HOLDS_DOCUMENT(&iter))
         return whole;
     return id_place(whole, &iter);
 }
 
-uint64_t documents_place_of(const char *collection, int64_t id)
+hash128 documents_place_of(const char *collection, int64_t id)
 {
     struct hash hash;
     hash_init(&hash);
-    hash_u64(&hash, text_hash(collection));
+    hash_add(&hash, text_hash(collection));
     hash_u64(&hash, (uint64_t)id);
-    return hash_value(&hash);
+    return hash_full(&hash);
 }
 
-int64_t documents_changes(const struct documents *documents, uint64_t place)
+int64_t documents_changes(const struct documents *documents, hash128 place)
 {
     for (size_t i = 0; i < documents->place_count; i++)
         if (documents->places[i].name == place)
@@ -60,7 +60,7 @@ int64_t documents_changes(const struct documents *documents, uint64_t place)
     return 0;
 }
 
-void documents_touch(struct documents *documents, uint64_t place)
+void documents_touch(struct documents *documents, hash128 place)
 {
     for (size_t i = 0; i < documents->place_count; i++)
         if (documents->places[i].name == place) {
@@ -137,9 +137,9 @@ static struct row *row_find(struct documents *documents, const struct store_chan
 }
 
 /* What a document adds to the sum: nothing when it is absent. */
-static uint64_t weight(const struct row *row)
+static hash128 weight(const struct row *row)
 {
-    return row->now != NULL ? canon_mix(row->canon.hash, row->name) : 0;
+    return row->now != NULL ? hash_mix(row->canon.hash, row->name) : 0;
 }
 
 static void watch(const struct store_change *change, void *context)

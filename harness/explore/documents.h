@@ -24,8 +24,8 @@ struct row {
     const char *collection; /* part of it; NULL: an entry of an index */
     uint8_t *now, *first;   /* bytes; NULL: absent */
     size_t now_bytes, first_bytes;
-    uint64_t name;      /* hash of the collection's */
-    uint64_t place;     /* of the document */
+    hash128 name;       /* hash of the collection's */
+    hash128 place;      /* of the document */
     int64_t stamp;      /* of the document as it is */
     struct canon canon; /* of the document as it is */
     bool changed;       /* since the start */
@@ -35,7 +35,7 @@ struct row {
 
 /* How often something at a place has changed. */
 struct place {
-    uint64_t name;
+    hash128 name;
     int64_t changes;
 };
 
@@ -44,7 +44,7 @@ struct documents {
     const char *database;
     int32_t workers;
     struct row *rows;
-    uint64_t sum; /* over the canons of all documents, in no order, less that of the start */
+    hash128 sum; /* over the canons of all documents, in no order, less that of the start */
     struct row **changed;
     size_t changed_count, changed_capacity;
     struct place *places;
@@ -63,12 +63,12 @@ void documents_free(struct documents *);
 void documents_restore(struct documents *);
 
 /* The place that a filter examines: the document with its _id, or the collection. */
-uint64_t documents_place(const char *collection, const bson_t *filter);
+hash128 documents_place(const char *collection, const bson_t *filter);
 /* The place of the document with this number. */
-uint64_t documents_place_of(const char *collection, int64_t id);
+hash128 documents_place_of(const char *collection, int64_t id);
 /* How often something there has changed since the start. */
-int64_t documents_changes(const struct documents *, uint64_t place);
+int64_t documents_changes(const struct documents *, hash128 place);
 /* Something there has changed. */
-void documents_touch(struct documents *, uint64_t place);
+void documents_touch(struct documents *, hash128 place);
 
 #endif

@@ -19,7 +19,7 @@ struct explorer {
     struct world *world;
     void *state; /* of the policy */
     struct schedule path;
-    uint64_t *traces; /* with `twice`: after each of its moves */
+    hash128 *traces; /* with `twice`: after each of its moves */
     size_t trace_count, trace_capacity;
     int64_t started_ns;
 };
@@ -60,8 +60,8 @@ static void judge(struct explorer *explorer)
     result->contended = result->contended || world_contended(explorer->world);
     result->lost += verdict.counts.lost > 0;
     memory_meet(&result->outcomes,
-                canon_mix(world_outcome(explorer->world),
-                          (uint64_t)verdict.reason * (verdict.status == BROKEN)),
+                hash_mix(world_outcome(explorer->world),
+                         (uint64_t)verdict.reason * (verdict.status == BROKEN)),
                 0);
     if (verdict.status == BROKEN)
         note_failure(explorer, &verdict);

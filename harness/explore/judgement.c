@@ -13,7 +13,7 @@
 
 static const bson_t *final_document(const struct world *world, int64_t id, bson_t *view)
 {
-    uint64_t place = documents_place_of(world->cell.scenario->collection, id);
+    hash128 place = documents_place_of(world->cell.scenario->collection, id);
     for (size_t i = 0; i < world->documents.changed_count; i++) {
         const struct row *row = world->documents.changed[i];
         if (row->collection == NULL || row->place != place)

@@ -18,7 +18,7 @@
 enum { PAUSE_EVERY = 1 << 12 /* moves */ };
 
 struct memo_node {
-    uint64_t key, weight;
+    hash128 key, weight;
     enum step_kind kind;
     bool ended, ready;
 };
@@ -45,7 +45,7 @@ struct memo {
     struct world *world;
     const char *reason;
     struct memory thing_numbers, node_numbers, step_numbers, effects, seen;
-    uint64_t *things; /* keys */
+    hash128 *things; /* keys */
     size_t thing_count, thing_capacity;
     struct memo_node *nodes;
     size_t node_count, node_capacity;
@@ -108,27 +108,27 @@ static bool refuse(struct memo *memo, const char *reason)
 
 static uint32_t number_things(struct memo *memo)
 {
-    uint64_t key = memo->world->documents.sum;
+    hash128 key = memo->world->documents.sum;
     const uint64_t *known = memory_meet(&memo->thing_numbers, key, memo->thing_count);
     if (known != NULL)
         return (uint32_t)*known;
     size_t at = array_grow((void **)&memo->things, &memo->thing_count, &memo->thing_capacity,
                            sizeof(*memo->things));
-    memo->things[at] = canon_mix(key, 1);
+    memo->things[at] = hash_mix(key, 1);
     return (uint32_t)at;
 }
 
 static uint32_t number_node(struct memo *memo, int32_t worker)
 {
     const struct stand *stand = &memo->world->stands[worker];
-    uint64_t key = world_worker_key(memo->world, worker);
+    hash128 key = world_worker_key(memo->world, worker);
     const uint64_t *known = memory_meet(&memo->node_numbers, key, memo->node_count);
     if (known != NULL)
         return (uint32_t)*known;
     size_t at = array_grow((void **)&memo->nodes, &memo->node_count, &memo->node_capacity,
                            sizeof(*memo->nodes));
     memo->nodes[at] = (struct memo_node){.key = key,
-                                         .weight = canon_mix(key, 2),
+                                         .weight = hash_mix(key, 2),
                                          .kind = stand->kind,
                                          .ended = stand->ended,
                                          .ready = stand_ready(memo->world, stand)};
@@ -199,12 +199,12 @@ static bool execute_path(struct memo *memo, struct schedule *path)
 static bool agrees(struct memo *memo, uint32_t things, const struct memo_group *groups,
                    uint32_t count)
 {
-    uint64_t told = 0, is = 0;
+    hash128 told = 0, is = 0;
     for (uint32_t i = 0; i < count; i++)
         told += groups[i].count * memo->nodes[groups[i].node].weight;
     for (int32_t w = 0; w < memo->world->count; w++)
-        is += canon_mix(world_worker_key(memo->world, w), 2);
-    return (told == is && canon_mix(memo->world->documents.sum, 1) == memo->things[things]) ||
+        is += hash_mix(world_worker_key(memo->world, w), 2);
+    return (told == is && hash_mix(memo->world->documents.sum, 1) == memo->things[things]) ||
            refuse(memo, "an execution differed from what was known");
 }
 
@@ -214,7 +214,7 @@ static uint64_t pair(uint32_t one, uint32_t other)
 }
 
 /* A fact: new, or as before. */
-static bool note(struct memo *memo, struct memory *table, uint64_t key, uint64_t value)
+static bool note(struct memo *memo, struct memory *table, hash128 key, uint64_t value)
 {
     const uint64_t *known = memory_meet(table, key, value);
     return known == NULL || *known == value || refuse(memo, "a step did not do the same twice");
@@ -297,10 +297,10 @@ static bool any_ready(const struct memo *memo, const struct memo_group *groups, 
 static bool is_new(struct memo *memo, uint32_t things, const struct memo_group *groups,
                    uint32_t count)
 {
-    uint64_t sum = 0;
+    hash128 sum = 0;
     for (uint32_t i = 0; i < count; i++)
         sum += groups[i].count * memo->nodes[groups[i].node].weight;
-    return memory_meet(&memo->seen, canon_mix(memo->things[things], sum), 0) == NULL;
+    return memory_meet(&memo->seen, hash_mix(memo->things[things], sum), 0) == NULL;
 }
 
 /* The state after the step of group `moved` of the last frame, into the room behind it. False: the

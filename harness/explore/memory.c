@@ -11,10 +11,17 @@
 
 enum { CAPACITY_FIRST = 1024 };
 
-static struct memory_slot *find(struct memory_slot *slots, size_t capacity, uint64_t key)
+hash128 memory_key(const struct memory_slot *slot)
 {
-    size_t at = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (capacity - 1);
-    while (slots[at].key != 0 && slots[at].key != key)
+    return (hash128)slot->key[1] << 64 | slot->key[0];
+}
+
+static struct memory_slot *find(struct memory_slot *slots, size_t capacity, hash128 key)
+{
+    const uint64_t low = (uint64_t)key, high = (uint64_t)(key >> 64);
+    size_t at = (size_t)((low ^ high) * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (capacity - 1);
+    while ((slots[at].key[0] != low || slots[at].key[1] != high) &&
+           (slots[at].key[0] | slots[at].key[1]) != 0)
         at = (at + 1) & (capacity - 1);
     return &slots[at];
 }
@@ -24,33 +31,33 @@ static void grow(struct memory *memory)
     size_t capacity = memory->capacity > 0 ? memory->capacity * 2 : CAPACITY_FIRST;
     struct memory_slot *slots = x_calloc(capacity, sizeof(*slots));
     for (size_t i = 0; i < memory->capacity; i++)
-        if (memory->slots[i].key != 0)
-            *find(slots, capacity, memory->slots[i].key) = memory->slots[i];
+        if (memory_key(&memory->slots[i]) != 0)
+            *find(slots, capacity, memory_key(&memory->slots[i])) = memory->slots[i];
     free(memory->slots);
     memory->slots = slots;
     memory->capacity = capacity;
 }
 
-uint64_t *memory_meet(struct memory *memory, uint64_t key, uint64_t value)
+uint64_t *memory_meet(struct memory *memory, hash128 key, uint64_t value)
 {
     if (memory->count * 2 >= memory->capacity)
         grow(memory);
     if (key == 0)
         key = 1;
     struct memory_slot *slot = find(memory->slots, memory->capacity, key);
-    if (slot->key == key)
+    if (memory_key(slot) != 0)
         return &slot->value;
-    *slot = (struct memory_slot){key, value};
+    *slot = (struct memory_slot){{(uint64_t)key, (uint64_t)(key >> 64)}, value};
     memory->count++;
     return NULL;
 }
 
-const uint64_t *memory_find(const struct memory *memory, uint64_t key)
+const uint64_t *memory_find(const struct memory *memory, hash128 key)
 {
     if (memory->count == 0)
         return NULL;
     const struct memory_slot *slot = find(memory->slots, memory->capacity, key != 0 ? key : 1);
-    return slot->key != 0 ? &slot->value : NULL;
+    return memory_key(slot) != 0 ? &slot->value : NULL;
 }
 
 void memory_clear(struct memory *memory)

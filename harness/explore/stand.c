@@ -31,14 +31,14 @@ static bool is_abandoned(const struct session *session)
 /* What a worker is told ----------------------------------------------------------------------- */
 
 /* Whatever a session returns belongs to the worker's key. */
-static void tell(struct session *session, uint64_t value)
+static void tell(struct session *session, hash128 value)
 {
     struct stand *stand = stand_of(session);
-    uint64_t *chain = stand->trying ? &stand->chain : &stand->scenario;
-    *chain = canon_mix(*chain, value);
+    hash128 *chain = stand->trying ? &stand->chain : &stand->scenario;
+    *chain = hash_mix(*chain, value);
 }
 
-static uint64_t see(struct session *session, const bson_t *document)
+static hash128 see(struct session *session, const bson_t *document)
 {
     struct canon canon;
     if (document == NULL)
@@ -50,17 +50,18 @@ static uint64_t see(struct session *session, const bson_t *document)
 }
 
 /* Told the same, a worker must go on in the same way: the check that always runs. */
-static void check_function(struct world *world, struct stand *stand, uint64_t what)
+static void check_function(struct world *world, struct stand *stand, hash128 what)
 {
     const struct session *session = stand->session;
-    uint64_t told = canon_mix(stand->trying ? stand->chain : stand->scenario,
-                              world_symmetric(world) ? 0 : (uint64_t)session->worker + 1);
+    hash128 told = hash_mix(stand->trying ? stand->chain : stand->scenario,
+                            world_symmetric(world) ? 0 : (uint64_t)session->worker + 1);
     /* of a mix; by whose clock; and who finds his instance dead waits for it */
-    told = canon_mix(told, (uint64_t)session->instance->number * CELL_STRATEGIES_MAX +
-                               (uint64_t)session->strategy_index);
-    told = canon_mix(told, atomic_load(&session->instance->crashed));
-    uint64_t *before = memory_meet(&world->functions, canon_mix(told, stand->trying), what);
-    if (before == NULL || *before == what || world->fault != NULL)
+    told = hash_mix(told, (uint64_t)session->instance->number * CELL_STRATEGIES_MAX +
+                              (uint64_t)session->strategy_index);
+    told = hash_mix(told, atomic_load(&session->instance->crashed));
+    uint64_t next = (uint64_t)what;
+    const uint64_t *before = memory_meet(&world->functions, hash_mix(told, stand->trying), next);
+    if (before == NULL || *before == next || world->fault != NULL)
         return;
     world->fault = x_format("worker %d, in its operation %lld, went on with another step (%s) than "
                             "before although its session had told it the same: it looks at "
@@ -70,8 +71,7 @@ static void check_function(struct world *world, struct stand *stand, uint64_t wh
 }
 
 /* Stands at a step until it is chosen. False: it fails. */
-static bool stand_at(struct session *session, enum step_kind kind, const char *target,
-                     uint64_t what)
+static bool stand_at(struct session *session, enum step_kind kind, const char *target, hash128 what)
 {
     struct stand *stand = stand_of(session);
     if (is_abandoned(session))
@@ -80,7 +80,7 @@ static bool stand_at(struct session *session, enum step_kind kind, const char *t
         return true;
     stand->kind = kind;
     stand->target = target;
-    check_function(world(session), stand, canon_mix(what, (uint64_t)kind));
+    check_function(world(session), stand, hash_mix(what, (uint64_t)kind));
     fiber_yield(stand->fiber);
     tell(session, (uint64_t)kind << 1 | stand->failed); /* that it was made, or fails */
     return !is_abandoned(session) && !stand->failed;
@@ -102,7 +102,7 @@ bool stand_stale(const struct world *world, const struct stand *stand)
     return false;
 }
 
-static void examine(struct session *session, uint64_t place)
+static void examine(struct session *session, hash128 place)
 {
     struct stand *stand = stand_of(session);
     size_t at = array_grow((void **)&stand->examined, &stand->examined_count,
@@ -154,28 +154,28 @@ static void call_done(const bson_t *answer, void *context)
     call->done = true;
 }
 
-static uint64_t request_hash(struct session *session, const struct command_request *request)
+static hash128 request_hash(struct session *session, const struct command_request *request)
 {
     const struct modify *modify = &request->modify;
-    uint64_t what = documents_place(request->collection, NULL);
-    what = canon_mix(what, see(session, request->filter));
-    what = canon_mix(what, see(session, request->document));
-    what = canon_mix(what, see(session, modify->update));
-    what = canon_mix(what, see(session, modify->pipeline));
-    what = canon_mix(what, see(session, modify->sort));
-    return canon_mix(what, (uint64_t)modify->upsert << 2 | (uint64_t)modify->remove << 1 |
-                               (uint64_t)modify->old_image);
+    hash128 what = documents_place(request->collection, NULL);
+    what = hash_mix(what, see(session, request->filter));
+    what = hash_mix(what, see(session, request->document));
+    what = hash_mix(what, see(session, modify->update));
+    what = hash_mix(what, see(session, modify->pipeline));
+    what = hash_mix(what, see(session, modify->sort));
+    return hash_mix(what, (uint64_t)modify->upsert << 2 | (uint64_t)modify->remove << 1 |
+                              (uint64_t)modify->old_image);
 }
 
-static uint64_t reply_hash(struct session *session, const struct command_reply *reply)
+static hash128 reply_hash(struct session *session, const struct command_reply *reply)
 {
-    uint64_t told = see(session, reply->document);
-    told = canon_mix(told, (uint64_t)reply->written.matched << 8 |
-                               (uint64_t)reply->written.modified << 1 |
-                               (uint64_t)reply->written.upserted);
-    told = canon_mix(told, (uint64_t)reply->deleted << 2 | (uint64_t)reply->answered << 1 |
-                               (uint64_t)reply->sent);
-    return canon_mix(told, (uint64_t)(int64_t)reply->code);
+    hash128 told = see(session, reply->document);
+    told = hash_mix(told, (uint64_t)reply->written.matched << 8 |
+                              (uint64_t)reply->written.modified << 1 |
+                              (uint64_t)reply->written.upserted);
+    told = hash_mix(told, (uint64_t)reply->deleted << 2 | (uint64_t)reply->answered << 1 |
+                              (uint64_t)reply->sent);
+    return hash_mix(told, (hash128)reply->code);
 }
 
 /* Does the driver send this command again when its connection breaks? */
@@ -333,7 +333,7 @@ static bool shares_ram(const struct instance *instance)
     return false;
 }
 
-static uint64_t look(const struct session *session)
+static hash128 look(const struct session *session)
 {
     const struct cell *cell = session->crew->cell;
     struct hash hash;
@@ -341,7 +341,7 @@ static uint64_t look(const struct session *session)
     for (int s = 0; s < cell->strategy_count; s++)
         if (session->instance->shared[s] != NULL)
             cell->strategy[s]->digest(session->instance->shared[s], &hash);
-    return hash_value(&hash);
+    return hash_full(&hash);
 }
 
 /* Is entering a step? Where RAM is shared, since others may come first; and where it may die: after
@@ -370,7 +370,7 @@ static void enter(struct session *session)
         stand_at(session, STEP_ENTER, "", 0);
     } else { /* nobody can die here any more: made at once, and known as made */
         stand->kind = STEP_ENTER;
-        check_function(world(session), stand, canon_mix(0, STEP_ENTER));
+        check_function(world(session), stand, hash_mix(0, STEP_ENTER));
         tell(session, (uint64_t)STEP_ENTER << 1);
     }
     stand->inside = shares_ram(session->instance) && !stand->failed;
@@ -422,7 +422,7 @@ static void wake(struct session *session, const void *condition)
 /* Files --------------------------------------------------------------------------------------- */
 
 /* The text without the numbers of stamps. */
-static uint64_t text_hash(const char *text, size_t length)
+static hash128 text_hash(const char *text, size_t length)
 {
     static const char stamp[] = "\"" EDIT_STAMP "\"";
     struct hash hash;
@@ -435,7 +435,7 @@ static uint64_t text_hash(const char *text, size_t length)
             continue;
         i--;
     }
-    return hash_value(&hash);
+    return hash_full(&hash);
 }
 
 static char *read_file(struct crew *crew, const char *name, size_t *length)
@@ -504,7 +504,7 @@ static void attempt_begin(struct session *session)
     stand->free = false;
     stand->trying = true;
     stand->attempts++;
-    stand->chain = canon_mix(stand->scenario, (uint64_t)session->unanswered + 2);
+    stand->chain = hash_mix(stand->scenario, (uint64_t)session->unanswered + 2);
     stand->examined_count = 0;
 }
 
@@ -518,11 +518,11 @@ static void attempt_settle(struct session *session, enum outcome outcome, bool s
 {
     struct stand *stand = stand_of(session);
     stand->trying = false;
-    stand->scenario = canon_mix(stand->scenario, (uint64_t)outcome);
+    stand->scenario = hash_mix(stand->scenario, (uint64_t)outcome);
     stand->attempts = 0;
-    stand->outcomes = canon_mix(stand->outcomes, (uint64_t)outcome);
+    stand->outcomes = hash_mix(stand->outcomes, (uint64_t)outcome);
     if (seen)
-        stand->scenario = canon_mix(stand->scenario, stand->chain);
+        stand->scenario = hash_mix(stand->scenario, stand->chain);
     else
         stand->examined_count = 0;
 }

@@ -21,7 +21,7 @@ enum { WORLD_MARGIN_MS = 1000 };
 
 /* What a command examined: stale when something at the place has changed since. */
 struct examined {
-    uint64_t place;
+    hash128 place;
     int64_t changes;
 };
 
@@ -43,12 +43,12 @@ struct stand {
     unsigned armed; /* HAZARD_BIT()s that strike when the scenario comes to it */
     enum step_kind kind; /* of the step at which it stands */
     const char *target;
-    int64_t bound;            /* of a draw */
-    enum move_kind fate;      /* what becomes of the step ... */
-    int64_t drawn;            /* ... or what is drawn */
-    uint64_t scenario, chain; /* all that it was told: by operations so far, in this attempt */
-    uint64_t outcomes;        /* of its operations */
-    int32_t attempts;         /* of the present operation */
+    int64_t bound;           /* of a draw */
+    enum move_kind fate;     /* what becomes of the step ... */
+    int64_t drawn;           /* ... or what is drawn */
+    hash128 scenario, chain; /* all that it was told: by operations so far, in this attempt */
+    hash128 outcomes;        /* of its operations */
+    int32_t attempts;        /* of the present operation */
     struct examined *examined;
     size_t examined_count, examined_capacity;
 };
@@ -76,12 +76,12 @@ struct world {
     int64_t steps;   /* of all */
     struct move *moves;
     size_t move_count, move_capacity;
-    uint64_t trace;
-    uint64_t orphans;        /* transactions in the engine whose workers have died, in no order */
+    hash128 trace;
+    hash128 orphans;         /* transactions in the engine whose workers have died, in no order */
     bool saw_other;          /* a worker was told something that names another one: a token */
     struct memory functions; /* the function check: told -> next step */
     char *fault;
-    uint64_t *keys;        /* scratch: of the workers */
+    hash128 *keys;         /* scratch: of the workers */
     struct history events; /* scratch: of the judge */
     bson_t **first;        /* the scenario's documents at the start; NULL: absent */
     int64_t first_count;

@@ -19,17 +19,17 @@ bool world_symmetric(const struct world *world)
 }
 
 /* One document's last version, if this worker wrote it. */
-static uint64_t stamped(const struct session *session, uint64_t place, int64_t stamp)
+static hash128 stamped(const struct session *session, hash128 place, int64_t stamp)
 {
     if (stamp == 0 || OPERATION_WORKER(stamp) != session->worker)
         return 0;
-    return canon_mix(canon_mix(place, STAMPED),
-                     (uint64_t)(session->operation_count - OPERATION_NUMBER(stamp)));
+    return hash_mix(hash_mix(place, STAMPED),
+                    (uint64_t)(session->operation_count - OPERATION_NUMBER(stamp)));
 }
 
-static uint64_t stamped_files(const struct world *world, const struct session *session)
+static hash128 stamped_files(const struct world *world, const struct session *session)
 {
-    uint64_t sum = 0;
+    hash128 sum = 0;
     if (world->cell.strategy[0]->home != HOME_FILES)
         return 0;
     for (int64_t id = 0; id < world->first_count; id++) {
@@ -43,9 +43,9 @@ static uint64_t stamped_files(const struct world *world, const struct session *s
 /* What stands in documents about a worker: where, and of which of its tokens; and which of its
  * operations was the last to write them. Earlier versions of a document are not in the key, but its
  * last one is: by it the judge sees that an operation did write it which says that it did not. */
-static uint64_t holes(const struct world *world, const struct session *session)
+static hash128 holes(const struct world *world, const struct session *session)
 {
-    uint64_t sum = stamped_files(world, session);
+    hash128 sum = stamped_files(world, session);
     for (size_t i = 0; i < world->documents.changed_count; i++) {
         const struct row *row = world->documents.changed[i];
         if (row->now == NULL)
@@ -54,15 +54,15 @@ static uint64_t holes(const struct world *world, const struct session *session)
         for (int h = 0; h < row->canon.count; h++) {
             const struct hole *hole = &row->canon.holes[h];
             if (hole->worker == session->worker)
-                sum += canon_mix(canon_mix(row->canon.hash, hole->place),
-                                 (uint64_t)canon_age(hole, session->token_count,
-                                                     session->operation_count));
+                sum += hash_mix(hash_mix(row->canon.hash, hole->place),
+                                (uint64_t)canon_age(hole, session->token_count,
+                                                    session->operation_count));
         }
     }
     return sum;
 }
 
-static uint64_t shared_ram(const struct world *world, const struct instance *instance)
+static hash128 shared_ram(const struct world *world, const struct instance *instance)
 {
     struct hash hash;
     hash_init(&hash);
@@ -71,92 +71,92 @@ static uint64_t shared_ram(const struct world *world, const struct instance *ins
     for (int s = 0; s < world->cell.strategy_count; s++)
         if (instance->shared[s] != NULL)
             world->cell.strategy[s]->digest(instance->shared[s], &hash);
-    return hash_value(&hash);
+    return hash_full(&hash);
 }
 
-uint64_t world_worker_key(const struct world *world, int32_t worker)
+hash128 world_worker_key(const struct world *world, int32_t worker)
 {
     const struct stand *stand = &world->stands[worker];
     const struct session *session = stand->session;
-    uint64_t key = stand->ended ? 1 : 2;
-    key = canon_mix(key, stand->scenario);
-    key = canon_mix(key, holes(world, session));
-    key = canon_mix(key, stand->armed);
+    hash128 key = stand->ended ? 1 : 2;
+    key = hash_mix(key, stand->scenario);
+    key = hash_mix(key, holes(world, session));
+    key = hash_mix(key, stand->armed);
     if (!world_symmetric(world))
-        key = canon_mix(key, (uint64_t)worker);
+        key = hash_mix(key, (hash128)worker);
     if (world->cell.instances > 1 || world->cell.strategy_count > 1)
-        key = canon_mix(key, (uint64_t)session->instance->number * CELL_STRATEGIES_MAX +
-                                 (uint64_t)session->strategy_index);
+        key = hash_mix(key, (uint64_t)session->instance->number * CELL_STRATEGIES_MAX +
+                                (uint64_t)session->strategy_index);
     if (stand->ended)
         return key;
-    key = canon_mix(key, stand->trying ? stand->chain : 0);
-    key = canon_mix(key, (uint64_t)stand->kind << 8 | (uint64_t)stand->inside |
-                             (uint64_t)stand->woken << 1 | (uint64_t)stand->resting << 2 |
-                             (uint64_t)stand->parked << 3 | (uint64_t)stand->trying << 4 |
-                             (uint64_t)session->doubled << 5 | (uint64_t)stand->cut << 6);
-    uint64_t current = 1;
+    key = hash_mix(key, stand->trying ? stand->chain : 0);
+    key = hash_mix(key, (uint64_t)stand->kind << 8 | (uint64_t)stand->inside |
+                            (uint64_t)stand->woken << 1 | (uint64_t)stand->resting << 2 |
+                            (uint64_t)stand->parked << 3 | (uint64_t)stand->trying << 4 |
+                            (uint64_t)session->doubled << 5 | (uint64_t)stand->cut << 6);
+    hash128 current = 1;
     for (size_t i = 0; i < stand->examined_count; i++)
         current = current << 1 | (documents_changes(&world->documents, stand->examined[i].place) ==
                                   stand->examined[i].changes);
-    return canon_mix(key, current);
+    return hash_mix(key, current);
 }
 
 static int compare(const void *left, const void *right)
 {
-    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    hash128 a = *(const hash128 *)left, b = *(const hash128 *)right;
     return (a > b) - (a < b);
 }
 
 /* A number over all workers, from one for each, in no order. */
-static uint64_t over_workers(const struct world *world,
-                             uint64_t (*key_of)(const struct world *, int32_t worker))
+static hash128 over_workers(const struct world *world,
+                            hash128 (*key_of)(const struct world *, int32_t worker))
 {
-    uint64_t key = 0;
+    hash128 key = 0;
     for (int32_t w = 0; w < world->count; w++)
         world->keys[w] = key_of(world, w);
     qsort(world->keys, (size_t)world->count, sizeof(*world->keys), compare);
     for (int32_t w = 0; w < world->count; w++)
-        key = canon_mix(key, world->keys[w]);
+        key = hash_mix(key, world->keys[w]);
     return key;
 }
 
 /* Documents, files and RAM: what workers share. */
-static uint64_t things_key(const struct world *world)
+static hash128 things_key(const struct world *world)
 {
     const struct crew *crew = &world->stage.crew;
-    uint64_t key = world->documents.sum + world->orphans;
+    hash128 key = world->documents.sum + world->orphans;
     if (crew->files != NULL) {
         struct hash hash;
         hash_init(&hash);
         folder_digest(crew->files, &hash);
-        key = canon_mix(key, hash_value(&hash));
+        key = hash_mix(key, hash_full(&hash));
     }
     for (int32_t i = 0; i < world->cell.instances; i++)
         if (atomic_load(&crew->instances[i].working) > 0)
-            key = canon_mix(key, shared_ram(world, &crew->instances[i]));
+            key = hash_mix(key, shared_ram(world, &crew->instances[i]));
     return key;
 }
 
-uint64_t world_key(const struct world *world)
+hash128 world_key(const struct world *world)
 {
-    uint64_t key = canon_mix(things_key(world), over_workers(world, world_worker_key));
-    key = canon_mix(key, (uint64_t)world->now_ms);
-    key = canon_mix(key, (uint64_t)world->clock_left << 32 | (uint64_t)world->faults_left);
+    hash128 key = hash_mix(things_key(world), over_workers(world, world_worker_key));
+    key = hash_mix(key, (hash128)world->now_ms);
+    key = hash_mix(key, (uint64_t)world->clock_left << 32 | (uint64_t)world->faults_left);
     if (world->limits.bound >= 0) {
-        key = canon_mix(key, (uint64_t)world->switches_left);
+        key = hash_mix(key, (hash128)world->switches_left);
         if (world->last != STEP_NOBODY)
-            key = canon_mix(key, world_worker_key(world, world->last));
+            key = hash_mix(key, world_worker_key(world, world->last));
     }
     return key;
 }
 
-static uint64_t worker_outcome(const struct world *world, int32_t worker)
+static hash128 worker_outcome(const struct world *world, int32_t worker)
 {
     const struct stand *stand = &world->stands[worker];
-    return canon_mix(canon_mix(stand->outcomes, stand->ended), holes(world, stand->session));
+    return hash_mix(hash_mix(stand->outcomes, stand->ended), holes(world, stand->session));
 }
 
-uint64_t world_outcome(const struct world *world)
+hash128 world_outcome(const struct world *world)
 {
-    return canon_mix(things_key(world), over_workers(world, worker_outcome));
+    return hash_mix(things_key(world), over_workers(world, worker_outcome));
 }

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 /* The document at a place that somebody examined; NULL: it was a collection, or is absent. */
-static const struct row *row_at(const struct world *world, uint64_t place)
+static const struct row *row_at(const struct world *world, hash128 place)
 {
     for (size_t i = 0; i < world->documents.changed_count; i++) {
         const struct row *row = world->documents.changed[i];

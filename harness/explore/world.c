@@ -371,7 +371,7 @@ static void crash(struct world *world, const struct move *move)
             !stand->session->in_attempt)
             continue;
         if (has_transaction(stand))
-            world->orphans += canon_mix(stand->chain, 1);
+            world->orphans += hash_mix(stand->chain, 1);
         stand->failed = true;
         stand->inside = false;
         resume(world, stand);
@@ -428,7 +428,7 @@ static void do_event(struct world *world, const struct move *move)
         do_fault(world, move);
         settle(world, false);
     }
-    world->trace = canon_mix(world->trace, (uint64_t)move->kind);
+    world->trace = hash_mix(world->trace, (uint64_t)move->kind);
 }
 
 static void do_step(struct world *world, const struct move *move)
@@ -450,7 +450,7 @@ static void do_step(struct world *world, const struct move *move)
     world->steps++;
     resume(world, stand);
     settle(world, false);
-    world->trace = canon_mix(world->trace, canon_mix((uint64_t)move->worker, stand->chain));
+    world->trace = hash_mix(world->trace, hash_mix((hash128)move->worker, stand->chain));
 }
 
 void world_do(struct world *world, const struct move *move)
@@ -553,7 +553,7 @@ int64_t world_steps(const struct world *world)
     return world->steps;
 }
 
-uint64_t world_trace(const struct world *world)
+hash128 world_trace(const struct world *world)
 {
     return world->trace;
 }

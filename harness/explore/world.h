@@ -48,8 +48,8 @@ bool world_over(const struct world *);
 char *world_stuck(const struct world *);
 
 /* What the future depends on, and the part of one worker; equal workers have equal keys. */
-uint64_t world_key(const struct world *);
-uint64_t world_worker_key(const struct world *, int32_t worker);
+hash128 world_key(const struct world *);
+hash128 world_worker_key(const struct world *, int32_t worker);
 /* May equal workers stand for each other? False once one has asked for its number. */
 bool world_symmetric(const struct world *);
 
@@ -61,10 +61,10 @@ bool world_contended(const struct world *);
 /* HAZARD_BIT()s of what was to go wrong and did not in any execution since the world was opened. */
 unsigned world_unstruck(const struct world *);
 /* Final documents and outcomes by content, as one number. */
-uint64_t world_outcome(const struct world *);
+hash128 world_outcome(const struct world *);
 /* A hash over all that happened at each step, stamps and times included: of equal executions
  * equal. */
-uint64_t world_trace(const struct world *);
+hash128 world_trace(const struct world *);
 /* Steps that workers have made since the world was opened. */
 int64_t world_steps(const struct world *);
 
