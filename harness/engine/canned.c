@@ -2,10 +2,13 @@
  *
  * canned: see canned.h. The replies say that one document was found, written or deleted, which is
  * what the callers of a benchmark expect; nothing is stored, so no checker may judge such a run.
+ * They have the fields of the engine's own, a replica set's times with them: a driver reads those
+ * and sends them back, which costs it the same with either.
  */
 #include "canned.h"
 
 #include "base.h"
+#include "envelope.h"
 #include "wire.h"
 #include <bson/bson.h>
 #include <stdlib.h>
@@ -30,13 +33,14 @@ struct canned {
     struct buffer replies[COUNT_OF(texts)]; /* whole messages; responseTo is patched */
 };
 
-struct canned *canned_new(void)
+struct canned *canned_new(struct engine *engine)
 {
     struct canned *canned = x_calloc(1, sizeof *canned);
     struct wire_message message = {.id = 0};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         bson_t *reply = bson_new_from_json((const uint8_t *)texts[i].reply, -1, NULL);
         must(reply != NULL);
+        envelope_tell_time(engine, clock_wall_ms(), reply);
         wire_append_reply(&canned->replies[i], &message, 0, reply);
         bson_destroy(reply);
     }

@@ -9,10 +9,11 @@
 #include "document/buffer.h"
 #include <stdbool.h>
 
+struct engine;
 struct canned; /* opaque: canned.c */
 
-/* Prepares the replies; free with canned_free(). */
-struct canned *canned_new(void);
+/* Prepares the replies of that engine's persona; free with canned_free(). */
+struct canned *canned_new(struct engine *);
 void canned_free(struct canned *);
 
 /* Appends the reply to a whole message; false: this one must be executed (handshakes, anything that

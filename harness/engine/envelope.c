@@ -112,10 +112,9 @@ static void describe_time(struct engine *engine)
     bson_append_timestamp(description, "operationTime", -1, engine->cluster_seconds, 1);
 }
 
-static uint32_t cluster_seconds(const struct request *request)
+static uint32_t cluster_seconds(struct engine *engine, int64_t now_ms)
 {
-    struct engine *engine = request->engine;
-    uint32_t seconds = (uint32_t)(request->now_ms / 1000);
+    uint32_t seconds = (uint32_t)(now_ms / 1000);
     if (seconds > engine->cluster_seconds || bson_empty(engine->time)) {
         engine->cluster_seconds = seconds;
         describe_time(engine);
@@ -123,12 +122,18 @@ static uint32_t cluster_seconds(const struct request *request)
     return engine->cluster_seconds;
 }
 
+void envelope_tell_time(struct engine *engine, int64_t now_ms, bson_t *reply)
+{
+    if (!engine->replica_set)
+        return;
+    cluster_seconds(engine, now_ms);
+    bson_concat(reply, engine->time);
+}
+
 void envelope_append_time(const struct request *request)
 {
-    if (!request->engine->replica_set || request->origin->connection == 0)
-        return;
-    cluster_seconds(request);
-    bson_concat(request->reply, request->engine->time);
+    if (request->origin->connection != 0)
+        envelope_tell_time(request->engine, request->now_ms, request->reply);
 }
 
 /* What came before the time asked for is there, if the time is one that was told. */
@@ -143,7 +148,8 @@ static bool check_after(struct request *request, const bson_value_t *after)
         return failure_set(&request->failure, FAILURE_TYPE_MISMATCH,
                            "\"afterClusterTime\" had the wrong type. Expected timestamp, found %s",
                            fields_type_name(after->value_type));
-    return after->value.v_timestamp.timestamp <= cluster_seconds(request) ||
+    return after->value.v_timestamp.timestamp <=
+               cluster_seconds(request->engine, request->now_ms) ||
            failure_set(&request->failure, FAILURE_INVALID_OPTIONS,
                        "readConcern afterClusterTime value must not be greater than the current "
                        "clusterTime. Requested clusterTime: %u; current clusterTime: %u",

@@ -25,5 +25,7 @@ bool envelope_check(struct request *, const struct envelope *);
 
 /* Appends what a replica set says with each reply to a socket: operationTime and $clusterTime. */
 void envelope_append_time(const struct request *);
+/* The same for a reply that belongs to no request. */
+void envelope_tell_time(struct engine *, int64_t now_ms, bson_t *reply);
 
 #endif

@@ -201,7 +201,7 @@ struct engine_server *engine_server_start(const struct engine_server_settings *s
         server->settings.folder = server->folder = x_strdup(settings->engine.folder);
     server->engine = engine_new(&server->settings);
     if (settings->canned)
-        server->canned = canned_new();
+        server->canned = canned_new(server->engine);
     check(uv_thread_create(&server->thread, run_loop, server), "start", "its thread");
     return server;
 }
