@@ -24,6 +24,8 @@ hash128 memory_key(const struct memory_slot *);
 uint64_t *memory_meet(struct memory *, hash128 key, uint64_t value);
 /* The value that is remembered, or NULL; valid until the next memory_meet(). */
 const uint64_t *memory_find(const struct memory *, hash128 key);
+/* This key will be asked for soon: fetches what is remembered about it from far away. */
+void memory_expect(const struct memory *, hash128 key);
 /* Forgets all, or gives the memory back. */
 void memory_clear(struct memory *);
 void memory_free(struct memory *);
