@@ -119,6 +119,58 @@ static inline enum outcome parts_send_operators(struct session *session, const s
     return session_update_one(session, &modify, &written);
 }
 
+/* Two documents -------------------------------------------------------------------------------- */
+
+/* The edit as if it were about its document i alone. */
+static inline struct edit parts_about(const struct edit *edit, int i)
+{
+    struct edit one = *edit;
+    one.key[0] = edit->key[i];
+    one.count = 1;
+    return one;
+}
+
+/* Reads all documents of the edit, one after the other. */
+static inline enum outcome parts_read_all(struct session *session, const struct edit *edit,
+                                          const bson_t *was[])
+{
+    enum outcome outcome = DONE;
+    for (int i = 0; outcome == DONE && i < edit->count; i++) {
+        const struct edit one = parts_about(edit, i);
+        outcome = parts_read(session, &one, &was[i]);
+    }
+    return outcome;
+}
+
+/* Within a transaction: writes `is`, or, NULL, touches what was only read, so that whoever writes
+ * it conflicts. CONFLICT: it is not as it was. */
+static inline enum outcome parts_write_inside(struct session *session, const struct edit *one,
+                                              const bson_t *was, const bson_t *is)
+{
+    const bson_t *now;
+    bson_t *touch = session_document(session);
+    parts_append(touch, "$inc", "touched", 1);
+    enum outcome outcome = parts_read(session, one, &now);
+    if (outcome != DONE)
+        return outcome;
+    if (edit_stamp(now) != edit_stamp(was))
+        return CONFLICT;
+    return parts_write(session, one, session_key(session, &one->key[0]),
+                       is ? edit_update(session, was, is) : touch);
+}
+
+/* A transaction over all documents of the edit. What fails is aborted at the attempt's end. */
+static inline enum outcome parts_transact(struct session *session, const struct edit *edit,
+                                          const bson_t *const was[], const bson_t *const is[])
+{
+    enum outcome outcome = session_begin(session);
+    for (int i = 0; outcome == DONE && i < edit->count; i++) {
+        const struct edit one = parts_about(edit, i);
+        outcome = parts_write_inside(session, &one, was[i], is[i]);
+    }
+    return outcome == DONE ? session_commit(session) : outcome;
+}
+
 /* A lease -------------------------------------------------------------------------------------- */
 
 #define PARTS_LOCKS "locks"

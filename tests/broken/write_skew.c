@@ -17,21 +17,13 @@
  */
 #include "parts.h"
 
-/* The edit as if it were about its document i alone. */
-static struct edit about(const struct edit *edit, int i)
-{
-    struct edit one = *edit;
-    one.key[0] = edit->key[i];
-    return one;
-}
-
 /* Under the locks of all that is written: still as it was read? */
 static enum outcome check(struct session *session, const struct edit *edit,
                           const bson_t *const was[], const bson_t *const is[])
 {
     for (int i = 0; i < edit->count; i++) {
         const bson_t *now;
-        const struct edit one = about(edit, i);
+        const struct edit one = parts_about(edit, i);
         if (!is[i]) /* the bug: what was only read counts as well */
             continue;
         if (parts_read(session, &one, &now) != DONE)
@@ -46,7 +38,7 @@ static enum outcome write_all(struct session *session, const struct edit *edit,
                               const bson_t *const was[], const bson_t *const is[])
 {
     for (int i = 0; i < edit->count; i++) {
-        const struct edit one = about(edit, i);
+        const struct edit one = parts_about(edit, i);
         if (is[i] && parts_write_back(session, &one, was[i], is[i]) != DONE)
             return UNKNOWN;
     }
@@ -58,16 +50,12 @@ static enum outcome write_skew_apply(struct session *session, void *shared, cons
     const bson_t *was[EDIT_DOCUMENTS_MAX] = {NULL}, *is[EDIT_DOCUMENTS_MAX] = {NULL};
     struct lease leases[EDIT_DOCUMENTS_MAX];
     int held = 0;
-    enum outcome outcome = DONE;
+    enum outcome outcome = parts_read_all(session, edit, was);
     (void)shared;
-    for (int i = 0; i < edit->count && outcome == DONE; i++) {
-        const struct edit one = about(edit, i);
-        outcome = parts_read(session, &one, &was[i]);
-    }
     if (outcome == DONE)
         outcome = edit_run(session, edit, was, is);
     for (int i = 0; i < edit->count && outcome == DONE; i++) {
-        const struct edit one = about(edit, i);
+        const struct edit one = parts_about(edit, i);
         if (is[i])
             outcome = parts_obtain(session, &one, &leases[held]);
         held += is[i] && outcome == DONE;
