@@ -11,25 +11,7 @@
  * needs: wiredtiger
  * runs: program
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "base.h"
-#include <bson/bson.h>
-#include <mongoc/mongoc.h>
-#include <pthread.h>
-#include <signal.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+#include "served.h"
 
 enum { CLIENTS = 6, KINDS = 5 };
 
@@ -50,63 +32,6 @@ struct client {
 struct tally {
     int64_t acknowledged, lost, doubled, halves, unanswered_there, unanswered_gone;
 };
-
-/* The programs that are killed. */
-#define SOUND       "RACEBENCH_BINARY"
-#define UNCOMMITTED "RACEBENCH_UNCOMMITTED"
-
-struct served {
-    const char *program; /* SOUND or UNCOMMITTED */
-    pid_t process;
-    char *uri;
-};
-
-/* `file_bytes_max` 0: files may grow as they like. */
-static void serve(struct served *served, const char *folder, const char *durability,
-                  rlim_t file_bytes_max)
-{
-    int ends[2];
-    assert_int_equal(pipe(ends), 0);
-    char *path = x_format("%s/data", folder), *socket_path = x_format("%s/e.sock", folder);
-    unlink(socket_path);
-    served->process = fork();
-    if (served->process == 0) {
-        dup2(ends[1], STDOUT_FILENO);
-        close(ends[0]);
-        close(ends[1]);
-        if (file_bytes_max > 0)
-            setrlimit(RLIMIT_FSIZE, &(struct rlimit){file_bytes_max, file_bytes_max});
-        execl(getenv(served->program), "racebench", "serve", "--dbpath", path, "--durability",
-              durability, "--socket", socket_path, NULL);
-        _exit(127);
-    }
-    close(ends[1]);
-    FILE *lines = fdopen(ends[0], "r");
-    char line[512] = "";
-    if (fgets(line, sizeof line, lines) == NULL)
-        fail_msg("the engine did not start on %s", path);
-    line[strcspn(line, "\n")] = '\0';
-    served->uri = x_format("%s?retryWrites=false&socketTimeoutMS=20000", line);
-    if (strchr(line, '?') == NULL && line[strlen(line) - 1] != '/') {
-        free(served->uri);
-        served->uri = x_format("%s/?retryWrites=false&socketTimeoutMS=20000", line);
-    }
-    fclose(lines);
-    free(path);
-    free(socket_path);
-}
-
-static void end_served(struct served *served, int signal_number)
-{
-    int status;
-    kill(served->process, signal_number);
-    assert_int_equal(waitpid(served->process, &status, 0), served->process);
-    if (signal_number == SIGKILL)
-        assert_true(WIFSIGNALED(status)); /* it was alive until then */
-    else
-        assert_int_equal(WEXITSTATUS(status), 0);
-    free(served->uri);
-}
 
 /* The five kinds of write; false: no answer, or an error. ------------------------------------- */
 
@@ -336,11 +261,6 @@ static void prepare(const char *uri)
     mongoc_client_destroy(connection);
 }
 
-static void sleep_ms(int64_t ms)
-{
-    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
-}
-
 /* One life of the engine: load, a kill at any moment, restart, comparison. */
 static void one_kill(struct served *served, struct client *clients, int64_t load_ms)
 {
@@ -348,7 +268,7 @@ static void one_kill(struct served *served, struct client *clients, int64_t load
         clients[i].uri = served->uri;
         assert_int_equal(pthread_create(&clients[i].thread, NULL, work, &clients[i]), 0);
     }
-    sleep_ms(load_ms);
+    sleep_us(load_ms * 1000);
     kill(served->process, SIGKILL);
     for (int i = 0; i < CLIENTS; i++)
         pthread_join(clients[i].thread, NULL);
@@ -391,12 +311,6 @@ static struct tally kills(const char *program, const char *durability, int count
                   (long long)tally.doubled, (long long)tally.halves,
                   (long long)tally.unanswered_there, (long long)tally.unanswered_gone);
     return tally;
-}
-
-static int wanted_kills(void)
-{
-    const char *text = getenv("RACEBENCH_KILLS");
-    return text != NULL ? atoi(text) : 5;
 }
 
 static void test_write_survives(void **state)

@@ -21,9 +21,9 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-/* What the memory may grow by after the first quarter. Under a sanitizer it is the sanitizer's too:
- * AddressSanitizer keeps up to 256 MiB of what was freed, ThreadSanitizer notes about each block and
- * descriptor (2.4 KB a connection were seen). */
+/* What the memory may grow by after the first quarter. Under a sanitizer it is its memory too:
+ * AddressSanitizer keeps up to 256 MiB of what was freed, ThreadSanitizer notes about blocks and
+ * descriptors (2.4 KB a connection were seen). */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { FLAT_BYTES = 512 * 1024 * 1024 };
 #else

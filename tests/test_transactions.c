@@ -456,6 +456,22 @@ static void test_created_and_aborted(void **state)
     assert_int_equal(collections(world), 2);
 }
 
+/* Its row in the catalog has changed since the transaction began, and is gone again. */
+static void test_created_and_dropped_meanwhile(void **state)
+{
+    struct world *world = *state;
+    expect(world, INSERT(c, 9, START(A, 1)), 0, NULL);
+    expect(world, "{'create': 'd'}", 0, NULL);
+    expect(world, "{'drop': 'd'}", 0, NULL);
+    expect(world, INSERT(d, 1, INSIDE(A, 1)), 0, NULL);
+    expect(world, COMMIT(A, 1), 112, TRANSIENT);
+    assert_int_equal(collections(world), 1);
+    expect(world, COMMIT(A, 1), 251, TRANSIENT);
+    expect(world, INSERT(d, 1, START(A, 2)), 0, NULL);
+    expect(world, COMMIT(A, 2), 0, NULL);
+    assert_int_equal(collections(world), 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
@@ -464,6 +480,7 @@ int main(void)
         TEST(test_refusals),
         TEST(test_created_and_committed),
         TEST(test_created_and_aborted),
+        TEST(test_created_and_dropped_meanwhile),
         TEST(test_isolation),
         TEST(test_every_write_is_taken_back),
         TEST(test_conflict),

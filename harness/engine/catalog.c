@@ -88,10 +88,10 @@ void index_describe(const struct index *index, bson_t *description)
         bson_append_bool(description, "unique", 6, true);
 }
 
-/* Writes the collection's row; the open transactions of others have no part in it. */
-static void collection_save(const struct collection *collection)
+/* Puts the collection's row. */
+static enum store_result collection_put(const struct collection *collection,
+                                        struct store_transaction *transaction)
 {
-    struct catalog *catalog = collection->catalog;
     bson_t row = BSON_INITIALIZER, indexes, item;
     bson_append_array_begin(&row, "indexes", -1, &indexes);
     for (size_t i = 0; i < collection->index_count; i++) {
@@ -103,18 +103,26 @@ static void collection_save(const struct collection *collection)
         bson_append_document_end(&indexes, &item);
     }
     bson_append_array_end(&row, &indexes);
-    struct store_transaction *transaction = store_begin(catalog->store);
-    must(store_put(transaction, catalog->rows, namespace_key(collection),
-                   (struct slice){bson_get_data(&row), row.len}) == STORE_DONE);
-    must(store_commit(transaction) == STORE_DONE);
+    enum store_result result =
+        store_put(transaction, collection->catalog->rows, namespace_key(collection),
+                  (struct slice){bson_get_data(&row), row.len});
     bson_destroy(&row);
+    return result;
+}
+
+/* Writes the collection's row; the open transactions of others have no part in it. */
+static void collection_save(const struct collection *collection)
+{
+    struct store_transaction *transaction = store_begin(collection->catalog->store);
+    must(collection_put(collection, transaction) == STORE_DONE);
+    must(store_commit(transaction) == STORE_DONE);
 }
 
 static void collection_forget(const struct collection *collection)
 {
     struct store_transaction *transaction = store_begin(collection->catalog->store);
     must(store_delete(transaction, collection->catalog->rows, namespace_key(collection)) !=
-         STORE_CONFLICT); /* absent: its transaction has not come as far as to publish it */
+         STORE_CONFLICT); /* absent: its transaction has not committed */
     must(store_commit(transaction) == STORE_DONE);
 }
 
@@ -169,12 +177,16 @@ bool catalog_drop(struct collection *collection, struct failure *failure)
     return true;
 }
 
-void catalog_publish(struct catalog *catalog, const struct store_transaction *maker)
+bool catalog_publish(struct catalog *catalog, struct store_transaction *maker,
+                     struct failure *failure)
 {
     struct collection *collection = catalog->unsettled > 0 ? catalog->collections : NULL;
     for (; collection != NULL; collection = collection->hh.next)
-        if (collection->maker == maker)
-            collection_save(collection);
+        if (collection->maker == maker && collection_put(collection, maker) != STORE_DONE)
+            return failure_set(failure, FAILURE_WRITE_CONFLICT,
+                               "WriteConflict error: %s was made and dropped meanwhile",
+                               collection->namespace);
+    return true;
 }
 
 void catalog_settle(struct catalog *catalog, const struct store_transaction *maker, bool committed)

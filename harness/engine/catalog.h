@@ -49,9 +49,11 @@ struct collection *catalog_find(const struct catalog *, const char *database, co
 struct collection *catalog_make(struct catalog *, const char *database, const char *name,
                                 const struct store_transaction *maker);
 
-/* Before a transaction of the store commits, what it has made is kept; after its end all see it, or
- * it is gone. */
-void catalog_publish(struct catalog *, const struct store_transaction *maker);
+/* Before a transaction of the store commits, what it has made becomes part of it, so that a crash
+ * leaves all or nothing; refused (112), and the transaction to be rolled back, when another one has
+ * made and dropped such a collection since it began. After its end all see what it made, or it is
+ * gone. */
+bool catalog_publish(struct catalog *, struct store_transaction *maker, struct failure *);
 void catalog_settle(struct catalog *, const struct store_transaction *maker, bool committed);
 
 /* Drops a collection with its indexes. Refused (112) while a transaction has written to it. */

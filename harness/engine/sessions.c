@@ -235,14 +235,15 @@ bool transaction_commit(struct request *request)
     if (session->state == STATE_COMMITTED)
         return true;
     row_begin(request);
-    bool fine = session->noted_count == 0 || put_row(request, session->transaction, COMMIT_MARK);
+    bool fine =
+        (session->noted_count == 0 || put_row(request, session->transaction, COMMIT_MARK)) &&
+        catalog_publish(engine->catalog, session->transaction, &request->failure);
     request->transaction = NULL;
     if (!fine) {
         transaction_abort(engine, session);
         return false;
     }
     struct store_transaction *transaction = session->transaction;
-    catalog_publish(engine->catalog, transaction);
     bool committed = store_commit(transaction) == STORE_DONE;
     catalog_settle(engine->catalog, transaction, committed);
     if (!committed) {
