@@ -222,6 +222,92 @@ static void test_no_return(void **state)
     world_close(world);
 }
 
+/* Makes the first `kept` moves, then at each fork what `forks` say, 0 where they say nothing yet. */
+static bool fails(struct world *world, size_t kept, size_t forks[][2], size_t *count)
+{
+    const struct move *moves;
+    size_t depth = 0, possible;
+    struct verdict verdict = {.status = BROKEN};
+    world_begin(world, NULL);
+    while ((possible = world_moves(world, &moves)) > 0) {
+        size_t at = 0;
+        if (depth < kept) {
+            while (at < possible && !move_equal(&moves[at], &schedule.moves[depth]))
+                at++;
+        } else {
+            if (depth - kept == *count)
+                forks[(*count)++][0] = 0;
+            assert_true(*count < 64);
+            forks[depth - kept][1] = possible;
+            at = forks[depth - kept][0];
+        }
+        assert_true(at < possible);
+        depth++;
+        struct move move = moves[at];
+        world_do(world, &move);
+    }
+    if (world_over(world))
+        world_judge(world, &verdict);
+    return verdict.status == BROKEN;
+}
+
+/* Does every continuation fail? Each is executed, whatever state it leads to. */
+static bool all_fail(struct world *world, size_t kept)
+{
+    size_t forks[64][2], count = 0;
+    for (;;) {
+        if (!fails(world, kept, forks, &count))
+            return false;
+        while (count > 0 && forks[count - 1][0] + 1 == forks[count - 1][1])
+            count--;
+        if (count == 0)
+            return true;
+        forks[count - 1][0]++;
+    }
+}
+
+/* The point of no return is where trying out everything says that it is: what explore is shown to
+ * find (tests/golden), and where it lies within another one's transaction, whose first read
+ * decides what it sees. */
+static void test_no_return_by_brute_force(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *scenario, *strategy, *moves;
+        size_t no_return;
+    } rows[] = {
+        {"counter", "naive", "w0.find w1.find w1.update w0.update", 2},
+        {"cron_tick", "lock_document",
+         "w0.find_and_modify w0.find w0.update w0.update w1.find_and_modify w1.find w1.update "
+         "w1.update",
+         4},
+        {"transfer", "transaction",
+         "w0.random=0 w0.random=1 w0.random=0 w0.find w0.find w0.update w1.random=1 w1.random=1 "
+         "w1.random=0 w1.find w1.find w1.update w1.commit w0.commit",
+         10},
+        {"counter", "transaction", "w0.find w0.update w0.commit w1.find w1.update w1.commit",
+         SIZE_MAX},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct cell cell = cell_of(rows[i].scenario, rows[i].strategy, 2);
+        const struct world_limits limits = {.bound = -1};
+        cell.tick_ms = 5000;
+        struct world *world = world_open(&cell, &limits);
+        read_moves(rows[i].moves);
+        size_t no_return = replay_no_return(world, &schedule);
+        print_message("%s with %s: after %zd moves\n", rows[i].scenario, rows[i].strategy,
+                      (ssize_t)no_return);
+        assert_true(no_return == rows[i].no_return);
+        if (no_return == SIZE_MAX)
+            no_return = schedule.count + 1;
+        else
+            assert_true(all_fail(world, no_return));
+        assert_false(all_fail(world, no_return - 1));
+        schedule_free(&schedule);
+        world_close(world);
+    }
+}
+
 /* Three workers with two operations each, shrunk by explore itself. */
 static void test_shrunk_by_explore(void **state)
 {
@@ -283,12 +369,12 @@ static void test_obstacles(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_naive_over_sockets),     cmocka_unit_test(test_files_over_sockets),
-        cmocka_unit_test(test_faults_over_sockets),    cmocka_unit_test(test_vanished_steps),
-        cmocka_unit_test(test_clock_over_sockets),     cmocka_unit_test(test_obstacles),
-        cmocka_unit_test(test_instances_over_sockets), cmocka_unit_test(test_same_end),
-        cmocka_unit_test(test_goes_on_by_seed),        cmocka_unit_test(test_no_return),
-        cmocka_unit_test(test_shrunk_by_explore),
+        cmocka_unit_test(test_naive_over_sockets),       cmocka_unit_test(test_files_over_sockets),
+        cmocka_unit_test(test_faults_over_sockets),      cmocka_unit_test(test_vanished_steps),
+        cmocka_unit_test(test_clock_over_sockets),       cmocka_unit_test(test_obstacles),
+        cmocka_unit_test(test_instances_over_sockets),   cmocka_unit_test(test_same_end),
+        cmocka_unit_test(test_goes_on_by_seed),          cmocka_unit_test(test_no_return),
+        cmocka_unit_test(test_no_return_by_brute_force), cmocka_unit_test(test_shrunk_by_explore),
     };
     return cmocka_run_group_tests_name("replay", tests, NULL, NULL);
 }

@@ -164,11 +164,36 @@ static void watch(const struct store_change *change, void *context)
     read_document(documents, row);
     documents->sum += weight(row);
     documents->last = row;
-    documents->writes++;
+    row->write = ++documents->writes;
     if (documents->restoring)
         return;
     documents_touch(documents, row->place);
     documents_touch(documents, row->name);
+}
+
+hash128 documents_content(const struct documents *documents)
+{
+    hash128 sum = documents->sum;
+    for (size_t i = 0; i < documents->changed_count; i++) {
+        const struct row *row = documents->changed[i];
+        for (int h = 0; row->now != NULL && h < row->canon.count; h++) {
+            const struct hole *hole = &row->canon.holes[h];
+            hash128 name = hash_mix(hash_mix(weight(row), hole->place), (uint64_t)hole->worker);
+            sum += hash_mix(name, (uint64_t)hole->number);
+        }
+    }
+    return sum;
+}
+
+hash128 documents_changed_after(const struct documents *documents, int64_t writes)
+{
+    hash128 sum = 0;
+    for (size_t i = 0; i < documents->changed_count; i++) {
+        const struct row *row = documents->changed[i];
+        if (row->collection != NULL && row->write > writes)
+            sum += hash_mix(row->place, row->name);
+    }
+    return sum;
 }
 
 /* Life ---------------------------------------------------------------------------------------- */

@@ -27,6 +27,7 @@ struct row {
     hash128 name;       /* hash of the collection's */
     hash128 place;      /* of the document */
     int64_t stamp;      /* of the document as it is */
+    int64_t write;      /* number of its last change since the start, from 1 */
     struct canon canon; /* of the document as it is */
     bool changed;       /* since the start */
     size_t key_bytes;
@@ -68,6 +69,10 @@ hash128 documents_place(const char *collection, const bson_t *filter);
 hash128 documents_place_of(const char *collection, int64_t id);
 /* How often something there has changed since the start. */
 int64_t documents_changes(const struct documents *, hash128 place);
+/* All documents as they are now, stamps apart, as one number. */
+hash128 documents_content(const struct documents *);
+/* Which documents have changed after the first `writes` changes since the start, as one number. */
+hash128 documents_changed_after(const struct documents *, int64_t writes);
 /* Something there has changed. */
 void documents_touch(struct documents *, hash128 place);
 

@@ -86,6 +86,11 @@ static bool stand_at(struct session *session, enum step_kind kind, const char *t
     return !is_abandoned(session) && !stand->failed;
 }
 
+bool stand_in_transaction(const struct stand *stand)
+{
+    return stand->session->in_transaction && stand->session->transaction.sent;
+}
+
 void stand_begin(struct session *session)
 {
     stand_at(session, STEP_ENTER, "", 0);
@@ -95,7 +100,7 @@ void stand_begin(struct session *session)
 
 bool stand_stale(const struct world *world, const struct stand *stand)
 {
-    for (size_t i = 0; i < stand->examined_count; i++)
+    for (size_t i = stand->kept; i < stand->examined_count; i++)
         if (documents_changes(&world->documents, stand->examined[i].place) !=
             stand->examined[i].changes)
             return true;
@@ -130,12 +135,12 @@ static void rest(struct session *session)
     struct stand *stand = stand_of(session);
     if (is_abandoned(session))
         return;
-    if (!stand_stale(world(session), stand) && stand->examined_count > 0) {
+    if (!stand_stale(world(session), stand) && stand->examined_count > stand->kept) {
         stand->resting = true;
         fiber_yield(stand->fiber);
         stand->resting = false;
     }
-    stand->examined_count = 0;
+    stand->examined_count = stand->kept;
 }
 
 /* Commands ------------------------------------------------------------------------------------ */
@@ -215,6 +220,10 @@ static bool submit(struct session *session, const struct command_request *reques
     bool resent = broken && is_resent(session, request);
     bson_t command;
     command_build(session, request, resent, &command);
+    if (session->in_transaction && !session->transaction.sent) {
+        stand->snapshot = documents_content(&world(session)->documents);
+        stand->snapshot_write = world(session)->documents.writes;
+    }
     session->transaction.sent = session->in_transaction;
     session->transaction.ending |= request->kind == STEP_COMMIT;
     send_command(session, request, &command, reply);
@@ -505,7 +514,7 @@ static void attempt_begin(struct session *session)
     stand->trying = true;
     stand->attempts++;
     stand->chain = hash_mix(stand->scenario, (uint64_t)session->unanswered + 2);
-    stand->examined_count = 0;
+    stand->examined_count = stand->kept;
 }
 
 static void attempt_again(struct session *session)
@@ -521,10 +530,11 @@ static void attempt_settle(struct session *session, enum outcome outcome, bool s
     stand->scenario = hash_mix(stand->scenario, (uint64_t)outcome);
     stand->attempts = 0;
     stand->outcomes = hash_mix(stand->outcomes, (uint64_t)outcome);
-    if (seen)
+    if (seen) { /* a copy that the scenario may save much later: is it still current? */
         stand->scenario = hash_mix(stand->scenario, stand->chain);
-    else
-        stand->examined_count = 0;
+        stand->kept = stand->examined_count;
+    }
+    stand->examined_count = stand->kept;
 }
 
 static const struct command_table commands = {execute};

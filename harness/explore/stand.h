@@ -35,13 +35,15 @@ struct stand {
     bool inside;     /* alone in its instance, whose RAM is shared */
     bool woken;      /* of a worker that waits for a condition */
     bool resting;
-    bool parked;    /* its command is on its way through the engine and will be answered later */
-    bool starting;  /* runs its instance's setup: before anybody works, so nobody is asked */
-    bool trying;    /* in an attempt */
-    bool cut;       /* its transaction has ended with the engine, and it has not been told yet */
-    bool failed;    /* the step at which it stands fails: its instance has died */
-    unsigned armed; /* HAZARD_BIT()s that strike when the scenario comes to it */
-    enum step_kind kind; /* of the step at which it stands */
+    bool parked;      /* its command is on its way through the engine and will be answered later */
+    bool starting;    /* runs its instance's setup: before anybody works, so nobody is asked */
+    bool trying;      /* in an attempt */
+    bool cut;         /* its transaction has ended with the engine, and it has not been told yet */
+    hash128 snapshot; /* of its transaction: what it shows ... */
+    int64_t snapshot_write; /* ... and the documents' last change before it */
+    bool failed;            /* the step at which it stands fails: its instance has died */
+    unsigned armed;         /* HAZARD_BIT()s that strike when the scenario comes to it */
+    enum step_kind kind;    /* of the step at which it stands */
     const char *target;
     int64_t bound;           /* of a draw */
     enum move_kind fate;     /* what becomes of the step ... */
@@ -50,6 +52,7 @@ struct stand {
     hash128 outcomes;        /* of its operations */
     int32_t attempts;        /* of the present operation */
     struct examined *examined;
+    size_t kept; /* of them: the first ones, of documents that the scenario has been handed */
     size_t examined_count, examined_capacity;
 };
 
@@ -94,6 +97,8 @@ extern const struct transport_table transport_explore;
 
 /* The stand of a session. */
 struct stand *stand_of(const struct session *);
+/* Has this worker's transaction begun within the engine? */
+bool stand_in_transaction(const struct stand *);
 /* Stands before the first operation, for whoever may start another copy there. */
 void stand_begin(struct session *);
 /* Could this stand's step be made now? */

@@ -74,6 +74,15 @@ static hash128 shared_ram(const struct world *world, const struct instance *inst
     return hash_full(&hash);
 }
 
+/* What an open transaction reads on, and whose change since then it will not write over. */
+static hash128 transaction_key(const struct world *world, const struct stand *stand)
+{
+    if (!stand_in_transaction(stand))
+        return 0;
+    return hash_mix(stand->snapshot,
+                    documents_changed_after(&world->documents, stand->snapshot_write));
+}
+
 hash128 world_worker_key(const struct world *world, int32_t worker)
 {
     const struct stand *stand = &world->stands[worker];
@@ -90,6 +99,7 @@ hash128 world_worker_key(const struct world *world, int32_t worker)
     if (stand->ended)
         return key;
     key = hash_mix(key, stand->trying ? stand->chain : 0);
+    key = hash_mix(key, transaction_key(world, stand));
     key = hash_mix(key, (uint64_t)stand->kind << 8 | (uint64_t)stand->inside |
                             (uint64_t)stand->woken << 1 | (uint64_t)stand->resting << 2 |
                             (uint64_t)stand->parked << 3 | (uint64_t)stand->trying << 4 |

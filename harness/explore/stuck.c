@@ -69,7 +69,7 @@ static char *holder_text(const struct row *row, int32_t worker)
 static char *resting_text(const struct world *world, int32_t worker)
 {
     const struct stand *stand = &world->stands[worker];
-    for (size_t i = 0; i < stand->examined_count; i++) {
+    for (size_t i = stand->kept; i < stand->examined_count; i++) {
         const struct row *row = row_at(world, stand->examined[i].place);
         if (row == NULL)
             continue;

@@ -266,12 +266,6 @@ static void add_faults(struct world *world, const struct stand *stand, struct mo
         add_crashes(world, stand->session->instance->number, move);
 }
 
-/* Has this worker begun a transaction within the engine? */
-static bool has_transaction(const struct stand *stand)
-{
-    return stand->session->in_transaction && stand->session->transaction.sent;
-}
-
 /* The engine restarts: where it would lose nothing, nobody could tell. */
 static void add_restart(struct world *world)
 {
@@ -370,7 +364,7 @@ static void crash(struct world *world, const struct move *move)
         if (stand->ended || stand->session->instance != victim->instance ||
             !stand->session->in_attempt)
             continue;
-        if (has_transaction(stand))
+        if (stand_in_transaction(stand))
             world->orphans += hash_mix(stand->chain, 1);
         stand->failed = true;
         stand->inside = false;
@@ -382,7 +376,7 @@ static void crash(struct world *world, const struct move *move)
 void world_restart(struct world *world)
 {
     for (int32_t w = 0; w < world->count; w++)
-        world->stands[w].cut |= !world->stands[w].ended && has_transaction(&world->stands[w]);
+        world->stands[w].cut |= !world->stands[w].ended && stand_in_transaction(&world->stands[w]);
     world->orphans = 0;
     engine_restart(direct_engine(&world->stage.crew));
 }
