@@ -106,9 +106,9 @@ static enum change count_up(const struct edit *edit, const bson_t *const was[], 
     return CHANGED;
 }
 
-/* Three workers that each hold a copy of version 0 and save it: (6)! / (2!)^3 orders of a find and an
- * update, and every one in which all are accepted loses two. The first save makes both other copies
- * stale, so occ writes once. */
+/* Three workers that each hold a copy of version 0 and save it: 6! / (2!)^3 orders of a find and
+ * an update, and every one in which all are accepted loses two. The first save makes both other
+ * copies stale, so occ writes once. */
 static void save_first_version(struct session *session, const struct cell *cell)
 {
     (void)cell;

@@ -222,7 +222,7 @@ static void test_no_return(void **state)
     world_close(world);
 }
 
-/* Makes the first `kept` moves, then at each fork what `forks` say, 0 where they say nothing yet. */
+/* Makes the first `kept` moves, then at each fork what `forks` say: 0 where they say nothing. */
 static bool fails(struct world *world, size_t kept, size_t forks[][2], size_t *count)
 {
     const struct move *moves;
