@@ -8,37 +8,20 @@
 #include "base.h"
 #include <bson/bson.h>
 #include <stdlib.h>
-#include <string.h>
 
-uint8_t *buffer_extend(struct buffer *buffer, size_t more)
+void buffer_grow(struct buffer *buffer, size_t more)
 {
-    size_t length = buffer->length, needed = length + more;
-    if (needed > buffer->capacity) {
-        size_t capacity = buffer->capacity > 0 ? buffer->capacity : 256;
-        while (capacity < needed)
-            capacity *= 2;
-        buffer->bytes = x_realloc(buffer->bytes, capacity);
-        buffer->capacity = capacity;
-    }
-    buffer->length = needed;
-    return buffer->bytes + length;
-}
-
-void buffer_append(struct buffer *buffer, const void *bytes, size_t length)
-{
-    if (length > 0)
-        memcpy(buffer_extend(buffer, length), bytes, length);
-}
-
-void buffer_byte(struct buffer *buffer, uint8_t byte)
-{
-    *buffer_extend(buffer, 1) = byte;
+    size_t needed = buffer->length + more, capacity = buffer->capacity > 0 ? buffer->capacity : 256;
+    while (capacity < needed)
+        capacity *= 2;
+    buffer->bytes = x_realloc(buffer->bytes, capacity);
+    buffer->capacity = capacity;
 }
 
 void buffer_int32(struct buffer *buffer, int32_t value)
 {
-    buffer_extend(buffer, 4);
-    buffer_patch_int32(buffer, buffer->length - 4, value);
+    uint32_t bits = BSON_UINT32_TO_LE((uint32_t)value);
+    memcpy(buffer_extend(buffer, 4), &bits, sizeof bits);
 }
 
 void buffer_patch_int32(struct buffer *buffer, size_t offset, int32_t value)

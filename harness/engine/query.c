@@ -17,6 +17,7 @@ struct matcher {
     const struct query *query;
     query_visitor *visit;
     void *context;
+    bool exact; /* a row that is visited is one that matches */
 };
 
 /* A visitor of store_scan(). */
@@ -26,7 +27,8 @@ static bool match_row(struct slice key, struct slice value, void *context)
     struct request *request = matcher->request;
     bson_t document;
     must(bson_init_static(&document, value.bytes, value.length));
-    if (!match(matcher->query->filter, &document, request->now_ms, &request->failure))
+    if (!matcher->exact &&
+        !match(matcher->query->filter, &document, request->now_ms, &request->failure))
         return request->failure.code == FAILURE_NONE;
     return matcher->visit(key, &document, matcher->context);
 }
@@ -39,6 +41,21 @@ static bool demanded_key(const bson_t *filter, const char *field, struct buffer 
     return match_equality(filter, field, &value) && value.value_type != BSON_TYPE_ARRAY &&
            value.value_type != BSON_TYPE_NULL && value.value_type != BSON_TYPE_UNDEFINED &&
            value.value_type != BSON_TYPE_REGEX && keys_append(key, &value);
+}
+
+/* Is the filter {_id: value} and nothing else, of a type whose key says all of the value? The row
+ * under that key then matches. It is what most commands ask, and spares them 900 instructions. */
+static bool is_sole_id(const bson_t *filter, bson_value_t *value)
+{
+    struct elements conditions = elements_of(filter);
+    struct element id;
+    if (!elements_next(&conditions, &id) || !element_is_named(&id, "_id", 3) ||
+        conditions.at != conditions.end ||
+        (id.type != BSON_TYPE_INT32 && id.type != BSON_TYPE_INT64 && id.type != BSON_TYPE_OID &&
+         id.type != BSON_TYPE_UTF8))
+        return false;
+    element_value(&id, value);
+    return true;
 }
 
 /* Has the path a number in it? A query then means an element's place or a field's name, or both. */
@@ -128,10 +145,12 @@ static bool visit_by_index(struct matcher *matcher)
 bool query_visit(struct request *request, const struct query *query, query_visitor *visit,
                  void *context)
 {
-    struct matcher matcher = {request, query, visit, context};
+    struct matcher matcher = {request, query, visit, context, false};
     struct buffer *key = &request->engine->key;
+    bson_value_t id;
     key->length = 0;
-    if (demanded_key(query->filter, "_id", key))
+    matcher.exact = is_sole_id(query->filter, &id);
+    if (matcher.exact ? keys_append(key, &id) : demanded_key(query->filter, "_id", key))
         visit_by_key(&matcher, buffer_slice(key));
     else if (!visit_by_index(&matcher))
         store_scan(query->transaction, query->collection->rows, (struct slice){NULL, 0}, match_row,

@@ -410,9 +410,16 @@ static void report_finish(struct request *request, bool with_modified)
 {
     struct write_report *report = &request->report;
     request_applied(request, report->applied);
-    bson_append_int32(request->reply, "n", 1, (int32_t)report->n);
+    struct buffer *counts = &request->engine->row; /* libbson would take three times as long */
+    bson_t view;
+    counts->length = 0;
+    size_t begun = document_begin(counts);
+    element_write_int32(counts, "n", (int32_t)report->n);
     if (with_modified)
-        bson_append_int32(request->reply, "nModified", 9, (int32_t)report->modified);
+        element_write_int32(counts, "nModified", (int32_t)report->modified);
+    document_end(counts, begun);
+    document_of_buffer(counts, &view);
+    bson_concat(request->reply, &view);
     if (report->upserted != NULL)
         bson_append_array(request->reply, "upserted", -1, report->upserted);
     if (report->errors != NULL)
