@@ -6,7 +6,6 @@
 #include "buffer.h"
 
 #include "base.h"
-#include <bson/bson.h>
 #include <stdlib.h>
 
 void buffer_grow(struct buffer *buffer, size_t more)
@@ -18,16 +17,10 @@ void buffer_grow(struct buffer *buffer, size_t more)
     buffer->capacity = capacity;
 }
 
-void buffer_int32(struct buffer *buffer, int32_t value)
-{
-    uint32_t bits = BSON_UINT32_TO_LE((uint32_t)value);
-    memcpy(buffer_extend(buffer, 4), &bits, sizeof bits);
-}
-
 void buffer_patch_int32(struct buffer *buffer, size_t offset, int32_t value)
 {
     must(offset + 4 <= buffer->length);
-    uint32_t bits = BSON_UINT32_TO_LE((uint32_t)value);
+    uint32_t bits = htole32((uint32_t)value);
     memcpy(buffer->bytes + offset, &bits, sizeof bits);
 }
 

@@ -7,6 +7,7 @@
 #ifndef RACEBENCH_DOCUMENT_BUFFER_H
 #define RACEBENCH_DOCUMENT_BUFFER_H
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -49,7 +50,11 @@ static inline void buffer_byte(struct buffer *buffer, uint8_t byte)
     *buffer_extend(buffer, 1) = byte;
 }
 
-void buffer_int32(struct buffer *, int32_t value);
+static inline void buffer_int32(struct buffer *buffer, int32_t value)
+{
+    uint32_t bits = htole32((uint32_t)value);
+    memcpy(buffer_extend(buffer, sizeof bits), &bits, sizeof bits);
+}
 
 /* Overwrites the four bytes at `offset` (already appended) with an int32 in little-endian order. */
 void buffer_patch_int32(struct buffer *, size_t offset, int32_t value);

@@ -58,21 +58,25 @@ static size_t two_texts_size(const uint8_t *data, size_t available)
     return second == NULL ? SIZE_MAX : (size_t)(second + 1 - data);
 }
 
-/* See element_size(). */
-static inline size_t size_of(uint8_t type, const uint8_t *data, size_t available)
+/* See element_size(); of every type but one. */
+static inline size_t size_of_one(uint8_t type, const uint8_t *data, size_t available)
 {
     const struct element_type *known = &element_types[type];
     size_t size = (size_t)known->size;
     if (known->name == NULL)
         return SIZE_MAX;
-    if (known->size == SIZE_TWO_TEXTS)
-        return two_texts_size(data, available);
     if (known->size == SIZE_PREFIXED) {
         if (available < 4 || read_int32(data) < known->length_least)
             return SIZE_MAX;
         size = (size_t)read_int32(data) + known->beyond;
     }
     return size > available ? SIZE_MAX : size;
+}
+
+static inline size_t size_of(uint8_t type, const uint8_t *data, size_t available)
+{
+    return element_types[type].size == SIZE_TWO_TEXTS ? two_texts_size(data, available)
+                                                      : size_of_one(type, data, available);
 }
 
 size_t element_size(uint8_t type, const uint8_t *data, size_t available)
@@ -126,41 +130,54 @@ static inline const uint8_t *find_zero(const uint8_t *at, const uint8_t *end)
         uint64_t word;
         memcpy(&word, at, sizeof word);
         word = BSON_UINT64_FROM_LE(word);
-        uint64_t zeros = (word - UINT64_C(0x0101010101010101)) & ~word & UINT64_C(0x8080808080808080);
+        uint64_t zeros =
+            (word - UINT64_C(0x0101010101010101)) & ~word & UINT64_C(0x8080808080808080);
         if (zeros != 0)
-            return at + __builtin_ctzll(zeros) / 8;
+            return at + ((unsigned)__builtin_ctzll(zeros) >> 3);
     }
     while (at < end && *at != 0)
         at++;
     return at;
 }
 
+/* The element at `at` whose name ends at `zero` and whose value has so many bytes. */
+static inline bool take_sized(struct elements *elements, const uint8_t *at, const uint8_t *zero,
+                              size_t size, struct element *element)
+{
+    *element = (struct element){.start = at,
+                                .name = (const char *)at + 1,
+                                .name_length = (size_t)(zero - at) - 1,
+                                .data = zero + 1,
+                                .size = size,
+                                .type = (bson_type_t)*at};
+    elements->at = zero + 1 + size;
+    return true;
+}
+
+/* A regular expression: rare, and kept out of the way of the others, which then need no stack. */
+__attribute__((noinline)) static bool take_two_texts(struct elements *elements, const uint8_t *at,
+                                                     const uint8_t *zero, struct element *element)
+{
+    size_t size = two_texts_size(zero + 1, (size_t)(elements->end - zero - 1));
+    return size != SIZE_MAX && take_sized(elements, at, zero, size, element);
+}
+
 /* The element at `at` whose name ends at `zero`. */
 static inline bool take(struct elements *elements, const uint8_t *at, const uint8_t *zero,
                         struct element *element)
 {
-    const uint8_t *name = at + 1, *data = zero + 1;
     if (zero >= elements->end)
         return false;
-    size_t size = size_of(*at, data, (size_t)(elements->end - data));
-    if (size == SIZE_MAX)
-        return false;
-    *element = (struct element){.start = at,
-                                .name = (const char *)name,
-                                .name_length = (size_t)(zero - name),
-                                .data = data,
-                                .size = size,
-                                .type = (bson_type_t)*at};
-    elements->at = data + size;
-    return true;
+    if (element_types[*at].size == SIZE_TWO_TEXTS)
+        return take_two_texts(elements, at, zero, element);
+    size_t size = size_of_one(*at, zero + 1, (size_t)(elements->end - zero - 1));
+    return size != SIZE_MAX && take_sized(elements, at, zero, size, element);
 }
 
-bool elements_next(struct elements *elements, struct element *element)
+bool elements_take(struct elements *elements, struct element *element)
 {
-    const uint8_t *at = elements->at, *end = elements->end;
-    if (at == end)
-        return false;
-    return take(elements, at, find_zero(at + 1, end), element);
+    const uint8_t *at = elements->at;
+    return take(elements, at, find_zero(at + 1, elements->end), element);
 }
 
 bool elements_find(struct elements elements, const char *name, size_t length,

@@ -46,8 +46,13 @@ struct elements elements_of_element(const struct element *element);
 struct elements elements_of_buffer(const struct buffer *);
 void document_of_buffer(const struct buffer *, bson_t *document);
 
+/* Takes the next element, when the cursor is not at the end; false at bytes that are no element. */
+bool elements_take(struct elements *, struct element *element);
 /* Takes the next element; false at the end, and at bytes that are no element. */
-bool elements_next(struct elements *, struct element *element);
+static inline bool elements_next(struct elements *elements, struct element *element)
+{
+    return elements->at != elements->end && elements_take(elements, element);
+}
 /* Finds the first element of that name from the cursor on; false when there is none. */
 bool elements_find(struct elements, const char *name, size_t length, struct element *element);
 

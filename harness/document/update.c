@@ -459,8 +459,7 @@ static bool check_id(const bson_t *was, const bson_t *is, struct failure *failur
     if (has && (after.type == BSON_TYPE_ARRAY || after.type == BSON_TYPE_REGEX ||
                 after.type == BSON_TYPE_UNDEFINED))
         return failure_set(failure, FAILURE_INVALID_ID_FIELD,
-                           "The '_id' value cannot be of type %s",
-                           fields_type_name(after.type));
+                           "The '_id' value cannot be of type %s", fields_type_name(after.type));
     return true;
 }
 

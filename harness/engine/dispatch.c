@@ -344,8 +344,7 @@ static void complete(struct request *request, bool fine)
     if (concern_code != 0)
         append_concern(request);
     labels_append(request, 0, concern_code);
-    bson_append_double(request->reply, "ok", -1, 1);
-    envelope_append_time(request);
+    envelope_append_success(request);
 }
 
 /* A write met another's row: it waits until some transaction ends. With none open nobody would wake

@@ -79,6 +79,7 @@ struct engine *engine_new(const struct engine_settings *settings)
     engine->reply = bson_new();
     engine->image = bson_new();
     engine->time = bson_new();
+    engine->success = bson_new();
     return engine;
 }
 
@@ -101,6 +102,7 @@ void engine_free(struct engine *engine)
     bson_destroy(engine->reply);
     bson_destroy(engine->image);
     bson_destroy(engine->time);
+    bson_destroy(engine->success);
     free(engine);
 }
 

@@ -95,7 +95,7 @@ static const struct field read_concern_table[] = {
     {NULL, FIELD_END, 0, false},
 };
 
-/* What each reply says of the time. */
+/* What each reply says of the time, and of success before that. */
 static void describe_time(struct engine *engine)
 {
     static const uint8_t unsigned_hash[20] = {0};
@@ -110,6 +110,9 @@ static void describe_time(struct engine *engine)
     bson_append_document_end(&time, &signature);
     bson_append_document_end(description, &time);
     bson_append_timestamp(description, "operationTime", -1, engine->cluster_seconds, 1);
+    bson_reinit(engine->success);
+    bson_append_double(engine->success, "ok", -1, 1);
+    bson_concat(engine->success, description);
 }
 
 static uint32_t cluster_seconds(struct engine *engine, int64_t now_ms)
@@ -134,6 +137,17 @@ void envelope_append_time(const struct request *request)
 {
     if (request->origin->connection != 0)
         envelope_tell_time(request->engine, request->now_ms, request->reply);
+}
+
+void envelope_append_success(const struct request *request)
+{
+    struct engine *engine = request->engine;
+    if (!engine->replica_set || request->origin->connection == 0) {
+        bson_append_double(request->reply, "ok", -1, 1);
+        return;
+    }
+    cluster_seconds(engine, request->now_ms);
+    bson_concat(request->reply, engine->success);
 }
 
 /* What came before the time asked for is there, if the time is one that was told. */

@@ -27,5 +27,7 @@ bool envelope_check(struct request *, const struct envelope *);
 void envelope_append_time(const struct request *);
 /* The same for a reply that belongs to no request. */
 void envelope_tell_time(struct engine *, int64_t now_ms, bson_t *reply);
+/* Appends the end of a reply that is no refusal: {ok: 1}, and the same. */
+void envelope_append_success(const struct request *);
 
 #endif
