@@ -259,8 +259,8 @@ static int descriptors(pid_t process)
     return count;
 }
 
-/* Opens connections that begin a message and never end it, or say nothing, and closes them. The server
- * has seen that when this returns: else the next wave would meet its limit on connections. */
+/* Opens connections that begin a message and never end it, or say nothing, and closes them. The
+ * server has seen that when this returns: else the next wave would meet its limit on them. */
 static void wave(struct hostile *hostile, int count)
 {
     int *clients = x_calloc((size_t)count, sizeof *clients);
