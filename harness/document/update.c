@@ -156,6 +156,15 @@ static bool add_operator(struct changes *changes, const struct element *operator
     return true;
 }
 
+/* Mostly they come in order. */
+static bool are_sorted(const struct changes *changes)
+{
+    for (size_t i = 1; i < changes->count; i++)
+        if (compare_changes(&changes->items[i - 1], &changes->items[i]) > 0)
+            return false;
+    return true;
+}
+
 /* Reads all operators into a sorted list without conflicts. */
 static bool read_changes(const bson_value_t *update, struct changes *changes,
                          struct failure *failure)
@@ -165,7 +174,7 @@ static bool read_changes(const bson_value_t *update, struct changes *changes,
     while (elements_next(&operators, &operator))
         if (!add_operator(changes, &operator, failure))
             return false;
-    if (changes->count > 1)
+    if (!are_sorted(changes))
         qsort(changes->items, changes->count, sizeof *changes->items, compare_changes);
     for (size_t i = 1; i < changes->count; i++) {
         const char *path = changes->items[i].operand.name;
