@@ -244,43 +244,20 @@ uint64_t random_mix(uint64_t a, uint64_t b)
     return splitmix(&state);
 }
 
-#define WIDE(high, low) ((hash128)UINT64_C(high) << 64 | UINT64_C(low))
-
-hash128 hash_mix(hash128 a, hash128 b)
-{
-    const hash128 step = WIDE(0x9e3779b97f4a7c15, 0xf39cc0605cedc834);
-    const hash128 odd = WIDE(0x2360ed051fc65da4, 0x4385df649fccf645);
-    hash128 x = (a ^ (b + step + (a << 6) + (a >> 2))) * odd;
-    return x ^ x >> 64;
-}
-
-void hash_init(struct hash *hash)
-{
-    hash->value = WIDE(0x6c62272e07bb0142, 0x62b821756295c58d);
-}
-
 void hash_bytes(struct hash *hash, const void *bytes, size_t length)
 {
     const unsigned char *at = bytes;
+    size_t left = length;
     uint64_t word;
-    hash128 value = hash->value;
-    for (; length >= sizeof(word); at += sizeof(word), length -= sizeof(word)) {
+    for (; left >= sizeof(word); at += sizeof(word), left -= sizeof(word)) {
         memcpy(&word, at, sizeof(word));
-        value = hash_mix(value, word);
+        hash->value = (hash->value ^ word) * HASH_ODD;
+        hash->value ^= hash->value >> 64;
     }
     word = 0;
-    memcpy(&word, at, length);
-    hash->value = hash_mix(value, (hash128)(length + 1) << 64 | word);
-}
-
-void hash_u64(struct hash *hash, uint64_t value)
-{
-    hash->value = hash_mix(hash->value, value);
-}
-
-void hash_add(struct hash *hash, hash128 value)
-{
-    hash->value = hash_mix(hash->value, value);
+    for (size_t i = 0; i < left; i++)
+        word = word << 8 | at[i];
+    hash->value = hash_mix(hash->value, (hash128)(length + 1) << 64 | word);
 }
 
 uint64_t hash_value(const struct hash *hash)

@@ -96,19 +96,36 @@ uint64_t random_mix(uint64_t a, uint64_t b);
  * same has a chance of 2^-65, where 64 bits would have even odds. */
 __extension__ typedef unsigned __int128 hash128;
 
-/* Mixes a second number into a first: not commutative. (The multiplier is that of PCG's 128-bit
- * generator, O'Neill 2014.) */
-hash128 hash_mix(hash128 a, hash128 b);
+#define HASH_WIDE(high, low) ((hash128)UINT64_C(high) << 64 | UINT64_C(low))
+/* The multiplier of PCG's 128-bit generator (O'Neill 2014). */
+#define HASH_ODD HASH_WIDE(0x2360ed051fc65da4, 0x4385df649fccf645)
+
+/* Mixes a second number into a first: not commutative. */
+static inline hash128 hash_mix(hash128 a, hash128 b)
+{
+    const hash128 step = HASH_WIDE(0x9e3779b97f4a7c15, 0xf39cc0605cedc834);
+    hash128 x = (a ^ (b + step + (a << 6) + (a >> 2))) * HASH_ODD;
+    return x ^ x >> 64;
+}
 
 /* A running hash, for state keys and history hashes: equal calls with equal bytes give equal
  * values, of 64 or 128 bits; not cryptographic. */
 struct hash {
     hash128 value;
 };
-void hash_init(struct hash *);
 void hash_bytes(struct hash *, const void *bytes, size_t length);
-void hash_u64(struct hash *, uint64_t value);
-void hash_add(struct hash *, hash128 value);
+static inline void hash_init(struct hash *hash)
+{
+    hash->value = HASH_WIDE(0x6c62272e07bb0142, 0x62b821756295c58d);
+}
+static inline void hash_add(struct hash *hash, hash128 value)
+{
+    hash->value = hash_mix(hash->value, value);
+}
+static inline void hash_u64(struct hash *hash, uint64_t value)
+{
+    hash_add(hash, value);
+}
 uint64_t hash_value(const struct hash *);
 hash128 hash_full(const struct hash *);
 

@@ -16,45 +16,58 @@ static bool is_hole(int64_t value, int32_t workers)
     return worker >= 0 && worker < workers;
 }
 
-static void read_elements(struct canon *canon, struct elements elements, hash128 place,
-                          int32_t workers)
+/* A document that is being read: what has been passed and not yet been hashed begins at `from`. */
+struct reading {
+    struct canon *canon;
+    struct hash hash;
+    const uint8_t *first, *from, *last;
+    int32_t workers;
+};
+
+/* Hashes all up to this element's value, and leaves that out. */
+static void leave_out(struct reading *reading, const struct element *element)
 {
+    hash_bytes(&reading->hash, reading->from, (size_t)(element->data - reading->from));
+    reading->from = element->data + element->size;
+}
+
+static void read_elements(struct reading *reading, struct elements elements)
+{
+    struct canon *canon = reading->canon;
     struct element element;
     while (elements_next(&elements, &element)) {
-        struct hash one;
         if (element_is_named(&element, EDIT_STAMP, sizeof(EDIT_STAMP) - 1)) {
-            canon->hash = hash_mix(canon->hash, place); /* there is one: which, cannot be seen */
-            continue;
-        }
-        hash_init(&one);
-        if (element_is_container(&element)) {
-            hash_bytes(&one, element.name, element.name_length);
-            hash128 inner = hash_mix(place, hash_full(&one));
-            canon->hash = hash_mix(canon->hash, inner);
-            read_elements(canon, elements_of_element(&element), inner, workers);
-            canon->hash = hash_mix(canon->hash, 1);
-            continue;
-        }
-        int64_t value = element.type == BSON_TYPE_INT64 ? element_number(&element, 0) : 0;
-        if (canon->count < HOLES_MAX && is_hole(value, workers)) {
-            hash_bytes(&one, element.name, element.name_length);
+            if (elements.end == reading->last)
+                canon->stamp = element_number(&element, 0);
+            leave_out(reading, &element); /* there is one: which, cannot be seen */
+        } else if (element_is_container(&element)) {
+            read_elements(reading, elements_of_element(&element));
+        } else if (element.type == BSON_TYPE_INT64 && canon->count < HOLES_MAX) {
+            const int64_t value = element_number(&element, 0);
+            if (!is_hole(value, reading->workers))
+                continue;
             canon->holes[canon->count++] =
                 (struct hole){OPERATION_WORKER(value), OPERATION_NUMBER(value),
-                              hash_mix(place, hash_full(&one))};
-        } else {
-            hash_bytes(&one, element.start, (size_t)(element.data - element.start) + element.size);
+                              (uint32_t)(element.data - reading->first)};
+            leave_out(reading, &element);
         }
-        canon->hash = hash_mix(canon->hash, hash_full(&one));
     }
 }
 
 void canon_read(struct canon *canon, const uint8_t *data, size_t length, int32_t workers)
 {
+    struct reading reading = {.canon = canon, .first = data, .from = data, .workers = workers};
     bson_t view;
     canon->hash = 0;
+    canon->stamp = 0;
     canon->count = 0;
-    if (data != NULL && bson_init_static(&view, data, length))
-        read_elements(canon, elements_of(&view), 0, workers);
+    if (data == NULL || !bson_init_static(&view, data, length))
+        return;
+    reading.last = data + length - 1;
+    hash_init(&reading.hash);
+    read_elements(&reading, elements_of(&view));
+    hash_bytes(&reading.hash, reading.from, (size_t)(data + length - reading.from));
+    canon->hash = hash_full(&reading.hash);
 }
 
 int64_t canon_age(const struct hole *hole, int64_t tokens, int64_t operations)

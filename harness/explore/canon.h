@@ -17,11 +17,12 @@ enum { HOLES_MAX = 8 };
 struct hole {
     int32_t worker;
     int64_t number; /* of its operation or token */
-    hash128 place;  /* hash of where it stands */
+    uint32_t place; /* where it stands: bytes from the document's beginning */
 };
 
 struct canon {
-    hash128 hash; /* of everything else */
+    hash128 hash;  /* of everything else */
+    int64_t stamp; /* at the top level; 0: none */
     struct hole holes[HOLES_MAX];
     int count;
 };

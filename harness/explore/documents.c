@@ -6,7 +6,7 @@
 #include "documents.h"
 
 #include "base.h"
-#include "edit.h"
+#include "document/element.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,26 +21,26 @@ static hash128 text_hash(const char *text)
 }
 
 /* Numbers of any type name one document; other ids are compared byte by byte. */
-static hash128 id_place(hash128 collection, const bson_iter_t *id)
+static hash128 id_place(hash128 collection, const struct element *id)
 {
     struct hash hash;
     hash_init(&hash);
     hash_add(&hash, collection);
-    if (BSON_ITER_HOLDS_NUMBER(id))
-        hash_u64(&hash, (uint64_t)bson_iter_as_int64(id));
+    if (id->type == BSON_TYPE_INT64 || id->type == BSON_TYPE_INT32 || id->type == BSON_TYPE_DOUBLE)
+        hash_u64(&hash, (uint64_t)element_number(id, 0));
     else
-        hash_bytes(&hash, id->raw + id->off, id->next_off - id->off);
+        hash_bytes(&hash, id->start, (size_t)(id->data - id->start) + id->size);
     return hash_full(&hash);
 }
 
 hash128 documents_place(const char *collection, const bson_t *filter)
 {
-    bson_iter_t iter;
+    struct element id;
     hash128 whole = text_hash(collection);
-    if (filter == NULL || !bson_iter_init_find(&iter, filter, "_id") ||
-        BSON_ITER_HOLDS_DOCUMENT(&iter))
+    if (filter == NULL || !elements_find(elements_of(filter), "_id", 3, &id) ||
+        id.type == BSON_TYPE_DOCUMENT)
         return whole;
-    return id_place(whole, &iter);
+    return id_place(whole, &id);
 }
 
 hash128 documents_place_of(const char *collection, int64_t id)
@@ -99,15 +99,12 @@ static void row_set(uint8_t **to, size_t *to_bytes, const struct slice *from)
 static void read_document(struct documents *documents, struct row *row)
 {
     bson_t view;
-    bson_iter_t iter;
-    row->canon = (struct canon){0};
-    row->stamp = 0;
-    if (row->now == NULL || !bson_init_static(&view, row->now, row->now_bytes))
-        return;
+    struct element id;
     canon_read(&row->canon, row->now, row->now_bytes, documents->workers);
-    row->stamp = edit_stamp(&view);
-    if (row->place == 0 && bson_iter_init_find(&iter, &view, "_id"))
-        row->place = id_place(row->name, &iter);
+    row->weight = row->now != NULL ? hash_mix(row->canon.hash, row->name) : 0;
+    if (row->place == 0 && row->now != NULL && bson_init_static(&view, row->now, row->now_bytes) &&
+        elements_find(elements_of(&view), "_id", 3, &id))
+        row->place = id_place(row->name, &id);
 }
 
 /* The row; one that is seen for the first time is at the start what it was before the change. */
@@ -132,14 +129,10 @@ static struct row *row_find(struct documents *documents, const struct store_chan
     row_set(&row->now, &row->now_bytes, &change->before);
     if (row->collection != NULL)
         read_document(documents, row);
+    row->first_canon = row->canon;
+    row->first_weight = row->weight;
     HASH_ADD_KEYPTR(hh, documents->rows, row->key, row->key_bytes, row);
     return row;
-}
-
-/* What a document adds to the sum: nothing when it is absent. */
-static hash128 weight(const struct row *row)
-{
-    return row->now != NULL ? hash_mix(row->canon.hash, row->name) : 0;
 }
 
 static void watch(const struct store_change *change, void *context)
@@ -158,15 +151,19 @@ static void watch(const struct store_change *change, void *context)
         row_set(&row->now, &row->now_bytes, &change->after);
         return;
     }
-    documents->last_stamp = row->stamp;
-    documents->sum -= weight(row);
+    documents->sum -= row->weight;
     row_set(&row->now, &row->now_bytes, &change->after);
+    if (documents->restoring) {
+        row->canon = row->first_canon;
+        row->weight = row->first_weight;
+        documents->sum += row->weight;
+        return;
+    }
+    documents->last_stamp = row->canon.stamp;
     read_document(documents, row);
-    documents->sum += weight(row);
+    documents->sum += row->weight;
     documents->last = row;
     row->write = ++documents->writes;
-    if (documents->restoring)
-        return;
     documents_touch(documents, row->place);
     documents_touch(documents, row->name);
 }
@@ -178,7 +175,7 @@ hash128 documents_content(const struct documents *documents)
         const struct row *row = documents->changed[i];
         for (int h = 0; row->now != NULL && h < row->canon.count; h++) {
             const struct hole *hole = &row->canon.holes[h];
-            hash128 name = hash_mix(hash_mix(weight(row), hole->place), (uint64_t)hole->worker);
+            hash128 name = hash_mix(hash_mix(row->weight, hole->place), (uint64_t)hole->worker);
             sum += hash_mix(name, (uint64_t)hole->number);
         }
     }
@@ -222,26 +219,26 @@ void documents_free(struct documents *documents)
 }
 
 /* Makes a row what it was at the start. */
-static void put_back(struct documents *documents, const struct row *row)
+static void put_back(struct store *store, struct store_transaction *transaction,
+                     const struct row *row)
 {
-    struct store *store = documents->store;
     size_t table_bytes = strlen(row->table) + 1;
     struct slice key = {row->key + table_bytes, row->key_bytes - table_bytes};
     struct store_table *table = store_table_open(store, row->table);
-    struct store_transaction *transaction = store_begin(store);
     if (row->first != NULL)
         must(store_put(transaction, table, key, (struct slice){row->first, row->first_bytes}) ==
              STORE_DONE);
     else
         must(store_delete(transaction, table, key) != STORE_CONFLICT);
-    must(store_commit(transaction) == STORE_DONE);
 }
 
 void documents_restore(struct documents *documents)
 {
+    struct store_transaction *transaction = store_begin(documents->store);
     documents->restoring = true;
     for (size_t i = 0; i < documents->changed_count; i++)
-        put_back(documents, documents->changed[i]);
+        put_back(documents->store, transaction, documents->changed[i]);
+    must(store_commit(transaction) == STORE_DONE);
     for (size_t i = 0; i < documents->changed_count; i++)
         documents->changed[i]->changed = false;
     documents->restoring = false;

@@ -24,12 +24,12 @@ struct row {
     const char *collection; /* part of it; NULL: an entry of an index */
     uint8_t *now, *first;   /* bytes; NULL: absent */
     size_t now_bytes, first_bytes;
-    hash128 name;       /* hash of the collection's */
-    hash128 place;      /* of the document */
-    int64_t stamp;      /* of the document as it is */
-    int64_t write;      /* number of its last change since the start, from 1 */
-    struct canon canon; /* of the document as it is */
-    bool changed;       /* since the start */
+    hash128 name;                    /* hash of the collection's */
+    hash128 place;                   /* of the document */
+    int64_t write;                   /* number of its last change since the start, from 1 */
+    struct canon canon, first_canon; /* of the document as it is, and as it was */
+    hash128 weight, first_weight;    /* what it adds to the sum: nothing when it is absent */
+    bool changed;                    /* since the start */
     size_t key_bytes;
     uint8_t key[]; /* what the hash table compares: table's name, then the store's key */
 };

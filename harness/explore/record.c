@@ -255,7 +255,7 @@ static void note_loss(const struct world *world, const struct session *session,
         entry->settled ? history->events[history->count - 1].read : session->evidence.read;
     int64_t own = OPERATION_ID(session->worker, entry->operation);
     int64_t replaced = world->documents.last_stamp;
-    if (row == NULL || row->collection == NULL || row->now == NULL || row->stamp != own ||
+    if (row == NULL || row->collection == NULL || row->now == NULL || row->canon.stamp != own ||
         replaced == own || replaced == 0 ||
         strcmp(row->collection, world->cell.scenario->collection) != 0)
         return;

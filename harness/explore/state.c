@@ -50,7 +50,7 @@ static hash128 holes(const struct world *world, const struct session *session)
         const struct row *row = world->documents.changed[i];
         if (row->now == NULL)
             continue;
-        sum += stamped(session, row->canon.hash, row->stamp);
+        sum += stamped(session, row->canon.hash, row->canon.stamp);
         for (int h = 0; h < row->canon.count; h++) {
             const struct hole *hole = &row->canon.holes[h];
             if (hole->worker == session->worker)
@@ -87,6 +87,7 @@ hash128 world_worker_key(const struct world *world, int32_t worker)
 {
     const struct stand *stand = &world->stands[worker];
     const struct session *session = stand->session;
+    enum { BITS = 63 }; /* of those examined, in one number */
     hash128 key = stand->ended ? 1 : 2;
     key = hash_mix(key, stand->scenario);
     key = hash_mix(key, holes(world, session));
@@ -104,10 +105,15 @@ hash128 world_worker_key(const struct world *world, int32_t worker)
                             (uint64_t)stand->woken << 1 | (uint64_t)stand->resting << 2 |
                             (uint64_t)stand->parked << 3 | (uint64_t)stand->trying << 4 |
                             (uint64_t)session->doubled << 5 | (uint64_t)stand->cut << 6);
-    hash128 current = 1;
-    for (size_t i = 0; i < stand->examined_count; i++)
+    uint64_t current = 1;
+    for (size_t i = 0; i < stand->examined_count; i++) {
         current = current << 1 | (documents_changes(&world->documents, stand->examined[i].place) ==
                                   stand->examined[i].changes);
+        if (i % BITS != BITS - 1)
+            continue;
+        key = hash_mix(key, current);
+        current = 1;
+    }
     return hash_mix(key, current);
 }
 

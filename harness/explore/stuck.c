@@ -51,9 +51,9 @@ static char *row_text(const struct row *row)
 /* Who holds it, as far as it can be told. */
 static char *holder_text(const struct row *row, int32_t worker)
 {
-    int32_t named = row->canon.count > 0 ? row->canon.holes[0].worker
-                    : row->stamp != 0    ? OPERATION_WORKER(row->stamp)
-                                         : STEP_NOBODY;
+    int32_t named = row->canon.count > 0    ? row->canon.holes[0].worker
+                    : row->canon.stamp != 0 ? OPERATION_WORKER(row->canon.stamp)
+                                            : STEP_NOBODY;
     if (named == STEP_NOBODY) {
         char *says = row_text(row), *text = x_format(", which is %s", says);
         free(says);
