@@ -38,7 +38,8 @@ struct conviction {
     int32_t processes; /* one instance each */
     int32_t times;     /* that its hazards strike */
     int64_t jitter_ms, lease_ms, work_us;
-    int64_t dead_us; /* crash: how long the instance is away */
+    int64_t backoff_us; /* between attempts, always as long */
+    int64_t dead_us;    /* crash: how long the instance is away */
     int32_t max_tries;
     enum persona persona; /* what the engine poses as */
     bool retry_unknown;

@@ -91,7 +91,7 @@ static inline bool receive_all(int client, void *bytes, size_t length)
     char *at = bytes;
     while (length > 0) {
         struct pollfd wait = {.fd = client, .events = POLLIN};
-        assert_int_equal(poll(&wait, 1, 10000), 1);
+        assert_int_equal(poll(&wait, 1, 60000), 1);
         ssize_t got = recv(client, at, length, 0);
         if (got <= 0)
             return false;

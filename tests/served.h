@@ -62,10 +62,10 @@ static inline void serve(struct served *served, const char *folder, const char *
     if (fgets(line, sizeof line, lines) == NULL)
         fail_msg("the engine did not start on %s", path);
     line[strcspn(line, "\n")] = '\0';
-    served->uri = x_format("%s?retryWrites=false&socketTimeoutMS=20000", line);
+    served->uri = x_format("%s?retryWrites=false&socketTimeoutMS=60000", line);
     if (strchr(line, '?') == NULL && line[strlen(line) - 1] != '/') {
         free(served->uri);
-        served->uri = x_format("%s/?retryWrites=false&socketTimeoutMS=20000", line);
+        served->uri = x_format("%s/?retryWrites=false&socketTimeoutMS=60000", line);
     }
     fclose(lines);
     free(path);

@@ -338,7 +338,7 @@ static void test_long_searches(void **state)
     search_run(&question, &no_limits, &result);
     assert_int_equal(result.status, BROKEN);
     assert_int_equal(result.blocked, COUNT - 3);
-    assert_true(clock_monotonic_ns() - start_ns < INT64_C(20000000000));
+    assert_true(clock_monotonic_ns() - start_ns < INT64_C(120000000000));
     free(operations);
 }
 
@@ -380,7 +380,7 @@ static void test_limits_give_unknown(void **state)
     search_run(&question, &time, &result);
     assert_int_equal(result.status, UNDECIDED);
     assert_int_equal(result.stop, SEARCH_OUT_OF_TIME);
-    assert_true(clock_monotonic_ns() - start_ns < 5 * INT64_C(1000000000));
+    assert_true(clock_monotonic_ns() - start_ns < 60 * INT64_C(1000000000));
     struct search_question small = {MODEL_COUNTER, 0, operations + COUNT - 12, 12};
     search_run(&small, &no_limits, &result);
     assert_int_equal(result.status, BROKEN);

@@ -13,6 +13,8 @@
  */
 #include "served.h"
 
+#include <stdatomic.h>
+
 enum { CLIENTS = 6, KINDS = 5 };
 
 /* What one client was told, by kind of write: numbers count up from 1 in each. */
@@ -25,6 +27,7 @@ struct client {
     const char *uri;
     int number;
     int64_t bad_replies; /* answers that a sound engine cannot give */
+    atomic_llong answered;
     struct ledger ledger;
     pthread_t thread;
 };
@@ -160,8 +163,10 @@ static void *work(void *context)
                : kind == 2 ? find_and_modify(places[kind], client, number)
                : kind == 3 ? claim(places[kind], client, number)
                            : increment_both(places[kind], client, session);
-        if (fine)
-            client->ledger.acknowledged[kind] = number;
+        if (!fine)
+            break;
+        client->ledger.acknowledged[kind] = number;
+        atomic_fetch_add(&client->answered, 1);
     }
     for (int kind = 0; kind < KINDS; kind++)
         mongoc_collection_destroy(places[kind]);
@@ -261,14 +266,27 @@ static void prepare(const char *uri)
     mongoc_client_destroy(connection);
 }
 
-/* One life of the engine: load, a kill at any moment, restart, comparison. */
+static long long answered(struct client *clients)
+{
+    long long sum = 0;
+    for (int i = 0; i < CLIENTS; i++)
+        sum += atomic_load(&clients[i].answered);
+    return sum;
+}
+
+/* One life of the engine: load, a kill at any moment, but not before something was acknowledged,
+ * however busy the machine is. */
 static void one_kill(struct served *served, struct client *clients, int64_t load_ms)
 {
+    enum { ANSWERED_MIN = 30, PATIENCE_MS = 60000, LOOK_MS = 10 };
+    long long before = answered(clients);
     for (int i = 0; i < CLIENTS; i++) {
         clients[i].uri = served->uri;
         assert_int_equal(pthread_create(&clients[i].thread, NULL, work, &clients[i]), 0);
     }
     sleep_us(load_ms * 1000);
+    for (int ms = 0; answered(clients) < before + ANSWERED_MIN && ms < PATIENCE_MS; ms += LOOK_MS)
+        sleep_us(LOOK_MS * 1000);
     kill(served->process, SIGKILL);
     for (int i = 0; i < CLIENTS; i++)
         pthread_join(clients[i].thread, NULL);

@@ -145,7 +145,7 @@ static void test_hanging_saves_end_by_the_time_out(void **state)
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         struct cell_result result;
         struct cell cell = hazard_cell(names[i], TRANSPORT_DRIVER, HAZARD_BIT(hang));
-        cell.timeout_ms = 100;
+        cell.timeout_ms = TIMEOUT_MS;
         result = support_run(&cell);
         assert_in_range(result.hits[HAZARD_INDEX_hang], 1, 5);
         assert_true(result.verdict.counts.unknown >= result.hits[HAZARD_INDEX_hang]);

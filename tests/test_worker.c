@@ -364,6 +364,7 @@ static void test_two_live_objects_lose(void **state)
         cell.ops = 400;
         cell.instances = 2;
         cell.hazards |= HAZARD_BIT(instances);
+        cell.work_us = 200; /* as in run_losing() */
         struct cell_result result = support_run(&cell);
         assert_int_equal(result.verdict.status, BROKEN);
         cell_result_free(&result);

@@ -20,9 +20,9 @@ teardown() {
     rm -rf "$T"
 }
 
-# wait_for FILE: until it is there and not empty, at most 20 s.
+# wait_for FILE: until it is there and not empty, at most 60 s.
 wait_for() {
-    local left=200
+    local left=600
     until [ -s "$1" ]; do
         [ $((left -= 1)) -gt 0 ] || return 1
         sleep 0.1
@@ -44,7 +44,7 @@ serve() {
     run "$R" serve --dbpath "$T/data"
     [ "$status" = 69 ]
     [[ $output == *"another engine uses the store in $T/data; end it or choose another folder" ]]
-    timeout 60 "$R" run -s inc -w 4 -n 2000 --uri "$URI" --results "$T/r" >/dev/null
+    timeout 120 "$R" run -s inc -w 4 -n 2000 --uri "$URI" --results "$T/r" >/dev/null
     kill "$SERVER"
     wait "$SERVER"
 }
@@ -101,7 +101,7 @@ serve() {
     mkdir "$T/small"
     mount -t tmpfs -o size=40m none "$T/small" 2>/dev/null || skip "no mount here"
     serve "$T/small/data"
-    run timeout 15 "$R" run -s inc -w 4 -n 100000 --bytes 100000 --timeout 1s --max-tries 2 \
+    run timeout 120 "$R" run -s inc -w 4 -n 100000 --bytes 100000 --timeout 1s --max-tries 2 \
         --uri "$URI" --results "$T/r"
     [ "$status" != 0 ]
     run wait "$SERVER"
@@ -109,7 +109,7 @@ serve() {
     grep -q 'No space left on device; nothing that was acknowledged is lost' "$T/err"
     mount -o remount,size=400m "$T/small"
     serve "$T/small/data"
-    timeout 60 "$R" run -s inc -w 4 -n 2000 --uri "$URI" --results "$T/r2" >/dev/null
+    timeout 120 "$R" run -s inc -w 4 -n 2000 --uri "$URI" --results "$T/r2" >/dev/null
 }
 
 @test "descriptors: connections leave some to the store" {
@@ -121,8 +121,8 @@ serve() {
     PIDS+=("$SERVER")
     wait_for "$T/uris"
     URI=$(head -n 1 "$T/uris")
-    run timeout 15 "$R" run -s inc -w 100 -n 1000 --timeout 1s --uri "$URI" --results "$T/r"
-    timeout 60 "$R" run -s inc -w 4 -n 40000 --uri "$URI" --results "$T/r" >/dev/null
+    run timeout 120 "$R" run -s inc -w 100 -n 1000 --timeout 1s --uri "$URI" --results "$T/r"
+    timeout 120 "$R" run -s inc -w 4 -n 40000 --uri "$URI" --results "$T/r" >/dev/null
     kill "$SERVER"
     wait "$SERVER"
 }

@@ -21,7 +21,7 @@ setup() {
 told() {
     local name=$1
     shift
-    run --separate-stderr "$racebench" explore "$@"
+    run --separate-stderr "$racebench" explore --budget 10m "$@"
     [ "$status" -eq 1 ]
     sed -E 's/^  [0-9,]+ schedules?, .* s$/  .../' <<<"$output" >said
     sed -n '/^# /,$p' <<<"$output" >found

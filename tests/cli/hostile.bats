@@ -12,7 +12,8 @@ bats_require_minimum_version 1.5.0
 setup() {
     cd "$BATS_TEST_TMPDIR" || exit
     racebench=${RACEBENCH_BINARY:?}
-    quick=(-w 4 -n 200 --timeout 2s)
+    # with time between reading and writing: however busy the machine is, workers meet
+    quick=(-w 4 -n 200 --work 200us --timeout 10s)
     mkdir private
     export TMPDIR=$PWD/private
 }
@@ -25,7 +26,7 @@ teardown() {
 serve() {
     "$racebench" serve -q >serve.out 2>serve.err 3>&- &
     server=$!
-    for _ in {1..200}; do
+    for _ in {1..1200}; do
         [ "$(wc -l <serve.out)" -ge 2 ] && break
         sleep 0.05
     done
@@ -48,27 +49,34 @@ while True:
     threading.Thread(target=answer, args=(listener.accept()[0],), daemon=True).start()
 PYTHON
     server=$!
-    for _ in {1..400}; do
+    for _ in {1..1200}; do
         [ -s port ] && break
         sleep 0.05
     done
     uri="mongodb://127.0.0.1:$(cat port)/"
 }
 
-# died_under ARGUMENT...: runs against a server that is killed meanwhile; sets status.
+# died_under OPERATIONS ARGUMENT...: runs against a server that is killed meanwhile, when what the
+# bar says of operations a second fits the pattern; sets status.
 died_under() {
+    local operations=$1
+    shift
     serve
-    "$racebench" --uri "$uri?serverSelectionTimeoutMS=500" -w 4 -n 100M --json "$@" \
-        >out.json 2>err 3>&- &
+    "$racebench" --uri "$uri?serverSelectionTimeoutMS=500" -w 4 -n 100M --json --progress bar \
+        "$@" >out.json 2>err 3>&- &
     local child=$!
-    sleep 2
+    for _ in {1..1200}; do
+        grep -q " $operations ops/s" err && break
+        sleep 0.05
+    done
+    sleep 1
     kill -KILL "$server"
     status=0
     wait "$child" || status=$?
 }
 
 @test "a server that dies: what it did not answer is failed or unknown, and the run ends" {
-    died_under -s inc,occ
+    died_under '[1-9][^ ]*' -s inc,occ
     [ "$status" = 2 ]
     jq -e '.cells | length == 1' out.json
     jq -e '.cells[0] | .verdict == "unknown" and .reason == "final-unreadable"' out.json
@@ -81,7 +89,7 @@ died_under() {
 
 @test "a server that dies: what is not there is not torn, missed or over the limit" {
     for scenario in snapshot cron_tick transfer; do
-        died_under -S "$scenario" -s lock_document -d 30s
+        died_under '[0-9][^ ]*' -S "$scenario" -s lock_document -d 30s
         [ "$status" = 2 ]
         jq -e '.cells[0] | .verdict == "unknown" and .reason == "final-unreadable"' out.json
     done
@@ -90,13 +98,13 @@ died_under() {
 @test "what is no MongoDB: an exit code that is documented, and a line" {
     for bytes in 'HTTP/1.1 400 Bad Request\r\n\r\n' '\x24\0\0\0\x01\0\0\0' '\0\0\0\0'; do
         greet "$bytes"
-        run --separate-stderr -69 timeout 60 "$racebench" --uri "$uri" -s inc "${quick[@]}"
+        run --separate-stderr -69 timeout 120 "$racebench" --uri "$uri" -s inc "${quick[@]}"
         [ -z "$output" ]
         [[ ${stderr_lines[-1]} == "racebench: no answer from $uri: "* ]]
         kill "$server"
     done
     greet '\xff\xff\xff\xff\xff\xff\xff\xff' # libmongoc gives up over this length
-    run --separate-stderr timeout 60 "$racebench" --uri "$uri" -s inc "${quick[@]}"
+    run --separate-stderr timeout 120 "$racebench" --uri "$uri" -s inc "${quick[@]}"
     [ "$status" = 69 ] || [ "$status" = 70 ]
     [[ ${stderr_lines[-1]} == "racebench: "* ]]
 }
@@ -124,7 +132,7 @@ died_under() {
 
 @test "a reader that goes away is 74, and no signal" {
     for arguments in list help "explore -s naive" "-s naive ${quick[*]}"; do
-        run bash -c "set -o pipefail; { sleep 1; '$racebench' $arguments 2>err; echo \$? >code; } |
+        run bash -c "set -o pipefail; { sleep 3; '$racebench' $arguments 2>err; echo \$? >code; } |
             true"
         [ "$(cat code)" = 74 ]
         grep -q "stdout: Broken pipe; what was printed is incomplete" err
@@ -135,7 +143,7 @@ died_under() {
     secret="mongodb://user:s3cr3t@m0re@host/db"
     while read -r line; do
         # shellcheck disable=SC2086
-        run timeout 20 "$racebench" ${line//URI/$secret}
+        run timeout 120 "$racebench" ${line//URI/$secret}
         [ "$status" -ge 64 ]
         [[ $output != *s3cr3t* && $output != *m0re* ]]
         [[ $output == *"***"* ]]
@@ -177,7 +185,7 @@ LINES
 @test "matrix: the first line says whether all is as expected, and what was stopped" {
     "$racebench" matrix --quick >out 2>err 3>&- &
     child=$!
-    for _ in {1..200}; do
+    for _ in {1..1200}; do
         grep -q "racebench: run" err && break
         sleep 0.05
     done

@@ -32,7 +32,7 @@ serve() {
     : >out # what an earlier one has said must not be read
     "$racebench" serve "$@" >out 2>err 3>&- &
     process=$!
-    for _ in {1..400}; do
+    for _ in {1..1200}; do
         [ "$(wc -l <out)" -ge 2 ] && break
         sleep 0.05
     done
@@ -82,7 +82,7 @@ end() {
 @test "run: no TCP port at all" {
     "$racebench" run -s inc -w 2 -n 100000000 --expect none >out 2>err 3>&- &
     process=$!
-    for _ in {1..400}; do
+    for _ in {1..1200}; do
         [ -n "$(find "/proc/$process/fd" -lname 'socket:*')" ] && break
         sleep 0.05
     done

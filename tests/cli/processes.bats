@@ -11,9 +11,9 @@ racebench() {
     timeout 120 "$RACEBENCH_BINARY" -w 8 -n 800 --processes 2 --results runs --progress none "$@"
 }
 
-# wait_for TEXT...: until the command says so, at most 30 s.
+# wait_for TEXT...: until the command says so, at most 60 s.
 wait_for() {
-    for _ in $(seq 300); do
+    for _ in $(seq 600); do
         "$@" && return 0
         sleep 0.1
     done
@@ -34,9 +34,14 @@ all_gone() {
     return 0
 }
 
+# Has the run that start() has begun done something?
+settled() {
+    grep -q ' [1-9][^ ]* ops/s' err.txt
+}
+
 # A run that lasts until somebody ends it.
 start() {
-    "$RACEBENCH_BINARY" -s occ -w 4 --duration 60s --processes 2 --results runs --progress none \
+    "$RACEBENCH_BINARY" -s occ -w 4 --duration 10m --processes 2 --results runs --progress bar \
         "$@" >out.txt 2>err.txt 3>&- &
     parent=$!
     wait_for children "$parent"
@@ -150,7 +155,7 @@ working() {
 
 @test "interrupt: all end, partial results are marked" {
     start --out json=partial.json
-    sleep 0.5
+    wait_for settled
     kill -INT "$parent"
     code=0
     wait "$parent" || code=$?

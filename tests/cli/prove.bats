@@ -104,8 +104,8 @@ PYTHON
 }
 
 @test "what held by luck is broken by a schedule, which replays" {
-    run "$binary" matrix --quick --prove -q -S transfer -s lock_document --seed 1 \
-        --results "$runs" --out json="$BATS_TEST_TMPDIR/m.json"
+    run "$binary" matrix --quick --prove --prove-budget 60s -q -S transfer -s lock_document \
+        --seed 1 --results "$runs" --out json="$BATS_TEST_TMPDIR/m.json"
     [ "$status" -eq 0 ] # nobody claims that it holds when its holder dies
     python3 - "$BATS_TEST_TMPDIR" <<'PYTHON'
 import json

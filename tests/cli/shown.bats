@@ -55,7 +55,7 @@ exactly() {
 @test "the same through --uri to a separate server" {
     "$racebench" serve >uris &
     server=$!
-    for ((i = 0; i < 200; i++)); do
+    for ((i = 0; i < 1200; i++)); do
         [ "$(wc -l <uris)" -lt 2 ] || break
         sleep 0.05
     done
