@@ -145,6 +145,11 @@ int32_t gate_error(const struct gate *gate)
     return gate->error_code;
 }
 
+bool gate_has_workers(const struct gate *gate)
+{
+    return gate->workers > 0;
+}
+
 static bool gate_knows(const struct gate *gate, const struct step *step)
 {
     return step->worker >= 0 && step->worker < gate->workers && step->operation >= 0 &&

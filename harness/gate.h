@@ -92,6 +92,9 @@ struct gate; /* opaque: gate.c */
 struct gate *gate_new(int32_t workers, size_t trace_max);
 void gate_free(struct gate *);
 
+/* False: no step that arrives is anybody's, and there is no need to find out whose. */
+bool gate_has_workers(const struct gate *);
+
 /* Forgets how often operations were applied, for another run of the same workers. */
 void gate_forget(struct gate *);
 

@@ -417,23 +417,33 @@ void dispatch_run(struct request *request, const struct receiver *receiver)
     bson_destroy(&own);
 }
 
-/* Tells the gate who arrives with what; its answer. */
-static void arrive(struct request *request)
+/* Who sent the command, as its comment says, and what it is. */
+static void attribute(struct request *request)
 {
     struct elements elements = elements_of(request->body);
     struct element first = {.name = ""}, comment;
     struct step *step = &request->step;
     elements_next(&elements, &first);
-    *step = (struct step){.worker = STEP_NOBODY,
-                          .target = "",
-                          .kind = gate_command_kind(first.name),
-                          .command = request->body};
+    step->kind = gate_command_kind(first.name);
     if (elements_find(elements, "comment", 7, &comment) && comment.type == BSON_TYPE_UTF8)
         gate_attribute((const char *)comment.data + 4, step);
     if (step->worker != STEP_NOBODY && first.type == BSON_TYPE_UTF8)
         step->target = (const char *)first.data + 4;
     if (step->worker != STEP_NOBODY)
         step->resend_key = sessions_resend_key(elements);
+}
+
+/* Tells the gate who arrives with what; its answer. A gate without workers, as that of a server
+ * that stands alone, knows nobody. */
+static void arrive(struct request *request)
+{
+    struct step *step = &request->step;
+    *step = (struct step){.worker = STEP_NOBODY,
+                          .target = "",
+                          .kind = STEP_OTHER_COMMAND,
+                          .command = request->body};
+    if (gate_has_workers(request->engine->gate))
+        attribute(request);
     request->order.action = gate_arrive(request->engine->gate, step);
     request->order.code = gate_error(request->engine->gate);
 }
