@@ -8,6 +8,8 @@
 #include "scenario.h"
 #include "transport.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 void latencies_init(struct latencies *latencies)
@@ -114,7 +116,6 @@ void crew_init(struct crew *crew, const struct cell *cell, const struct transpor
         crew->count = cell->workers;
     atomic_init(&crew->stop, false);
     atomic_init(&crew->abandon, false);
-    atomic_init(&crew->ahead_ms, 0);
     crew->instances = x_calloc((size_t)cell->instances, sizeof(*crew->instances));
     for (int32_t i = 0; i < cell->instances; i++) {
         crew->instances[i].number = i;
@@ -223,11 +224,25 @@ bool crew_leave(struct session *session)
     return died;
 }
 
+bool crew_shares_ram(const struct instance *instance)
+{
+    for (int s = 0; s < CELL_STRATEGIES_MAX; s++)
+        if (instance->shared[s] != NULL)
+            return true;
+    return false;
+}
+
+/* What comes next is this worker's, but of no operation. */
+static void early(struct session *session)
+{
+    snprintf(session->comment, sizeof(session->comment), "w%" PRId32, session->worker);
+}
+
 void crew_boot(struct session *session)
 {
     void *shared[CELL_STRATEGIES_MAX] = {NULL};
     const struct waiting_table *waiting = session->crew->transport->waiting;
-    session->comment[0] = '\0'; /* no operation's command */
+    early(session); /* no operation's command */
     waiting->enter(session);
     run_setup(session, shared);
     run_teardown(session, shared);
@@ -250,6 +265,7 @@ void crew_work(struct session *session)
 {
     const struct cell *cell = session->crew->cell;
     struct instance *instance = session->instance;
+    early(session);
     cell->scenario->work(session, cell);
     session_forget(session);
     if (session->crew->witness != NULL)
@@ -257,7 +273,7 @@ void crew_work(struct session *session)
     if (atomic_fetch_sub(&instance->working, 1) > 1)
         return;
     const struct waiting_table *waiting = session->crew->transport->waiting;
-    session->comment[0] = '\0'; /* no operation's command any more */
+    early(session); /* no operation's command any more */
     waiting->enter(session);
     run_teardown(session, instance->shared);
     waiting->leave(session);

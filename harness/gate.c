@@ -179,8 +179,11 @@ static void gate_record(struct gate *gate, const struct step *step)
 enum gate_action gate_arrive(struct gate *gate, const struct step *step)
 {
     if (!gate_knows(gate, step)) {
+        const struct gate_policy *policy = atomic_load(&gate->policy);
+        bool early = policy != NULL && policy->early && step->operation == OPERATION_NONE &&
+                     step->worker >= 0 && step->worker < gate->workers;
         atomic_fetch_add_explicit(&gate->unattributed, 1, memory_order_relaxed);
-        return GATE_PASS;
+        return early ? gate_ask(gate, step) : GATE_PASS;
     }
     atomic_fetch_add_explicit(&gate->steps[step->kind], 1, memory_order_relaxed);
     if (step->worker < TRACE_WORKERS_MAX &&
@@ -278,10 +281,12 @@ bool gate_attribute(const char *comment, struct step *step)
     if (comment[0] != 'w')
         return false;
     const char *rest = read_number(comment + 1, INT32_MAX, &worker);
-    if (rest == NULL || *rest != '.')
+    bool early = rest != NULL && *rest == '\0';
+    if (early)
+        operation = OPERATION_NONE;
+    else if (rest == NULL || *rest != '.')
         return false;
-    rest = read_number(rest + 1, INT64_MAX / 16, &operation);
-    if (rest == NULL || *rest != '\0')
+    else if ((rest = read_number(rest + 1, INT64_MAX / 16, &operation)) == NULL || *rest != '\0')
         return false;
     step->worker = (int32_t)worker;
     step->operation = operation;

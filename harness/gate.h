@@ -5,8 +5,8 @@
  * reaches no server (clock, files, draws, waiting) passes it in the session. Counters, the trace
  * and attribution live here; hazards and `explore` decide here what becomes of a step.
  *
- * Who does a step is read from the command's `comment`, "w3.17": worker 3, its operation 17. Steps
- * without one (handshakes, monitors, pings, endSessions, the harness itself) pass unattributed.
+ * Who does a step is read from the command's `comment`, "w3.17": worker 3, its operation 17; "w3":
+ * before its first one, which counts as nobody's but may be held as worker 3's. Steps without one (handshakes, monitors, pings, endSessions, the harness itself) pass unattributed.
  *
  * Threads: under `driver` the engine's loop and the workers pass concurrently, so counters are
  * atomic and the trace has a lock; nothing else here is shared.
@@ -46,11 +46,14 @@ enum step_kind {
 
 /* Worker number of a step that no worker did. */
 enum { STEP_NOBODY = -1 };
+/* Operation of a step that a worker makes before its first one: of its scenario, or of a copy of
+ * the application that it starts. */
+enum { OPERATION_NONE = -1 };
 
 /* One step of one worker, as it arrives. Text is borrowed for the call. */
 struct step {
     int32_t worker;    /* STEP_NOBODY: the harness, a monitor, a stranger */
-    int64_t operation; /* number within the worker, from 0 */
+    int64_t operation; /* number within the worker, from 0; OPERATION_NONE: before the first */
     enum step_kind kind;
     const char *target;    /* collection or file, or "" */
     uint64_t resend_key;   /* the same for a command that the driver sends again, 0: it cannot be */
@@ -82,6 +85,7 @@ struct gate_order {
 struct gate_policy {
     const char *name;
     enum gate_action (*arrive)(void *state, const struct step *step);
+    bool early; /* is asked about steps before the first operation too; else these pass */
 };
 
 struct gate; /* opaque: gate.c */
@@ -118,8 +122,8 @@ enum gate_action gate_ask(struct gate *, const struct step *step);
  * that the checker knows by identity, and not by a sum, how often each operation was applied. */
 void gate_applied(struct gate *, const struct step *step, int64_t documents);
 
-/* Reads worker and operation out of a comment "w3.17" into `step`; leaves STEP_NOBODY and returns
- * false for anything else. */
+/* Reads worker and operation out of a comment "w3.17", or "w3" before its first one, into `step`;
+ * leaves STEP_NOBODY and returns false for anything else. */
 bool gate_attribute(const char *comment, struct step *step);
 
 /* The kind of step that a command's name stands for ("findAndModify"), or STEP_OTHER_COMMAND. */

@@ -219,7 +219,7 @@ static void close_loop(struct runner *runner)
 static bool run_cell(struct runner *runner, const struct cell *cell, size_t number,
                      struct cell_result *result)
 {
-    struct stage stage;
+    struct stage stage = {.clock = runner->settings->clock};
     stage_open(&stage, cell, runner->settings->run_id, number);
     runner->stage = &stage;
     if (stage.crew.hazards != NULL && stage.server != NULL)

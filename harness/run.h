@@ -18,6 +18,12 @@ enum progress {
 
 struct stage;
 
+/* A clock in place of the wall clock of engine and workers; zeroed: the wall clock. */
+struct run_clock {
+    int64_t (*now_ms)(void *context);
+    void *context;
+};
+
 struct run_settings {
     const char *run_id; /* names the database: racebench_<run id> */
     enum progress progress;
@@ -27,6 +33,7 @@ struct run_settings {
     void (*opened)(struct stage *, void *context);
     void (*ended)(struct stage *, void *context);
     void *context;
+    struct run_clock clock; /* of the embedded engine under `driver` */
 };
 
 /* Runs the cells in order and appends one result for each that was started; a first SIGINT or

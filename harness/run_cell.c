@@ -55,7 +55,9 @@ static void open_driver(struct stage *stage)
                                          .folder = store_path,
                                          .temporary = true,
                                          .persona = persona_name(cell->persona),
-                                         .durability = cell->durability};
+                                         .durability = cell->durability,
+                                         .now_ms = stage->clock.now_ms,
+                                         .now_context = stage->clock.context};
         stage->server = engine_server_start(
             &(struct engine_server_settings){.engine = engine, .socket_path = socket_path});
         free(store_path);
@@ -149,7 +151,6 @@ static void seed(struct stage *stage)
 void stage_open(struct stage *stage, const struct cell *cell, const char *run_id,
                 size_t cell_number)
 {
-    memset(stage, 0, sizeof(*stage));
     stage->cell = cell;
     stage->run_id = run_id;
     stage->folder = make_private_folder("set TMPDIR to a writable place");

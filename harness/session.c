@@ -72,7 +72,8 @@ bool session_step(struct session *session, enum step_kind kind, const char *targ
     bool unseen = kind > STEP_OTHER_COMMAND || kind == STEP_BEGIN; /* no command says it */
     if (unseen || !crew->gate_sees_commands) {
         struct step step = {session->worker, session->operation_count - 1, kind, target, 0, NULL};
-        gate_arrive(crew->gate, &step);
+        if (gate_arrive(crew->gate, &step) == GATE_CLOSE_BEFORE)
+            return false; /* its instance has died while it was held */
     }
     return true;
 }
@@ -299,7 +300,7 @@ static int64_t wall_ms(struct session *session)
 {
     struct crew *crew = session->crew;
     int64_t skew_ms = crew->hazards != NULL ? hazards_skew_ms(crew->hazards, session) : 0;
-    return crew->transport->clock->wall_ms(session) + skew_ms + atomic_load(&crew->ahead_ms);
+    return crew->transport->clock->wall_ms(session) + skew_ms;
 }
 
 int64_t session_now_ms(struct session *session)
@@ -329,7 +330,8 @@ int64_t session_draw(struct session *session, int64_t bound)
 
 int64_t session_random(struct session *session, int64_t bound)
 {
-    session_step(session, STEP_RANDOM, "");
+    if (bound > 1) /* otherwise there is no choice */
+        session_step(session, STEP_RANDOM, "");
     return session->crew->transport->choice->draw(session, bound);
 }
 

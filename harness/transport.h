@@ -175,7 +175,7 @@ struct crew {
     atomic_bool stop;        /* an interrupt or the end of --duration: no further operations */
     atomic_bool abandon;     /* every session call fails at once */
     atomic_bool identified;  /* a worker has asked for its own number */
-    atomic_llong ahead_ms;   /* how far a replay has moved the workers' clocks */
+    void *replay;            /* whoever holds the workers to a schedule (replay_driver.c) */
     atomic_int given_up;     /* operations given up since the last one that got through */
     atomic_llong through_ns; /* when that one returned */
     void *world;             /* the transport's own: driver's pool, direct's scheduler */
@@ -212,7 +212,7 @@ struct session {
     int64_t operations_left; /* of its share; INT64_MAX with --duration alone */
     int64_t operation_count; /* begun so far: numbers the present one */
     bool in_operation, in_attempt;
-    char comment[32]; /* "w3.17" */
+    char comment[32]; /* "w3.17"; "w3" before its first operation; "": nobody's */
 
     const struct edit *edit;   /* of the present attempt */
     struct event *event;       /* of the present operation, or NULL */
@@ -278,6 +278,8 @@ void crew_crash(struct session *);
  * one starts it. True: the instance died during the attempt. */
 void crew_enter(struct session *);
 bool crew_leave(struct session *);
+/* Do its workers share RAM that a strategy's setup made? */
+bool crew_shares_ram(const struct instance *);
 /* Another copy of the application starts, and ends, beside those that work. */
 void crew_boot(struct session *);
 

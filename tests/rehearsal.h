@@ -128,7 +128,7 @@ static inline void rehearse(const struct rehearsal *rehearsal)
     cell.lease_ms = rehearsal->lease_ms > 0 ? rehearsal->lease_ms : 30000;
     cell.work_us = rehearsal->work_us;
     tap = (struct tap){.hook = rehearsal->hook, .latency_us = rehearsal->latency_us};
-    struct stage stage;
+    struct stage stage = {0};
     stage_open(&stage, &cell, "rehearsal", 0);
     transport = transport_direct;
     transport.commands = &commands;

@@ -232,7 +232,7 @@ static char *content_after_crash(const char *strategy, bool *crashed)
     cell.ops = 1;
     cell.hazards |= HAZARD_BIT(crash);
     cell.hazard[HAZARD_INDEX_crash].times = 1;
-    struct stage stage;
+    struct stage stage = {0};
     stage_open(&stage, &cell, "folder", 0);
     folder_keep(stage.crew.files, plan.kept);
     direct_start(&stage.crew);

@@ -26,7 +26,7 @@ static void test_attribute(void **state)
         {"w3.17", 3, 17},
         {"w0.0", 0, 0},
         {"w31.123456789012", 31, 123456789012},
-        {"w3", STEP_NOBODY, 0},
+        {"w3", 3, OPERATION_NONE},
         {"w3.", STEP_NOBODY, 0},
         {"w.1", STEP_NOBODY, 0},
         {"3.17", STEP_NOBODY, 0},

@@ -354,8 +354,8 @@ static void test_instances_over_sockets(void **state)
 static void test_obstacles(void **state)
 {
     (void)state;
-    static const char *const moves[] = {"crash w0",    "skew w0 +1s", "restart",
-                                        "w0.random=3", "boot w0",     "duplicate w0"};
+    static const char *const moves[] = {"restart", "restart during w0.update", "crash w0 keeping 5",
+                                        "error w0.write_file", "lost w0.commit"};
     for (size_t i = 0; i < COUNT_OF(moves); i++) {
         read_moves(moves[i]);
         char *obstacle = replay_driver_obstacle(&schedule);

@@ -334,14 +334,6 @@ static bool strike(struct session *session, enum hazard_index hazard)
 
 /* Instances ----------------------------------------------------------------------------------- */
 
-static bool shares_ram(const struct instance *instance)
-{
-    for (int s = 0; s < CELL_STRATEGIES_MAX; s++)
-        if (instance->shared[s] != NULL)
-            return true;
-    return false;
-}
-
 static hash128 look(const struct session *session)
 {
     const struct cell *cell = session->crew->cell;
@@ -362,7 +354,7 @@ static bool stops_to_enter(const struct session *session)
     bool dead = instance->crashed && session->in_attempt && instance->starter != session;
     if (!self->started || dead || is_abandoned(session))
         return false;
-    return shares_ram(instance) ||
+    return crew_shares_ram(instance) ||
            (session->in_attempt && (self->limits.hazards & HAZARD_BIT(crash)) != 0);
 }
 
@@ -375,14 +367,14 @@ static void enter(struct session *session)
         tell(session, DEAD); /* who comes in sees it, and waits */
     if (!stops_to_enter(session))
         return;
-    if (shares_ram(session->instance) || world(session)->faults_left > 0) {
+    if (crew_shares_ram(session->instance) || world(session)->faults_left > 0) {
         stand_at(session, STEP_ENTER, "", 0);
     } else { /* nobody can die here any more: made at once, and known as made */
         stand->kind = STEP_ENTER;
         check_function(world(session), stand, hash_mix(0, STEP_ENTER));
         tell(session, (uint64_t)STEP_ENTER << 1);
     }
-    stand->inside = shares_ram(session->instance) && !stand->failed;
+    stand->inside = crew_shares_ram(session->instance) && !stand->failed;
     if (!is_abandoned(session))
         tell(session, look(session));
 }

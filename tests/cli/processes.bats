@@ -114,7 +114,7 @@ working() {
     run racebench -s occ --uri "$uri" --hazard crash:times=3,pause:100ms:times=2
     echo "$output"
     held=$status
-    run racebench -s live_object -n 4000 --uri "$uri"
+    run racebench -s live_object -n 40000 --uri "$uri" # both processes at once, whoever starts later
     echo "$output"
     broken=$status
     run racebench -s occ --uri "$uri" --hazard lost_reply

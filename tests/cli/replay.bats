@@ -59,6 +59,16 @@ refused() {
     [[ $stderr == *"2 further moves, chosen with --seed 3"* ]]
 }
 
+@test "a schedule that fits only in part says so, also where nothing fails" {
+    printf 'cell: --strategy naive\nw0.find w0.update w0.insert w1.find w1.update\n' >part.race
+    for transport in direct driver; do
+        run --separate-stderr "$racebench" explore --replay part.race --transport $transport
+        [ "$status" -eq 0 ]
+        [[ $output == *"as far as it fits, this schedule does not fail" ]]
+        [[ $stderr == *"part.race:2: 1 move did not fit any more"* ]]
+    done
+}
+
 @test "what is no schedule, or not of this cell, is refused" {
     refused 'w0.find' 1
     refused 'cell: --strategy naive\n' 2
@@ -73,10 +83,10 @@ refused() {
 }
 
 @test "faults that need the process, and a driver without a schedule, are refused" {
-    printf 'cell: --strategy naive --hazard crash\ncrash w0\n' >crash.race
-    run --separate-stderr "$racebench" explore --replay crash.race --transport driver
+    printf 'cell: --strategy inc --hazard restart\nrestart during w0.update\n' >restart.race
+    run --separate-stderr "$racebench" explore --replay restart.race --transport driver
     [ "$status" -eq 64 ]
-    [[ $stderr == *"'crash w0' can only be repeated with --transport direct"* ]]
+    [[ $stderr == *"'restart during w0.update' can only be repeated with --transport direct"* ]]
     run --separate-stderr "$racebench" explore --transport driver
     [ "$status" -eq 64 ]
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # replay_stores: every schedule of tests/schedules tells the same, byte for byte, whether the engine
-# keeps its rows in memory or in WiredTiger.
+# keeps its rows in memory or in WiredTiger, and comes to the same verdict, without a step that does
+# not fit, when it is repeated by libmongoc over sockets.
 # labels: cli slow
 
 bats_require_minimum_version 1.5.0
@@ -37,6 +38,20 @@ repeats() {
     done
     echo "$count schedules"
     [ "$count" -gt 50 ]
+}
+
+@test "every schedule comes to the same with real clients over sockets" {
+    local file name binary here there status
+    for file in "$schedules"/*.race; do
+        name=$(basename "$file" .race)
+        binary=$racebench
+        [ ! -e "$BATS_TEST_DIRNAME/../broken/${name%%-*}.c" ] || binary=$broken
+        here=$("$binary" explore --replay "$file" -q | head -1) || true
+        status=0
+        there=$("$binary" explore --replay "$file" --transport driver 2>told.txt) || status=$?
+        [ "$status" -eq 1 ] && [ "$here" = "$there" ] && [ ! -s told.txt ] ||
+            { echo "$name: $status: $here / $there"; cat told.txt; return 1; }
+    done
 }
 
 @test "all schedules of transactions are the same over both stores" {

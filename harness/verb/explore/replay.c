@@ -139,9 +139,10 @@ enum exit_code explore_replay(const struct options *options)
     enum status status = judge_one(&result.verdict);
     printf("%s with %s, %s: %s%s\n", finding.cell.scenario->name, finding.cell.strategy_name,
            human_counted(finding.cell.workers, "worker").text,
-           status == HELD     ? "this schedule does not fail"
-           : status == BROKEN ? "broken: "
-                              : "unknown: ",
+           status == HELD && result.skipped > 0 ? "as far as it fits, this schedule does not fail"
+           : status == HELD                     ? "this schedule does not fail"
+           : status == BROKEN                   ? "broken: "
+                                                : "unknown: ",
            status == HELD ? "" : reason_name(result.verdict.reason));
     if (direct)
         replay_take_moves(&finding.schedule, &ran);
