@@ -232,6 +232,14 @@ bool crew_shares_ram(const struct instance *instance)
     return false;
 }
 
+bool crew_entry_is_choice(const struct session *session)
+{
+    const struct instance *instance = session->instance;
+    bool dead = instance->crashed && instance->starter != session;
+    bool starts = session->comment[0] == '\0'; /* while instances are set up */
+    return !starts && (session->in_attempt ? !dead : crew_shares_ram(instance));
+}
+
 /* What comes next is this worker's, but of no operation. */
 static void early(struct session *session)
 {

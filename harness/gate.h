@@ -6,7 +6,8 @@
  * and attribution live here; hazards and `explore` decide here what becomes of a step.
  *
  * Who does a step is read from the command's `comment`, "w3.17": worker 3, its operation 17; "w3":
- * before its first one, which counts as nobody's but may be held as worker 3's. Steps without one (handshakes, monitors, pings, endSessions, the harness itself) pass unattributed.
+ * before its first one, which counts as nobody's but may be held as worker 3's. Steps without one
+ * (handshakes, monitors, pings, endSessions, the harness itself) pass unattributed.
  *
  * Threads: under `driver` the engine's loop and the workers pass concurrently, so counters are
  * atomic and the trace has a lock; nothing else here is shared.

@@ -24,13 +24,13 @@ struct stage {
     struct process_memory *memory; /* with --processes: shared with them */
     int memory_file;
     struct run_clock clock; /* of the engine, when it is one that `driver` asks */
-    bool gone; /* at the end the target did not answer */
+    bool gone;              /* at the end the target did not answer */
     struct crew crew;
     int64_t started_ns, ended_ns; /* monotonic */
 };
 
-/* `stage` is zeroed, but for `clock`. Makes folder, engine or connection, database and seeded documents, and a crew ready to start.
- * Ends with EXIT_TARGET when the target is not there. */
+/* Makes folder, engine or connection, database and seeded documents, and a crew ready to start, in
+ * a stage that is zeroed but for `clock`. Ends with EXIT_TARGET when the target is not there. */
 void stage_open(struct stage *, const struct cell *, const char *run_id, size_t cell_number);
 
 /* After the join: merges what the workers recorded, reads the final documents and judges. Where

@@ -280,6 +280,9 @@ void crew_enter(struct session *);
 bool crew_leave(struct session *);
 /* Do its workers share RAM that a strategy's setup made? */
 bool crew_shares_ram(const struct instance *);
+/* Is it a schedule's choice when this worker enters its instance? Where RAM is shared, since others
+ * may come first, and within an attempt, since it may die before he is back. */
+bool crew_entry_is_choice(const struct session *);
 /* Another copy of the application starts, and ends, beside those that work. */
 void crew_boot(struct session *);
 

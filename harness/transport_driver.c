@@ -374,18 +374,9 @@ static bool sleep_us(struct session *session, int64_t us)
     return !atomic_load(&session->crew->abandon);
 }
 
-/* Who comes first where RAM is shared, and who dies before he comes back, is a schedule's choice. */
-static bool is_choice(const struct session *session)
-{
-    const struct instance *instance = session->instance;
-    bool dead = instance->crashed && instance->starter != session;
-    return session->comment[0] != '\0' && /* not while instances are set up */
-           (session->in_attempt ? !dead : crew_shares_ram(instance));
-}
-
 static void take_turn(struct session *session)
 {
-    if (is_choice(session)) {
+    if (crew_entry_is_choice(session)) {
         const struct step step = {.worker = session->worker,
                                   .operation = session->operation_count - 1,
                                   .kind = STEP_ENTER,

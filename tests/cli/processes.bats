@@ -114,7 +114,7 @@ working() {
     run racebench -s occ --uri "$uri" --hazard crash:times=3,pause:100ms:times=2
     echo "$output"
     held=$status
-    run racebench -s live_object -n 40000 --uri "$uri" # both processes at once, whoever starts later
+    run racebench -s live_object -n 40000 --uri "$uri"
     echo "$output"
     broken=$status
     run racebench -s occ --uri "$uri" --hazard lost_reply

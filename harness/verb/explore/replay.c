@@ -93,6 +93,19 @@ static enum status judge_one(const struct verdict *verdict)
     return verdict->status == UNDECIDED && !met ? HELD : verdict->status;
 }
 
+static enum status tell_verdict(const struct cell *cell, const struct replay_result *result)
+{
+    enum status status = judge_one(&result->verdict);
+    printf("%s with %s, %s: %s%s\n", cell->scenario->name, cell->strategy_name,
+           human_counted(cell->workers, "worker").text,
+           status == BROKEN      ? "broken: "
+           : status != HELD      ? "unknown: "
+           : result->skipped > 0 ? "as far as it fits, this schedule does not fail"
+                                 : "this schedule does not fail",
+           status == HELD ? "" : reason_name(result->verdict.reason));
+    return status;
+}
+
 enum exit_code explore_replay(const struct options *options)
 {
     const char *path = options->replay;
@@ -136,14 +149,7 @@ enum exit_code explore_replay(const struct options *options)
         finding.verdict = result.verdict;
     }
     tell_skipped(&finding.schedule, path, &result, direct, options->seed);
-    enum status status = judge_one(&result.verdict);
-    printf("%s with %s, %s: %s%s\n", finding.cell.scenario->name, finding.cell.strategy_name,
-           human_counted(finding.cell.workers, "worker").text,
-           status == HELD && result.skipped > 0 ? "as far as it fits, this schedule does not fail"
-           : status == HELD                     ? "this schedule does not fail"
-           : status == BROKEN                   ? "broken: "
-                                                : "unknown: ",
-           status == HELD ? "" : reason_name(result.verdict.reason));
+    enum status status = tell_verdict(&finding.cell, &result);
     if (direct)
         replay_take_moves(&finding.schedule, &ran);
     if (direct && status == BROKEN)
