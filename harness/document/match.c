@@ -355,7 +355,7 @@ __attribute__((noinline)) static bool probe_array(const struct probe *probe,
     if (value == NULL || value->value_type != BSON_TYPE_ARRAY)
         return false;
     for (array = elements_of_value(value); elements_next(&array, &element); count++)
-        if (probe->comparison == ELEM_MATCH && match_element(probe->predicate, &element))
+        if (probe->comparison == ELEM_MATCH && match_element(probe->predicate, &element, true))
             return true;
     return probe->comparison == SIZE && fields_integer(&probe->operand, &size) && size == count;
 }
@@ -376,31 +376,37 @@ static bool probe_value(const bson_value_t *value, void *context)
     return !probe->found;
 }
 
+/* Where a predicate is looked for: at a path. */
+struct place {
+    const bson_t *document;
+    const char *path;
+    bool whole; /* an array there is one value: its elements are not asked */
+};
+
 /* $ne and $nin are asked as $eq and $in and turned round by the caller. */
-__attribute__((noinline)) static bool holds(const bson_t *document, const char *path,
-                                            enum comparison comparison,
+__attribute__((noinline)) static bool holds(const struct place *place, enum comparison comparison,
                                             const struct element *operand)
 {
     struct probe probe = {.comparison = comparison, .predicate = operand};
     element_value(operand, &probe.operand);
     if (comparison == IN)
         probe.list = elements_of_element(operand);
-    if (comparison == SIZE || comparison == ELEM_MATCH) /* of the array itself, not its elements */
-        value_walk(document, path, probe_value, &probe);
+    if (place->whole || comparison == SIZE || comparison == ELEM_MATCH)
+        value_walk(place->document, place->path, probe_value, &probe);
     else
-        value_walk_query(document, path, probe_value, &probe);
+        value_walk_query(place->document, place->path, probe_value, &probe);
     return probe.found;
 }
 
-__attribute__((noinline)) static bool exists_as_told(const bson_t *document, const char *path,
+__attribute__((noinline)) static bool exists_as_told(const struct place *place,
                                                      const struct element *operand)
 {
     bson_value_t wanted;
     element_value(operand, &wanted);
-    return holds(document, path, EXISTS, operand) == value_is_true(&wanted);
+    return holds(place, EXISTS, operand) == value_is_true(&wanted);
 }
 
-static bool match_predicate(const bson_t *document, const char *path, struct elements predicate)
+static bool match_predicate(const struct place *place, struct elements predicate)
 {
     struct element operand;
     while (elements_next(&predicate, &operand)) {
@@ -408,19 +414,19 @@ static bool match_predicate(const bson_t *document, const char *path, struct ele
         bool fine;
         switch (comparison) {
         case NE:
-            fine = !holds(document, path, EQ, &operand);
+            fine = !holds(place, EQ, &operand);
             break;
         case NIN:
-            fine = !holds(document, path, IN, &operand);
+            fine = !holds(place, IN, &operand);
             break;
         case EXISTS:
-            fine = exists_as_told(document, path, &operand);
+            fine = exists_as_told(place, &operand);
             break;
         case NOT:
-            fine = !match_predicate(document, path, elements_of_element(&operand));
+            fine = !match_predicate(place, elements_of_element(&operand));
             break;
         default:
-            fine = holds(document, path, comparison, &operand);
+            fine = holds(place, comparison, &operand);
         }
         if (!fine)
             return false;
@@ -470,11 +476,11 @@ static bool match_filter(struct matching *matching, struct elements filter)
     struct element condition;
     while (elements_next(&filter, &condition)) {
         bool fine = true;
+        const struct place place = {matching->document, condition.name, false};
         if (condition.name[0] != '$')
             fine = filter_is_predicate(&condition)
-                       ? match_predicate(matching->document, condition.name,
-                                         elements_of_element(&condition))
-                       : holds(matching->document, condition.name, EQ, &condition);
+                       ? match_predicate(&place, elements_of_element(&condition))
+                       : holds(&place, EQ, &condition);
         else if (filter_is_logical(condition.name))
             fine = match_branches(matching, &condition);
         else if (strcmp(condition.name, "$expr") == 0)
@@ -485,14 +491,15 @@ static bool match_filter(struct matching *matching, struct elements filter)
     return true;
 }
 
-bool match_element(const struct element *condition, const struct element *element)
+bool match_element(const struct element *condition, const struct element *element, bool whole)
 {
     bson_t view = BSON_INITIALIZER;
     bson_value_t value, operand;
     element_value(element, &value);
     if (is_value_predicate(condition)) {
         value_append(&view, "v", 1, &value);
-        bool found = match_predicate(&view, "v", elements_of_element(condition));
+        bool found =
+            match_predicate(&(struct place){&view, "v", whole}, elements_of_element(condition));
         bson_destroy(&view);
         return found;
     }

@@ -22,8 +22,9 @@ bool match(const bson_t *filter, const bson_t *document, int64_t now_ms, struct 
 
 /* Does an array's element satisfy a condition as $elemMatch and $pull know them: operators for its
  * value, or a filter for an element that is a document, or else an equal value? The condition has
- * passed match_check_element(). */
-bool match_element(const struct element *condition, const struct element *element);
+ * passed match_check_element(). `whole`: an element that is an array itself counts as one value
+ * ($elemMatch); else its elements are asked as well ($pull). */
+bool match_element(const struct element *condition, const struct element *element, bool whole);
 bool match_check_element(const struct element *condition, struct failure *);
 
 /* If the filter demands one value of a field (`{_id: 5}`, `{_id: {$eq: 5}}`, `{_id: {$in:

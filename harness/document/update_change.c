@@ -281,7 +281,7 @@ static bool is_taken(const struct change *change, const struct element *element,
                      bool last)
 {
     if (change->kind == CHANGE_PULL)
-        return match_element(&change->operand, element);
+        return match_element(&change->operand, element, false);
     return change->kind == CHANGE_POP && (pop_end(&change->operand) == 1 ? last : first);
 }
 
