@@ -2,12 +2,16 @@
 """pymongo 4 against `racebench serve`, by its own public functions alone: reads and writes,
 retryable writes whose connection breaks before and after the commit, transactions that conflict,
 indexes, refusals, causal sessions, and threads on one counter, with the wrong way of counting
-beside the right one."""
+beside the right one; and what documents mean: the order of values of different types, null and
+missing, arrays and dotted paths, numbers, upserts, what clients and tools ask a server for."""
+import datetime
 import os
+import re
 import subprocess
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
+from bson import Decimal128, Int64, MaxKey, MinKey, ObjectId, Timestamp
 from pymongo import ASCENDING, DESCENDING, InsertOne, MongoClient, ReturnDocument, UpdateOne
 from pymongo import monitoring
 from pymongo.errors import AutoReconnect, DuplicateKeyError, OperationFailure, WriteConcernError
@@ -34,8 +38,8 @@ class Commands(monitoring.CommandListener):
         return [command.get("txnNumber") for sent, command in self.sent[start:] if sent == name]
 
 
-class Python(unittest.TestCase):
-    """One server and one client for all tests, a collection for each."""
+class Server(unittest.TestCase):
+    """One server and one client for all tests of a class, a collection for each."""
 
     @classmethod
     def setUpClass(cls):
@@ -62,6 +66,10 @@ class Python(unittest.TestCase):
         with self.assertRaises(OperationFailure) as raised:
             call(*arguments, **options)
         self.assertEqual(raised.exception.code, code)
+
+
+class Python(Server):
+    """What a client does."""
 
     def test_replica_set(self):
         hello = self.client.admin.command("hello")
@@ -236,6 +244,152 @@ class Python(unittest.TestCase):
             self.assertEqual(sorted(threads.map(right, range(400))), list(range(1, 401)))
             list(threads.map(wrong, range(400)))
         self.assertLess(self.c.find_one({"_id": "wrong"})["n"], 400)
+
+
+class Documents(Server):
+    """What documents mean; expected values are MongoDB 6.0's."""
+
+    def ids(self, query, **options):
+        return [document["_id"] for document in self.c.find(query, **options)]
+
+    def fill(self, *values):
+        self.c.insert_many([{"_id": i, "v": v} for i, v in enumerate(values)])
+
+    def test_order_of_types(self):
+        ordered = [MinKey(), None, -1, Int64(2), 2.5, Decimal128("3"), "a", "b", {"a": 1},
+                   {"a": 2}, b"x", ObjectId("0" * 24), False, True,
+                   datetime.datetime(2020, 1, 1), Timestamp(1, 1), MaxKey()]
+        self.fill(*reversed(ordered))
+        wanted = list(reversed(range(len(ordered))))
+        self.assertEqual(self.ids({}, sort=[("v", ASCENDING)]), wanted)
+        self.assertEqual(self.ids({}, sort=[("v", DESCENDING)]), wanted[::-1])
+        # Conditions compare within one type alone.
+        self.assertEqual([self.c.find_one({"_id": i})["v"] for i in self.ids({"v": {"$gt": "a"}})],
+                         ["b"])
+        self.assertEqual(self.c.count_documents({"v": {"$lt": 100}}), 4)
+        self.assertEqual(self.c.count_documents({"v": {"$type": "number"}}), 4)
+
+    def test_null_and_missing(self):
+        self.c.insert_many([{"_id": 0}, {"_id": 1, "v": None}, {"_id": 2, "v": 1},
+                            {"_id": 3, "v": [None]}, {"_id": 4, "v": []}])
+        self.assertEqual(self.ids({"v": None}), [0, 1, 3])
+        self.assertEqual(self.ids({"v": {"$exists": False}}), [0])
+        self.assertEqual(self.ids({"v": {"$ne": None}}), [2, 4])
+        self.assertEqual(self.ids({"v": {"$lte": 5}}), [2])
+        self.assertEqual(self.ids({"v": {"$type": "null"}}), [1, 3])
+
+    def test_arrays_and_paths(self):
+        self.fill([1, 5], [{"x": 1}, {"x": 7}], {"x": [2, 3]}, [[1, 5]])
+        self.assertEqual(self.ids({"v": 5}), [0])
+        self.assertEqual(self.ids({"v": [1, 5]}), [0, 3])
+        self.assertEqual(self.ids({"v.x": {"$gt": 2}}), [1, 2])
+        self.assertEqual(self.ids({"v.1.x": 7}), [1])
+        self.assertEqual(self.ids({"v": {"$size": 2}}), [0, 1])
+        self.assertEqual(self.ids({"v": {"$elemMatch": {"$gt": 1, "$lt": 6}}}), [0])
+        self.assertEqual(self.ids({"v": {"$elemMatch": {"x": {"$gt": 5}}}}), [1])
+        self.c.update_one({"_id": 0}, {"$addToSet": {"v": {"$each": [5, 6]}}})
+        self.c.update_one({"_id": 1}, {"$pull": {"v": {"x": {"$lt": 5}}}})
+        self.c.update_one({"_id": 2}, {"$set": {"v.x.3": 9, "v.y.z": 1}})
+        self.assertEqual([d["v"] for d in self.c.find()],
+                         [[1, 5, 6], [{"x": 7}], {"x": [2, 3, None, 9], "y": {"z": 1}}, [[1, 5]]])
+        self.assert_code(28, self.c.update_one, {"_id": 0}, {"$set": {"v.x": 1}})
+        self.assert_code(40, self.c.update_one, {"_id": 0}, {"$set": {"v": 1}, "$inc": {"v.x": 1}})
+        self.assert_code(66, self.c.update_one, {"_id": 0}, {"$set": {"_id": 9}})
+
+    def test_numbers(self):
+        self.fill(2**31 - 1, Int64(2**63 - 1), 1, 1, 1.5, "text")
+        increments = {0: 1, 2: Int64(1), 3: 0.5, 4: 1}
+        for key, by in increments.items():
+            self.c.update_one({"_id": key}, {"$inc": {"v": by}})
+        values = {d["_id"]: d["v"] for d in self.c.find()}
+        self.assertEqual([values[key] for key in increments], [2**31, 2, 1.5, 2.5])
+        self.assertEqual(self.ids({"v": {"$type": "long"}}), [0, 1, 2])
+        self.assertEqual(self.ids({"v": {"$type": "double"}}), [3, 4])
+        self.assert_code(2, self.c.update_one, {"_id": 1}, {"$inc": {"v": 1}})
+        self.assert_code(14, self.c.update_one, {"_id": 5}, {"$inc": {"v": 1}})
+        self.assertEqual(self.c.find_one({"_id": 1})["v"], 2**63 - 1)
+        self.assertEqual(self.ids({"v": 2.0}), [2])
+        with self.assertRaises(DuplicateKeyError):
+            self.c.insert_one({"_id": 2.0})  # the same number is the same key
+
+    def test_upserts(self):
+        self.c.update_one({"_id": 1, "a": 5, "b.c": 6, "d": {"$gt": 1}, "e": {"$eq": 7},
+                           "$and": [{"f": 8}]},
+                          {"$set": {"x": 1}, "$setOnInsert": {"y": 2}}, upsert=True)
+        self.assertEqual(self.c.find_one(), {"_id": 1, "a": 5, "b": {"c": 6}, "e": 7, "f": 8,
+                                             "x": 1, "y": 2})
+        # A held lock: the filter does not match, the key is there.
+        with self.assertRaises(DuplicateKeyError):
+            self.c.update_one({"_id": 1, "a": {"$lt": 5}}, {"$set": {"x": 2}}, upsert=True)
+        # Equality on a unique key: the server itself tries again, and nobody sees a duplicate.
+        self.c.create_index("u", unique=True)
+
+        def count(_):
+            self.c.update_one({"u": "one"}, {"$inc": {"n": 1}}, upsert=True)
+
+        with ThreadPoolExecutor(16) as threads:
+            list(threads.map(count, range(400)))
+        self.assertEqual(self.c.count_documents({"u": "one"}), 1)
+        self.assertEqual(self.c.find_one({"u": "one"})["n"], 400)
+
+    def test_lists(self):
+        self.fill([1, 2], 2, None, {"a": 1})
+        self.assertEqual(self.c.distinct("v"), [None, 1, 2, {"a": 1}])
+        databases = {d["name"] for d in self.client.list_databases()}
+        self.assertIn("python", databases)
+        self.c.create_index([("a", ASCENDING), ("v", DESCENDING)])
+        self.assertEqual([index["name"] for index in self.c.list_indexes()], ["_id_", "a_1_v_-1"])
+        self.c.drop_indexes()
+        self.assertEqual([index["name"] for index in self.c.list_indexes()], ["_id_"])
+        stages = [{"$match": {"_id": {"$gte": 0}}}, {"$project": {"k": {"$add": ["$_id", 1]}}},
+                  {"$sort": {"k": -1}}, {"$skip": 1}, {"$limit": 2},
+                  {"$group": {"_id": None, "all": {"$push": "$k"}, "sum": {"$sum": "$k"}}}]
+        self.assertEqual(list(self.c.aggregate(stages)), [{"_id": None, "all": [3, 2], "sum": 5}])
+        self.assertEqual(list(self.c.aggregate([{"$count": "n"}])), [{"n": 4}])
+
+    def test_questions(self):
+        admin = self.client.admin
+        self.assertEqual(admin.command("getParameter", featureCompatibilityVersion=1)
+                         ["featureCompatibilityVersion"]["version"], "6.0")
+        self.assert_code(72, admin.command, "getParameter", nonsense=1)
+        self.assertIn("not MongoDB", admin.command("getLog", "startupWarnings")["log"][0])
+        self.assertEqual(admin.command("connectionStatus")["authInfo"]["authenticatedUsers"], [])
+        self.assertIn(":", admin.command("whatsmyuri")["you"])
+        self.assertEqual(admin.command("serverStatus")["process"], "racebench")
+        self.assertEqual(admin.command("hostInfo")["system"]["hostname"], "racebench")
+        status = admin.command("replSetGetStatus")
+        self.assertEqual((status["set"], status["members"][0]["stateStr"]),
+                         ("racebench", "PRIMARY"))
+        self.assertTrue(self.client.server_info()["racebench"])
+        with self.client.start_session() as session:
+            session.start_transaction()
+            self.c.insert_one({"_id": 1}, session=session)
+            admin.command("killSessions", [session.session_id])
+            with self.assertRaises(OperationFailure):
+                session.commit_transaction()
+        self.assertIsNone(self.c.find_one())
+
+    def test_refused(self):
+        c, db = self.c, self.client.python
+        c.insert_one({"_id": 1, "v": [1, 2]})
+        german = {"locale": "de"}
+        self.assert_code(238, c.update_one, {}, {"$set": {"v.$[x]": 1}},
+                         array_filters=[{"x": 1}])
+        self.assert_code(238, c.update_one, {}, {"$set": {"v": 1}}, collation=german)
+        self.assert_code(238, c.count_documents, {}, collation=german)
+        self.assert_code(238, c.distinct, "v", {}, collation=german)
+        self.assert_code(238, c.find_one, {"v": re.compile("a")})
+        self.assert_code(238, c.create_index, "v", expireAfterSeconds=1)
+        self.assert_code(238, c.create_index, "v", sparse=True)
+        self.assert_code(67, c.create_index, [("v", "text")])
+        self.assert_code(238, db.create_collection, "view", viewOn=c.name, pipeline=[])
+        self.assert_code(238, db.create_collection, "series", timeseries={"timeField": "t"})
+        self.assert_code(238, c.watch)
+        self.assert_code(238, lambda: list(c.aggregate([{"$out": "x"}])))
+        self.assert_code(238, lambda: list(c.aggregate([{"$lookup": {
+            "from": "x", "localField": "v", "foreignField": "v", "as": "x"}}])))
+        self.assert_code(40324, lambda: list(c.aggregate([{"$nonsense": 1}])))
+        self.assertEqual(c.find_one(), {"_id": 1, "v": [1, 2]})  # nothing of it was done
 
 
 if __name__ == "__main__":
