@@ -39,9 +39,10 @@ struct variant {
 };
 
 /* One of each kind that also runs over threads and sockets, where time is not virtual. */
-static const char *const over_sockets[] = {"read_set",       "process_mutex",     "ignores_matched",
-                                           "inc_resent",     "find_then_lock",    "no_recheck",
-                                           "resolves_early", "queue_per_instance"};
+static const char *const over_sockets[] = {"read_set",        "process_mutex",
+                                           "ignores_matched", "inc_resent",
+                                           "find_then_lock",  "release_before_write",
+                                           "resolves_early",  "queue_per_instance"};
 
 /* What came of one seed. */
 struct conviction {
