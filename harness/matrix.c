@@ -269,6 +269,17 @@ static void suit_saves(struct cell *cell)
             cell->hazard[i].times = (int32_t)(cell->ops / OPS_PER_STRIKE);
 }
 
+/* A canary's write in place that fails destroys the file, and all that follows fails: it happens
+ * once, and among so many operations that everybody has done something before. */
+static void suit_files(struct cell *cell)
+{
+    if (!is_canary(cell) || cell->strategy[0]->home != HOME_FILES ||
+        (cell->hazards & HAZARD_BIT(error)) == 0)
+        return;
+    cell->ops = OPS_FULL;
+    cell->hazard[HAZARD_INDEX_error].times = 1;
+}
+
 /* Where time is never virtual, who waits by itself does so for real, and is asked for less. */
 static bool leaves_out(const struct matrix_settings *settings, const struct column *column,
                        struct cell *cell)
@@ -293,6 +304,7 @@ static void add_cell(const struct matrix_settings *settings, const struct column
     cell.lenient = !is_canary(&cell);
     settle_transport(settings, runs_direct(settings, column, cell.scenario), &cell);
     suit_saves(&cell);
+    suit_files(&cell);
     if (hazards_obstacle(&cell) == NULL && !leaves_out(settings, column, &cell))
         add(cells, &cell);
 }
