@@ -416,6 +416,64 @@ static void test_damaged_bytes_are_refused_or_harmless(void **state)
     bson_destroy(document);
 }
 
+/* Texts of all short lengths, with a byte that is no UTF-8 at each place. */
+static void test_text_is_utf8(void **state)
+{
+    enum { LENGTH_MAX = 33, DATA = 4 + 1 + 2 + 4 }; /* length, type, "t", length of the text */
+    char text[LENGTH_MAX + 1];
+    (void)state;
+    for (int length = 0; length <= LENGTH_MAX; length++) {
+        uint8_t copy[128];
+        bson_t document = BSON_INITIALIZER;
+        memset(text, 'a', sizeof text);
+        bson_append_utf8(&document, "t", 1, text, length);
+        assert_false(value_malformed(bson_get_data(&document), document.len));
+        for (int at = 0; at < length; at++) {
+            memcpy(copy, bson_get_data(&document), document.len);
+            copy[DATA + at] = 0xff;
+            assert_true(value_malformed(copy, document.len));
+            copy[DATA + at] = 0xc3; /* begins a letter of two bytes */
+            assert_true(value_malformed(copy, document.len));
+            if (at + 1 < length)
+                copy[DATA + at + 1] = 0xa4;
+            assert_int_equal(value_malformed(copy, document.len), at + 1 == length);
+        }
+        bson_destroy(&document);
+    }
+}
+
+/* Names of all short lengths, before long and short values and after each other. */
+static void test_names_of_all_lengths(void **state)
+{
+    enum { LENGTH_MAX = 33 };
+    bson_t document = BSON_INITIALIZER;
+    char name[LENGTH_MAX + 1];
+    struct element element;
+    (void)state;
+    memset(name, 'n', sizeof name);
+    for (int length = 0; length <= LENGTH_MAX; length++) {
+        if (length % 3 == 0)
+            bson_append_null(&document, name, length);
+        else if (length % 3 == 1)
+            bson_append_bool(&document, name, length, true);
+        else
+            bson_append_int64(&document, name, length, INT64_C(0x0101010101010100) + length);
+    }
+    struct elements elements = elements_of(&document);
+    for (size_t length = 0; length <= LENGTH_MAX; length++) {
+        assert_true(elements_next(&elements, &element));
+        assert_int_equal(element.name_length, length);
+        assert_true(elements_find(elements_of(&document), name, length, &element));
+        assert_int_equal(element.name_length, length);
+        assert_int_equal(element.type, length % 3 == 0   ? BSON_TYPE_NULL
+                                       : length % 3 == 1 ? BSON_TYPE_BOOL
+                                                         : BSON_TYPE_INT64);
+    }
+    assert_false(elements_next(&elements, &element));
+    assert_ptr_equal(elements.at, elements.end);
+    bson_destroy(&document);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -429,6 +487,8 @@ int main(void)
         cmocka_unit_test(test_depth_is_limited),
         cmocka_unit_test(test_deep_comparison_fits_on_a_fiber),
         cmocka_unit_test(test_damaged_bytes_are_refused_or_harmless),
+        cmocka_unit_test(test_text_is_utf8),
+        cmocka_unit_test(test_names_of_all_lengths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) > 0;
 }
