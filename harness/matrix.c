@@ -103,7 +103,7 @@ const struct conviction matrix_convictions[] = {
      .hazards = HAZARD_BIT(restart), .persona = PERSONA_STANDALONE, .retry_unknown = true},
     {"live_object_compat", "snapshot", REASON_TORN,
      .why = "its snapshot is the live object: a save stores half of an edit",
-     .hazards = HAZARD_BIT(crash)},
+     .hazards = HAZARD_BIT(crash), .times = 100},
     {"transaction", "transfer", REASON_SKEWED,
      .why = "snapshot isolation does not check what was only read (write skew)"},
     {"occ_compat", "ticket_events", REASON_NEVER_ACKED, .why = "a duplicate is never acknowledged",

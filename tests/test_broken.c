@@ -28,7 +28,7 @@
 enum { VARIANTS_MAX = 100, SEEDS_MAX = 1000, OPERATIONS_FIRST = 16, WORKERS = 8 };
 /* Of a twin: what proves contention in every cell, and leaves each worker some operations that no
  * hazard strikes. */
-enum { TWIN_FACTOR = 10, TWIN_OPERATIONS_MIN = 640, HAZARD_TIMES = 10 };
+enum { TWIN_FACTOR = 10, TWIN_OPERATIONS_MIN = 640, HAZARD_TIMES = 10, OPERATIONS_PER_STRIKE = 10 };
 static const double worked_max = 10, patience_seconds = 120;
 
 struct variant {
@@ -311,9 +311,12 @@ static void run_twins(struct outcome_of_variant *one)
     one->twin_operations = one->operations * TWIN_FACTOR;
     if (one->twin_operations < TWIN_OPERATIONS_MIN)
         one->twin_operations = TWIN_OPERATIONS_MIN;
-    for (int i = 0; i < HAZARD_COUNT; i++) /* as dense as it was when the variant was convicted */
-        cell.hazard[i].times =
-            (int32_t)(cell.hazard[i].times * one->twin_operations / one->operations);
+    /* as dense as it was when the variant was convicted, but nobody is struck all the time */
+    for (int i = 0; i < HAZARD_COUNT; i++) {
+        int64_t times = cell.hazard[i].times * one->twin_operations / one->operations;
+        int64_t most = one->twin_operations / OPERATIONS_PER_STRIKE;
+        cell.hazard[i].times = (int32_t)(times < most ? times : most);
+    }
     for (int i = 0; i < one->seeds; i++) {
         struct verdict verdict = run_once(cell, one->twin_operations, (uint64_t)i + 1);
         one->twins_held += verdict.status == HELD;
