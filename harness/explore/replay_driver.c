@@ -515,8 +515,6 @@ void replay_driver(const struct schedule *schedule, const struct cell *given, co
         result->verdict = (struct verdict){.status = BROKEN, .reason = REASON_STUCK};
     if (result->verdict.reason == REASON_STUCK)
         result->further = 0; /* they are what shows it */
-    if (result->verdict.reason == REASON_HAZARD_NEVER_STRUCK)
-        result->verdict.status = HELD; /* what goes wrong is a move, and has been made or skipped */
     cell_result_free(&run.cells[0]);
     free(run.cells);
     free(pacer.workers);

@@ -85,11 +85,13 @@ static void replay_here(const struct options *options, const struct world_limits
     world_close(world);
 }
 
-/* One schedule proves nothing but itself: that nobody met nobody is no reason to doubt it. */
+/* One schedule proves nothing but itself: that nobody met nobody is no reason to doubt it. What
+ * goes wrong is a move of it, and when that did not fit, this has been said. */
 static enum status judge_one(const struct verdict *verdict)
 {
     bool met = verdict->reason != REASON_ONE_WORKER && verdict->reason != REASON_NO_OVERLAP &&
-               verdict->reason != REASON_IDLE_WORKER;
+               verdict->reason != REASON_IDLE_WORKER &&
+               verdict->reason != REASON_HAZARD_NEVER_STRUCK;
     return verdict->status == UNDECIDED && !met ? HELD : verdict->status;
 }
 
