@@ -26,6 +26,8 @@ struct search {
     size_t count, capacity, depth;
     uint32_t *choices;
     size_t choice_count, choice_capacity;
+    hash128 *keys; /* scratch: of the workers whose moves a new node has */
+    size_t key_count, key_capacity;
     bool begun;
 };
 
@@ -42,6 +44,7 @@ static void dfs_close(void *state)
     memory_free(&search->seen);
     free(search->nodes);
     free(search->choices);
+    free(search->keys);
     free(search);
 }
 
@@ -69,11 +72,25 @@ static void add_choice(struct search *search, uint32_t choice)
     search->choices[at] = choice;
 }
 
-static bool moves_alike(const struct world *world, const struct move *one, const struct move *other)
+/* Are the moves the same, apart from which of equal workers makes them? */
+static bool moves_alike(const struct search *search, const struct move *moves, size_t i, size_t j)
 {
-    return one->kind == other->kind && one->amount == other->amount && one->worker != STEP_NOBODY &&
-           other->worker != STEP_NOBODY &&
-           world_worker_key(world, one->worker) == world_worker_key(world, other->worker);
+    return moves[i].kind == moves[j].kind && moves[i].amount == moves[j].amount &&
+           moves[i].worker != STEP_NOBODY && moves[j].worker != STEP_NOBODY &&
+           search->keys[i] == search->keys[j];
+}
+
+/* The key of the worker of each move. */
+static void read_keys(struct search *search, const struct world *world, const struct move *moves,
+                      size_t count)
+{
+    search->key_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t at = array_grow((void **)&search->keys, &search->key_count, &search->key_capacity,
+                               sizeof(*search->keys));
+        search->keys[at] =
+            moves[i].worker != STEP_NOBODY ? world_worker_key(world, moves[i].worker) : 0;
+    }
 }
 
 /* The moves of a new node: of equal workers only the first. */
@@ -81,10 +98,12 @@ static struct node make_node(struct search *search, const struct world *world,
                              const struct move *moves, size_t count)
 {
     struct node node = {.first = search->choice_count, .moves = (uint32_t)count};
+    if (search->cache)
+        read_keys(search, world, moves, count);
     for (size_t i = 0; i < count; i++) {
         bool alike = false;
         for (size_t j = 0; search->cache && j < i && !alike; j++)
-            alike = moves_alike(world, &moves[i], &moves[j]);
+            alike = moves_alike(search, moves, i, j);
         if (!alike)
             add_choice(search, (uint32_t)i);
     }

@@ -84,7 +84,6 @@ struct world {
     bool saw_other;          /* a worker was told something that names another one: a token */
     struct memory functions; /* the function check: told -> next step */
     char *fault;
-    hash128 *keys;         /* scratch: of the workers */
     struct history events; /* scratch: of the judge */
     bson_t **first;        /* the scenario's documents at the start; NULL: absent */
     int64_t first_count;

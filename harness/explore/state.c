@@ -8,7 +8,6 @@
 #include "stand.h"
 
 #include "folder.h"
-#include <stdlib.h>
 
 /* In place of where a hole stands: the stamp of a document. */
 #define STAMPED UINT64_C(0x5354414d50)
@@ -117,22 +116,13 @@ hash128 world_worker_key(const struct world *world, int32_t worker)
     return hash_mix(key, current);
 }
 
-static int compare(const void *left, const void *right)
-{
-    hash128 a = *(const hash128 *)left, b = *(const hash128 *)right;
-    return (a > b) - (a < b);
-}
-
 /* A number over all workers, from one for each, in no order. */
 static hash128 over_workers(const struct world *world,
                             hash128 (*key_of)(const struct world *, int32_t worker))
 {
     hash128 key = 0;
     for (int32_t w = 0; w < world->count; w++)
-        world->keys[w] = key_of(world, w);
-    qsort(world->keys, (size_t)world->count, sizeof(*world->keys), compare);
-    for (int32_t w = 0; w < world->count; w++)
-        key = hash_mix(key, world->keys[w]);
+        key += hash_mix(key_of(world, w), 1);
     return key;
 }
 
@@ -157,7 +147,7 @@ hash128 world_key(const struct world *world)
 {
     hash128 key = hash_mix(things_key(world), over_workers(world, world_worker_key));
     key = hash_mix(key, (hash128)world->now_ms);
-    key = hash_mix(key, (uint64_t)world->clock_left << 32 | (uint64_t)world->faults_left);
+    key = hash_mix(key, (hash128)world->clock_left << 32 | (hash128)world->faults_left);
     if (world->limits.bound >= 0) {
         key = hash_mix(key, (hash128)world->switches_left);
         if (world->last != STEP_NOBODY)

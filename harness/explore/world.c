@@ -502,7 +502,6 @@ struct world *world_open(const struct cell *cell, const struct world_limits *lim
     read_first(world);
     world->stands = x_calloc((size_t)world->count, sizeof(*world->stands));
     world->ahead_ms = x_calloc((size_t)world->cell.instances, sizeof(*world->ahead_ms));
-    world->keys = x_calloc((size_t)world->count, sizeof(*world->keys));
     for (int32_t w = 0; w < world->count; w++) {
         struct stand *stand = &world->stands[w];
         crew->sessions[w].line = world;
@@ -529,7 +528,6 @@ void world_close(struct world *world)
     history_free(&world->events);
     free(world->first);
     free(world->stands);
-    free(world->keys);
     free(world->ahead_ms);
     free(world->moves);
     free(world->fault);
