@@ -201,7 +201,7 @@ static enum gate_action arrive(void *state, const struct step *step)
     return GATE_PASS;
 }
 
-const struct gate_policy hazards_at_gate = {"hazards", arrive};
+const struct gate_policy hazards_at_gate = {.name = "hazards", .arrive = arrive};
 
 enum hazard_index hazards_at_file(struct hazards *hazards)
 {

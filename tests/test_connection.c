@@ -211,7 +211,7 @@ static enum gate_action decide(void *state, const struct step *step)
 static void test_gate_closes(void **state)
 {
     (void)state;
-    static const struct gate_policy policy = {"decide", decide};
+    static const struct gate_policy policy = {.name = "decide", .arrive = decide};
     static const enum gate_action actions[] = {GATE_CLOSE_BEFORE, GATE_CLOSE_AFTER};
     for (size_t i = 0; i < COUNT_OF(actions); i++) {
         struct fixture fixture;

@@ -75,7 +75,7 @@ static enum gate_action decide(void *state, const struct step *step)
 static void test_gate(void **state)
 {
     (void)state;
-    static const struct gate_policy policy = {"decide", decide};
+    static const struct gate_policy policy = {.name = "decide", .arrive = decide};
     static const char update[] =
         "{'update': 'c', 'updates': [{'q': {'_id': 1}, 'u': {'$inc': {'n': 1}}, 'upsert': true}], "
         "'comment': 'w1.7'}";

@@ -115,8 +115,8 @@ static enum gate_action close_second(void *state, const struct step *step)
 static void test_policy(void **state)
 {
     (void)state;
-    static const struct gate_policy policy = {"close_second", close_second};
-    static const struct gate_policy empty = {"empty", NULL};
+    static const struct gate_policy policy = {.name = "close_second", .arrive = close_second};
+    static const struct gate_policy empty = {.name = "empty", .arrive = NULL};
     struct gate *gate = gate_new(1, 0);
     struct step step = {.worker = 0, .operation = 0, .kind = STEP_FIND, .target = "c"},
                 nobody = {.worker = STEP_NOBODY,

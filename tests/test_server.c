@@ -453,7 +453,7 @@ static void check_durable(struct slow_disk *disk, const char *concern)
 
 static void test_durable_writes_wait_for_the_flush(void **state)
 {
-    static const struct gate_policy policy = {"slow disk", put_in_place};
+    static const struct gate_policy policy = {.name = "slow disk", .arrive = put_in_place};
     struct slow_disk disk = {.mutex = PTHREAD_MUTEX_INITIALIZER,
                              .changed = PTHREAD_COND_INITIALIZER};
     char folder[] = "/tmp/racebench-XXXXXX", path[48];

@@ -175,7 +175,7 @@ hash128 documents_content(const struct documents *documents)
         const struct row *row = documents->changed[i];
         for (int h = 0; row->now != NULL && h < row->canon.count; h++) {
             const struct hole *hole = &row->canon.holes[h];
-            hash128 name = hash_mix(hash_mix(row->weight, hole->place), (uint64_t)hole->worker);
+            hash128 name = hash_mix(hash_mix(row->weight, hole->place), (uint32_t)hole->worker);
             sum += hash_mix(name, (uint64_t)hole->number);
         }
     }

@@ -273,7 +273,7 @@ static enum gate_action arrive(void *state, const struct step *step)
     return action;
 }
 
-static const struct gate_policy pacing = {"replay", arrive, .early = true};
+static const struct gate_policy pacing = {.name = "replay", .arrive = arrive, .early = true};
 
 static void execute(struct session *session, const struct command_request *request,
                     struct command_reply *reply)
