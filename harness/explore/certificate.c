@@ -16,7 +16,7 @@
 
 double certificate_collision(int64_t states)
 {
-    return (double)states * (double)(states > 0 ? states - 1 : 0) / ldexp(1, 65);
+    return (double)states * (double)(states > 0 ? states - 1 : 0) / ldexp(1, 129);
 }
 
 /* Why an exploration that found nothing proves nothing. */
@@ -110,7 +110,7 @@ static void write_trust(const struct explore_settings *settings,
     if (settings->no_cache || !settings->policy->exhaustive)
         return;
     fprintf(out,
-            "  taken as one: states with the same 64-bit key (chance that two differ: %.1e)%s\n",
+            "  taken as one: states with the same 128-bit key (chance that two differ: %.1e)%s\n",
             certificate_collision(result->states + 1),
             result->symmetric ? "\n             workers that stand alike" : "");
 }

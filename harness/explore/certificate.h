@@ -24,8 +24,8 @@ struct proof certificate_proof(const struct cell *, const struct explore_setting
 /* A cell that was explored and not run: verdict, engine and proof, which becomes the result's. */
 void certificate_result(const struct cell *, const struct explore_result *, struct proof *,
                         struct cell_result *);
-/* How likely it is that two of so many different states have the same 64-bit key, at most (the
- * birthday bound, n(n-1)/2^65): then one of them was not gone into. */
+/* How likely it is that two of so many different states have the same 128-bit key, at most (the
+ * birthday bound, n(n-1)/2^129): then one of them was not gone into. */
 double certificate_collision(int64_t states);
 
 #endif

@@ -3,7 +3,8 @@
  * state: what the future of a world depends on, as one number: the documents without stamps, shared
  * RAM, files, the clock, what is left of the budgets, and for each worker where it stands and all
  * that it was told in its present attempt, with one bit for each thing examined (has it changed
- * since?). Workers are sorted unless one has asked for its own number.
+ * since?). Workers are summed up in no order; once one has asked for its own number
+ * it belongs to its key.
  */
 #include "stand.h"
 

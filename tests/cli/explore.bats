@@ -23,7 +23,7 @@ refused() {
     [[ "$output" == *"held: all schedules, by their states"* ]]
     [[ "$output" == *"tried: 3 workers, 1 operation each, any order of their steps"* ]]
     [[ "$output" == *"not tried: more workers or operations"* ]]
-    [[ "$output" == *"64-bit key"* ]]
+    [[ "$output" == *"128-bit key"* ]]
 }
 
 @test "the certificate says which limits were set" {
