@@ -91,8 +91,8 @@ static const char *hint_for_reason(const struct narrate_tale *tale)
         return has_fault(tale->trail, MOVE_CRASH) || has_fault(tale->trail, MOVE_ERROR) ||
                        has_fault(tale->trail, MOVE_DROP) || lost_reply
                    ? "A lock must end by itself when its holder dies or fails: set its owner and "
-                     "its expiry "
-                     "in one command (lock_document), or let the system free it (file_lock)."
+                     "its expiry in one command (lock_document), or let the system free it "
+                     "(file_lock)."
                    : "Take several locks always in the same order, or give them a lease.";
     default:
         return "Put what was read into the filter of the write, and try again when nothing "

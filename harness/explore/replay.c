@@ -61,6 +61,7 @@ void replay_direct(struct world *world, const struct schedule *schedule,
     for (size_t i = 0; i < schedule->count; i++) {
         move = find_move(world, &schedule->moves[i]);
         if (move != NULL) {
+            result->faults += move_is_fault(move);
             make(&run, move);
             continue;
         }

@@ -17,6 +17,7 @@ struct replay_result {
     size_t skipped;       /* moves that did not fit */
     size_t first_skipped; /* index of the first of them */
     size_t further;       /* moves after the last one of the schedule */
+    size_t faults;        /* moves that were made and by which something went wrong */
     struct verdict verdict;
     char *stuck; /* who waits for what, where nobody can go on; owned by the caller. Or NULL */
 };

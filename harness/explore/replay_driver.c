@@ -155,6 +155,7 @@ static void settle(struct pacer *pacer)
         pacer->busy = STEP_NOBODY;
     while (pacer->busy == STEP_NOBODY && pacer->next < pacer->schedule->count &&
            make_move(pacer, &pacer->schedule->moves[pacer->next])) {
+        pacer->result->faults += move_is_fault(&pacer->schedule->moves[pacer->next]);
         pacer->next++;
         announce(pacer);
     }
@@ -205,6 +206,7 @@ static enum gate_action take_turn(struct pacer *pacer, const struct step *step)
     const struct move *move = &schedule->moves[pacer->next];
     if (pacer->busy != STEP_NOBODY || move->worker != step->worker || kind_of(move) != step->kind)
         return GATE_HOLD;
+    pacer->result->faults += move_is_fault(move);
     pacer->next++;
     pacer->stalls = 0;
     held->drawn = move->kind == MOVE_STEP && move->amount != MOVE_PLAIN;
@@ -306,7 +308,10 @@ static int64_t now_ms(void *context)
 static int64_t wall_ms(struct session *session)
 {
     struct pacer *pacer = pacer_of(session);
-    return now_ms(pacer) + pacer->workers[session->worker].skew_ms;
+    pthread_mutex_lock(&pacer->mutex);
+    int64_t skew_ms = pacer->workers[session->worker].skew_ms;
+    pthread_mutex_unlock(&pacer->mutex);
+    return now_ms(pacer) + skew_ms;
 }
 
 static int64_t run_ns(struct session *session)

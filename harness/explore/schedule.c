@@ -493,6 +493,11 @@ char *move_text(const struct move *move)
     return x_format("%s w%" PRId32, word, move->worker);
 }
 
+bool move_is_fault(const struct move *move)
+{
+    return move->kind != MOVE_STEP && move->kind != MOVE_CLOCK;
+}
+
 bool move_is_faulty_step(const struct move *move)
 {
     return move->kind >= MOVE_LOST && move->kind <= MOVE_RESTART_DURING;
@@ -522,7 +527,7 @@ int schedule_faults(const struct schedule *schedule)
 {
     int faults = 0;
     for (size_t i = 0; i < schedule->count; i++)
-        faults += schedule->moves[i].kind != MOVE_STEP && schedule->moves[i].kind != MOVE_CLOCK;
+        faults += move_is_fault(&schedule->moves[i]);
     return faults;
 }
 

@@ -106,6 +106,8 @@ void schedule_copy(struct schedule *into, const struct schedule *from);
 char *move_text(const struct move *);
 /* Is it a step with which something goes wrong: MOVE_LOST to MOVE_RESTART_DURING? */
 bool move_is_faulty_step(const struct move *);
+/* Does something go wrong with it? So it is with all but plain steps and moves of the clock. */
+bool move_is_fault(const struct move *);
 /* Do both say the same? The lines they stand in do not count. */
 bool move_equal(const struct move *, const struct move *);
 /* How often another worker goes on than the one before: clock moves and restarts do not count. */

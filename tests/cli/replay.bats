@@ -69,6 +69,20 @@ refused() {
     done
 }
 
+@test "what was to go wrong and did not leaves it open" {
+    local cell='cell: --strategy occ --hazard lost_reply'
+    printf '%s\nw0.find w0.update w1.find w1.update\n' "$cell" >none.race
+    printf '%s\nw0.find lost w0.insert w0.update\n' "$cell" >gone.race
+    for file in none gone; do
+        for transport in direct driver; do
+            run --separate-stderr "$racebench" explore --replay $file.race --transport $transport
+            echo "$file $transport: $output"
+            [ "$status" -eq 2 ]
+            [[ $output == *"unknown: hazard-never-struck" ]]
+        done
+    done
+}
+
 @test "what is no schedule, or not of this cell, is refused" {
     refused 'w0.find' 1
     refused 'cell: --strategy naive\n' 2

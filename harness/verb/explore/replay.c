@@ -86,18 +86,25 @@ static void replay_here(const struct options *options, const struct world_limits
 }
 
 /* One schedule proves nothing but itself: that nobody met nobody is no reason to doubt it. What
- * goes wrong is a move of it, and when that did not fit, this has been said. */
-static enum status judge_one(const struct verdict *verdict)
+ * goes wrong is a move of it, which the run's judge does not know; but if something was planned and
+ * no such move was made, it has not been tried. */
+static void judge_one(struct replay_result *result, unsigned planned)
 {
-    bool met = verdict->reason != REASON_ONE_WORKER && verdict->reason != REASON_NO_OVERLAP &&
-               verdict->reason != REASON_IDLE_WORKER &&
-               verdict->reason != REASON_HAZARD_NEVER_STRUCK;
-    return verdict->status == UNDECIDED && !met ? HELD : verdict->status;
+    struct verdict *verdict = &result->verdict;
+    bool excused = verdict->reason == REASON_ONE_WORKER || verdict->reason == REASON_NO_OVERLAP ||
+                   verdict->reason == REASON_IDLE_WORKER ||
+                   verdict->reason == REASON_HAZARD_NEVER_STRUCK;
+    if (verdict->status == UNDECIDED && excused)
+        verdict->status = HELD;
+    if (verdict->status == HELD && (planned & ~HAZARD_BIT(none)) != 0 && result->faults == 0) {
+        verdict->status = UNDECIDED;
+        verdict->reason = REASON_HAZARD_NEVER_STRUCK;
+    }
 }
 
 static enum status tell_verdict(const struct cell *cell, const struct replay_result *result)
 {
-    enum status status = judge_one(&result->verdict);
+    enum status status = result->verdict.status;
     printf("%s with %s, %s: %s%s\n", cell->scenario->name, cell->strategy_name,
            human_counted(cell->workers, "worker").text,
            status == BROKEN      ? "broken: "
@@ -151,6 +158,7 @@ enum exit_code explore_replay(const struct options *options)
         finding.verdict = result.verdict;
     }
     tell_skipped(&finding.schedule, path, &result, direct, options->seed);
+    judge_one(&result, own.hazard.planned);
     enum status status = tell_verdict(&finding.cell, &result);
     if (direct)
         replay_take_moves(&finding.schedule, &ran);
