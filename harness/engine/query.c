@@ -149,8 +149,8 @@ bool query_visit(struct request *request, const struct query *query, query_visit
     struct buffer *key = &request->engine->key;
     bson_value_t id;
     key->length = 0;
-    matcher.exact = is_sole_id(query->filter, &id);
-    if (matcher.exact ? keys_append(key, &id) : demanded_key(query->filter, "_id", key))
+    matcher.exact = is_sole_id(query->filter, &id) && keys_append(key, &id);
+    if (matcher.exact || demanded_key(query->filter, "_id", key))
         visit_by_key(&matcher, buffer_slice(key));
     else if (!visit_by_index(&matcher))
         store_scan(query->transaction, query->collection->rows, (struct slice){NULL, 0}, match_row,

@@ -56,7 +56,7 @@ struct engine {
     bson_t *success;         /* the same with {ok: 1} before it */
     bool flush_wanted;       /* the reply in hand must not leave before the log is on the disk */
     struct buffer key;       /* encoded _id of the document in hand */
-    struct buffer row;       /* outcome of the retryable write in hand */
+    struct buffer row;       /* outcome of the retryable write in hand, then its counts */
     struct buffer namespace; /* of the reply in hand */
 };
 
