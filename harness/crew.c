@@ -276,9 +276,10 @@ void crew_work(struct session *session)
     early(session);
     cell->scenario->work(session, cell);
     session_forget(session);
+    bool last = atomic_fetch_sub(&instance->working, 1) == 1;
     if (session->crew->witness != NULL)
         session->crew->witness->ended(session);
-    if (atomic_fetch_sub(&instance->working, 1) > 1)
+    if (!last)
         return;
     const struct waiting_table *waiting = session->crew->transport->waiting;
     early(session); /* no operation's command any more */

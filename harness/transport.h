@@ -136,14 +136,15 @@ struct latencies {
 void latencies_init(struct latencies *);
 void latencies_free(struct latencies *);
 
-/* Of a crew in an operating-system process of its own: who keeps what its workers did, however the
- * process ends (process_child.c). Called by the worker's own thread. */
+/* Who watches the workers of a crew: in an operating-system process of its own, to keep what they
+ * did however it ends (process_child.c); in a replay, to know what is over (replay_driver.c).
+ * Called by the worker's own thread. */
 struct witness_table {
     void (*begun)(struct session *);                    /* an operation begins */
     void (*stepping)(struct session *);                 /* a step comes next */
     void (*attempted)(struct session *, int64_t ns);    /* an attempt took that long */
     void (*settled)(struct session *, int64_t waiting); /* its event is in the history; ns waited */
-    void (*ended)(struct session *);                    /* the worker does nothing more */
+    void (*ended)(struct session *);                    /* it does nothing more but tear down */
     /* The hazard strikes the whole process: returns when that is over, if ever. */
     void (*struck)(struct session *, enum hazard_index);
 };
@@ -169,7 +170,7 @@ struct crew {
     struct session *sessions; /* one per worker */
     int32_t count;
     const struct crew_share *shares;     /* `count` of them, or NULL: all workers of the cell */
-    const struct witness_table *witness; /* NULL: the crew lives in the process that judges */
+    const struct witness_table *witness; /* NULL: nobody watches */
     struct latencies *latencies;         /* shared by all workers, or NULL: each has its own */
     struct hazards *hazards;             /* what goes wrong on purpose, or NULL: nothing */
     atomic_bool stop;        /* an interrupt or the end of --duration: no further operations */

@@ -10,8 +10,9 @@
  * between two steps (a crash, a start of another copy) waits until the worker stands.
  *
  * A command is over when it has passed, since the engine's thread runs it at once. Any other step
- * is over when its worker is seen again, at its next step or with its operation settled; until then
- * nobody else moves. So no step of the schedule overlaps another, without any waiting for quiet.
+ * is over when its worker is seen again, at its next step, with its next operation or at its end;
+ * until then nobody else moves. So no step of the schedule overlaps another, without any waiting
+ * for quiet.
  *
  * The one time-out is for steps that never come because the code has changed: when nothing has
  * moved for STALL_MS the move is skipped, and after STALLS_MAX of these the rest.
@@ -57,7 +58,6 @@ struct pacer {
     struct held *workers;
     size_t next;       /* move */
     int32_t busy;      /* worker whose step outside of the engine is not over, or STEP_NOBODY */
-    int64_t progress;  /* of that worker, when it began */
     int64_t moved_ns;  /* monotonic */
     int64_t ahead_ms;  /* how far the schedule has moved the clock */
     int64_t opened_ms; /* wall clock, which stands still from here on; 0: not yet */
@@ -80,15 +80,13 @@ static void announce(struct pacer *pacer)
     engine_server_ask_again(pacer->server);
 }
 
-static int64_t progress_of(const struct pacer *pacer, int32_t worker)
+/* The worker is seen: what it did before is over. */
+static void be_seen(struct pacer *pacer, int32_t worker)
 {
-    return atomic_load(&pacer->crew->sessions[worker].progress);
-}
-
-static void be_busy(struct pacer *pacer, int32_t worker)
-{
-    pacer->busy = worker;
-    pacer->progress = progress_of(pacer, worker);
+    if (pacer->busy != worker)
+        return;
+    pacer->busy = STEP_NOBODY;
+    announce(pacer);
 }
 
 /* The instance dies while its workers stand: each finds every verb failing. */
@@ -103,7 +101,7 @@ static void crash(struct pacer *pacer, int32_t worker)
     crew_crash(victim);
     if (locked)
         uv_mutex_unlock(&victim->instance->mutex);
-    be_busy(pacer, worker);
+    pacer->busy = worker;
 }
 
 static void skew(struct pacer *pacer, const struct move *move)
@@ -151,8 +149,6 @@ static bool make_move(struct pacer *pacer, const struct move *move)
 /* Makes the moves that no worker makes, once the step before them is over. */
 static void settle(struct pacer *pacer)
 {
-    if (pacer->busy != STEP_NOBODY && progress_of(pacer, pacer->busy) != pacer->progress)
-        pacer->busy = STEP_NOBODY;
     while (pacer->busy == STEP_NOBODY && pacer->next < pacer->schedule->count &&
            make_move(pacer, &pacer->schedule->moves[pacer->next])) {
         pacer->result->faults += move_is_fault(&pacer->schedule->moves[pacer->next]);
@@ -213,7 +209,7 @@ static enum gate_action take_turn(struct pacer *pacer, const struct step *step)
     held->draw = move->amount;
     /* after its operations it only ends: nobody waits to see it again */
     if (in_thread(step->kind) && pacer->crew->sessions[step->worker].in_operation)
-        be_busy(pacer, step->worker);
+        pacer->busy = step->worker;
     announce(pacer);
     return action_of(move);
 }
@@ -253,6 +249,13 @@ static bool is_held(const struct pacer *pacer, const struct step *step)
     return false;
 }
 
+/* May the worker come to a halt there until others have moved? At what is not held and never blocks
+ * it only passes by: whom it wakes must not go on before it has come to where it stands next. */
+static bool may_block(enum step_kind kind)
+{
+    return kind == STEP_WAIT || kind == STEP_ENTER || kind == STEP_LOCK_FILE;
+}
+
 static enum gate_action arrive(void *state, const struct step *step)
 {
     struct pacer *pacer = state;
@@ -261,9 +264,10 @@ static enum gate_action arrive(void *state, const struct step *step)
     struct held *held = &pacer->workers[step->worker];
     held->free = held->free && step->operation == OPERATION_NONE;
     held->dying = held->dying && is_dead(pacer, step->worker);
-    if (pacer->busy == step->worker && !held->dying)
-        pacer->busy = STEP_NOBODY; /* what it did before is over */
-    if (is_held(pacer, step)) {
+    bool stands = is_held(pacer, step);
+    if (!held->dying && (stands || may_block(step->kind)))
+        be_seen(pacer, step->worker);
+    if (stands) {
         action = take_turn(pacer, step);
         while (action == GATE_HOLD && in_thread(step->kind)) {
             wait_a_little(pacer);
@@ -289,6 +293,36 @@ static void execute(struct session *session, const struct command_request *reque
 }
 
 static const struct command_table commands = {execute};
+
+/* Where a worker is seen besides at the gate. Before its next operation, or a step outside of one,
+ * it may wait for who holds its instance. */
+static void seen(struct session *session)
+{
+    struct pacer *pacer = pacer_of(session);
+    pthread_mutex_lock(&pacer->mutex);
+    be_seen(pacer, session->worker);
+    pthread_mutex_unlock(&pacer->mutex);
+}
+
+static void stepping(struct session *session)
+{
+    if (!session->in_operation)
+        seen(session);
+}
+
+static void attempted(struct session *session, int64_t ns)
+{
+    (void)session, (void)ns; /* it may try again, so nothing is over */
+}
+
+/* Not over either: who ends an instance's last operation still has to tear it down, and who that is
+ * depends on the end of the others' work. */
+static void settled(struct session *session, int64_t waiting_ns)
+{
+    (void)session, (void)waiting_ns;
+}
+
+static const struct witness_table witness = {seen, stepping, attempted, settled, seen, NULL};
 
 /* In place of time and chance ----------------------------------------------------------------- */
 
@@ -373,16 +407,13 @@ static void skip(struct pacer *pacer)
     announce(pacer);
 }
 
-/* Looks whether steps are over, and whether one never comes. */
+/* Makes moves that no worker makes, and looks whether a step never comes. */
 static void *watch(void *context)
 {
     struct pacer *pacer = context;
     pthread_mutex_lock(&pacer->mutex);
     while (!pacer->ended) {
-        int32_t busy = pacer->busy;
         settle(pacer);
-        if (busy != pacer->busy)
-            announce(pacer);
         if (pacer->next < pacer->schedule->count &&
             clock_monotonic_ns() - pacer->moved_ns > STALL_MS * INT64_C(1000000))
             skip(pacer);
@@ -405,6 +436,7 @@ static void opened(struct stage *stage, void *context)
     hazards_free(crew->hazards); /* nobody draws them */
     crew->hazards = NULL;
     crew->replay = pacer;
+    crew->witness = &witness;
     crew->transport = &pacer->transport;
     must(pthread_create(&pacer->watcher, NULL, watch, pacer) == 0);
 }
