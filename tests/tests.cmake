@@ -58,6 +58,15 @@ foreach(file IN LISTS TESTS)
   endif()
 endforeach()
 
+# Delays threads at random, for tests that preload it into the program. The flags of programs are
+# not a library's, and a sanitizer wants to be loaded first.
+if(NOT SANITIZE)
+  add_library(jitter MODULE ${CMAKE_SOURCE_DIR}/tests/jitter.c)
+  target_compile_options(jitter PRIVATE -Wall -Wextra)
+  target_compile_definitions(jitter PRIVATE _GNU_SOURCE)
+  target_link_libraries(jitter PRIVATE ${CMAKE_DL_LIBS})
+endif()
+
 find_program(BATS bats)
 if(BATS)
   file(GLOB CLI CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/cli/*.bats)
