@@ -16,6 +16,7 @@
 #include <uv.h>
 
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -35,10 +36,12 @@ static void open_standard(void)
 static void on_abort(int number)
 {
     static const char line[] = "racebench: internal error: a library gave up, see the line before; "
-                               "please report it\n";
+                               "please report it, with what follows\n";
+    void *frames[32];
     (void)number;
     if (write(STDERR_FILENO, line, sizeof(line) - 1) < 0)
         _exit(EXIT_INTERNAL); /* nobody reads it */
+    backtrace_symbols_fd(frames, backtrace(frames, COUNT_OF(frames)), STDERR_FILENO);
     _exit(EXIT_INTERNAL);
 }
 
@@ -54,6 +57,8 @@ int main(int argc, char **argv)
     enum exit_code code = EXIT_OK;
     open_standard();
     signal(SIGPIPE, SIG_IGN); /* a closed connection or stdout is an error to be told, not death */
+    void *here;
+    backtrace(&here, 1); /* loads what it needs, for on_abort() cannot allocate */
     signal(SIGABRT, on_abort);
     registry_check();
     if (process_is_child(argc, argv))

@@ -32,6 +32,7 @@ struct runner {
     struct stage *stage;         /* of the present cell */
     struct processes *processes; /* of the present cell, or NULL */
     int signal_number;           /* the first one caught, or 0 */
+    bool driving;                /* the present cell's workers are threads here */
     bool going;                  /* the clock runs */
 };
 
@@ -108,9 +109,13 @@ static void finish(struct runner *runner)
     uv_stop(&runner->loop);
 }
 
+/* The last worker's word may come once more when its crew has gone: the loop has read both, but
+ * stopped at the first. */
 static void on_arrived(uv_async_t *handle)
 {
     struct runner *runner = handle->data;
+    if (!runner->driving)
+        return;
     struct crew *crew = &runner->stage->crew;
     struct driver_count count = driver_counts(crew);
     if (!runner->going && count.ended == 0 && count.arrived + count.failed == crew->count) {
@@ -133,8 +138,10 @@ static void on_turn(uv_idle_t *handle)
 static void run_driver(struct runner *runner)
 {
     struct crew *crew = &runner->stage->crew;
+    runner->driving = true;
     driver_start(crew, &runner->arrived);
     uv_run(&runner->loop, UV_RUN_DEFAULT);
+    runner->driving = false;
     struct driver_count count = driver_counts(crew);
     char *failure = x_strdup(driver_failure(crew));
     driver_close(crew);

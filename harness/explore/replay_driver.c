@@ -253,7 +253,7 @@ static bool is_held(const struct pacer *pacer, const struct step *step)
  * it only passes by: whom it wakes must not go on before it has come to where it stands next. */
 static bool may_block(enum step_kind kind)
 {
-    return kind == STEP_WAIT || kind == STEP_ENTER || kind == STEP_LOCK_FILE;
+    return kind == STEP_WAIT || kind == STEP_ENTER || kind == STEP_SLEEP || kind == STEP_LOCK_FILE;
 }
 
 static enum gate_action arrive(void *state, const struct step *step)
@@ -357,7 +357,16 @@ static int64_t run_ns(struct session *session)
     return transport_driver.clock->run_ns(session) + ahead_ms * 1000000;
 }
 
-/* As in explore, waking is untimed: the schedule says what comes first. */
+static bool is_time(const struct pacer *pacer)
+{
+    const struct schedule *schedule = pacer->schedule;
+    return pacer->next < schedule->count && (schedule->moves[pacer->next].kind == MOVE_CLOCK ||
+                                             schedule->moves[pacer->next].kind == MOVE_PAUSE);
+}
+
+/* As in explore, waking is untimed: the schedule says what comes first. Who sleeps outside of an
+ * operation looks again afterwards, which comes to the same until the time has passed that the
+ * schedule has there. */
 static bool sleep_us(struct session *session, int64_t us)
 {
     enum { SHORT_US = 1000 };
@@ -366,7 +375,12 @@ static bool sleep_us(struct session *session, int64_t us)
     bool paced = pacer->freed_ms == 0;
     pacer->workers[session->worker].free = false;
     pthread_mutex_unlock(&pacer->mutex);
-    return transport_driver.clock->sleep_us(session, paced && us > SHORT_US ? SHORT_US : us);
+    bool slept = transport_driver.clock->sleep_us(session, paced && us > SHORT_US ? SHORT_US : us);
+    pthread_mutex_lock(&pacer->mutex);
+    for (settle(pacer); is_time(pacer) && !session->in_operation; settle(pacer))
+        wait_a_little(pacer);
+    pthread_mutex_unlock(&pacer->mutex);
+    return slept;
 }
 
 static int64_t draw(struct session *session, int64_t bound)
