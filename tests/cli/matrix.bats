@@ -198,3 +198,14 @@ refused() {
     RACEBENCH_HAZARD=crahs run -64 "$racebench" -s occ
     [[ $output == *"RACEBENCH_HAZARD 'crahs': unknown hazard"* ]]
 }
+
+# Cells under both transports follow each other: what a thread of one says too late must not reach
+# the next.
+@test "delays of threads change no verdict and end no matrix" {
+    for seed in 1 2 3; do
+        LD_PRELOAD=$(dirname "$racebench")/libjitter.so JITTER_OFTEN=100 JITTER_US=1000 \
+            run --separate-stderr "$racebench" matrix --quick --scenario counter --strategy inc \
+            --seed "$seed"
+        [ "$status" -eq 0 ]
+    done
+}
