@@ -64,8 +64,11 @@ fits() {
     here=$("$1" explore --replay "$2" -q | head -1) || true
     there=$(LD_PRELOAD=$(dirname "$1")/libjitter.so "$1" explore --replay "$2" --transport driver \
         2>told.txt) || status=$?
-    [ "$status" -eq 1 ] && [ "$here" = "$there" ] && [ ! -s told.txt ] ||
-        { echo "$2: $status: $here / $there"; cat told.txt; return 1; }
+    if [ "$status" -ne 1 ] || [ "$here" != "$there" ] || [ -s told.txt ]; then
+        echo "$2: $status: $here / $there"
+        cat told.txt
+        return 1
+    fi
 }
 
 @test "every schedule comes to the same with real clients over sockets" {
