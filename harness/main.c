@@ -35,13 +35,13 @@ static void open_standard(void)
 
 static void on_abort(int number)
 {
-    static const char line[] = "racebench: internal error: a library gave up, see the line before; "
-                               "please report it, with what follows\n";
+    static const char line[] = "racebench: internal error: a library gave up, see the lines "
+                               "before; please report them\n";
     void *frames[32];
     (void)number;
+    backtrace_symbols_fd(frames, backtrace(frames, COUNT_OF(frames)), STDERR_FILENO);
     if (write(STDERR_FILENO, line, sizeof(line) - 1) < 0)
         _exit(EXIT_INTERNAL); /* nobody reads it */
-    backtrace_symbols_fd(frames, backtrace(frames, COUNT_OF(frames)), STDERR_FILENO);
     _exit(EXIT_INTERNAL);
 }
 
