@@ -114,18 +114,18 @@ died_under() {
     run -69 "$racebench" serve --listen 192.0.2.1
     run -64 "$racebench" serve --socket "$(printf 'a%.0s' {1..120}).sock"
     run -74 bash -c "'$racebench' serve -q >/dev/full"
-    run -74 bash -c "'$racebench' -s inc ${quick[*]} >/dev/full"
+    run -74 bash -c "'$racebench' -s occ ${quick[*]} >/dev/full"
     [ -z "$(ls private)" ]
 }
 
 @test "closed descriptors: results are not written into somebody's socket" {
-    run -74 bash -c "'$racebench' -s inc ${quick[*]} 2>err >&-"
+    run -74 bash -c "'$racebench' -s occ ${quick[*]} 2>err >&-"
     grep -q "cannot write report 'text' to stdout" err
-    run -0 bash -c "'$racebench' -s inc ${quick[*]} 2>&-"
-    [[ $output == *"Held: inc"* ]]
-    run -0 bash -c "'$racebench' -s inc ${quick[*]} <&-"
-    run -74 bash -c "'$racebench' -s inc ${quick[*]} <&- >&- 2>&-"
-    run -74 bash -c "'$racebench' -s inc ${quick[*]} --processes 2 <&- >&-"
+    run -0 bash -c "'$racebench' -s occ ${quick[*]} 2>&-"
+    [[ $output == *"Held: occ"* ]]
+    run -0 bash -c "'$racebench' -s occ ${quick[*]} <&-"
+    run -74 bash -c "'$racebench' -s occ ${quick[*]} <&- >&- 2>&-"
+    run -74 bash -c "'$racebench' -s occ ${quick[*]} --processes 2 <&- >&-"
     run -74 bash -c "'$racebench' serve 2>err >&-"
     run -74 bash -c "'$racebench' list 2>err >&-"
 }
@@ -195,7 +195,7 @@ LINES
     wait "$child" || status=$?
     [ "$status" = 130 ]
     [[ $(head -n 1 out) == "Interrupted: these results are partial. "* ]]
-    run -1 "$racebench" -s naive,inc "${quick[@]}" -o matrix=-
+    run -1 "$racebench" -s naive,occ "${quick[@]}" -o matrix=-
     [[ ${lines[0]} == *racebench* || ${lines[0]} == "NOT as expected: 1 of 2 cells; "* ]]
     [[ $output == *"NOT as expected: 1 of 2 cells; why, and how to repeat each, is below."* ]]
 }

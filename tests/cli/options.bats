@@ -202,9 +202,9 @@ teardown() {
 }
 
 @test "the environment: below flags, above defaults, and named when wrong" {
-    RACEBENCH_STRATEGY=inc RACEBENCH_OPS=300 RACEBENCH_WORKERS=3 \
-        run --separate-stderr -0 "$racebench" --json -n 200
-    jq -e '.cells[0] | .strategy == "inc" and .workers == 3 and .ops == 200' <<<"$output"
+    RACEBENCH_STRATEGY=occ RACEBENCH_OPS=300 RACEBENCH_WORKERS=3 \
+        run --separate-stderr -0 "$racebench" --json -n 200 --work 200us
+    jq -e '.cells[0] | .strategy == "occ" and .workers == 3 and .ops == 200' <<<"$output"
     jq -e '.strategy.from == "environment" and .ops.from == "flag" and .docs.from == "default"' \
         results/runs/latest/options.json
     rm -r results
@@ -359,7 +359,7 @@ interrupt() {
         run --separate-stderr -0 "$racebench" --uri "$uri" -s occ "${quick[@]}" --json
         jq -e --arg uri "$uri" '.cells[0] | .verdict == "held" and .engine.uri == $uri' <<<"$output"
     done
-    DB=$tcp_uri run --separate-stderr -0 "$racebench" --uri env:DB -s inc "${quick[@]}"
+    DB=$tcp_uri run --separate-stderr -0 "$racebench" --uri env:DB -s occ "${quick[@]}"
     folder=$(sed 's|mongodb://||; s|%2F|/|g; s|/[^/]*$||' <<<"$socket_uri")
     [ "$(stat -c %a "$folder")" = 700 ]
     kill -TERM "$server"

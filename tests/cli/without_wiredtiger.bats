@@ -29,6 +29,6 @@ lacks() {
 }
 
 @test "asked for nothing: the store is memory, and results say so" {
-    run -0 "$racebench" run -s inc -n 400 --results "$PWD/runs" --out json=run.json
+    run -0 "$racebench" run -s occ -n 400 --work 200us --results "$PWD/runs" --out json=run.json
     jq -e '[.cells[].engine.store] == ["memory"]' run.json
 }
