@@ -30,15 +30,13 @@ enum { TIMEOUT_MS = 300 };
 
 struct fixture {
     struct engine_server *server;
-    char folder[32], path[48];
+    char *folder, *path;
 };
 
 static inline int start(struct fixture *fixture, struct engine_server_settings settings)
 {
-    strcpy(fixture->folder, "/tmp/racebench-XXXXXX");
-    if (mkdtemp(fixture->folder) == NULL)
-        return 1;
-    snprintf(fixture->path, sizeof fixture->path, "%s/s.sock", fixture->folder);
+    fixture->folder = make_private_folder("");
+    fixture->path = x_format("%s/s.sock", fixture->folder);
     settings.socket_path = fixture->path;
     fixture->server = engine_server_start(&settings);
     return 0;
@@ -48,6 +46,8 @@ static inline void stop(struct fixture *fixture)
 {
     engine_server_stop(fixture->server);
     assert_int_equal(rmdir(fixture->folder), 0); /* the socket is gone */
+    free(fixture->folder);
+    free(fixture->path);
 }
 
 static inline int server_setup(void **state)

@@ -440,15 +440,17 @@ static void test_files_that_cannot_be_read(void **state)
     assert_false(reader_open(&reader, "/tmp"));
     assert_non_null(strstr(reader.problem, "is a folder"));
     reader_close(&reader);
-    char path[] = "/tmp/racebench-test-XXXXXX";
-    int file = mkstemp(path);
+    char *folder = make_private_folder(""), *path = x_format("%s/big", folder);
+    int file = creat(path, 0600);
     assert_true(file >= 0);
     assert_int_equal(ftruncate(file, INT64_C(2147483648)), 0); /* 2 GB of nothing */
     close(file);
     assert_false(reader_open(&reader, path));
     assert_non_null(strstr(reader.problem, "cut the run into several histories"));
     reader_close(&reader);
-    unlink(path);
+    remove_folder(folder);
+    free(folder);
+    free(path);
 }
 
 /* Damage -------------------------------------------------------------------------------------- */

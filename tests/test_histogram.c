@@ -283,8 +283,7 @@ static void test_hgrm_against_java(void **state)
                       JAR);
         skip();
     }
-    char folder[] = "/tmp/test_histogram-XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    char *folder = make_private_folder("");
     char *command =
         x_format("java -cp %s %s/tests/HdrReference.java", library, source != NULL ? source : ".");
     struct random random;
@@ -321,6 +320,7 @@ static void test_hgrm_against_java(void **state)
     char *clean = x_format("rm -r %s", folder);
     assert_int_equal(system(clean), 0);
     free(clean);
+    free(folder);
 }
 
 /* Most operations never wait: that is 0, and not the highest value of the first bucket. */

@@ -50,9 +50,8 @@ static int64_t number_of(const char *name, int64_t otherwise)
 static void start_server(struct hostile *hostile, const char *store)
 {
     struct fixture *fixture = &hostile->fixture;
-    strcpy(fixture->folder, "/tmp/racebench-XXXXXX");
-    assert_non_null(mkdtemp(fixture->folder));
-    snprintf(fixture->path, sizeof fixture->path, "%s/s.sock", fixture->folder);
+    fixture->folder = make_private_folder("");
+    fixture->path = x_format("%s/s.sock", fixture->folder);
     hostile->server = fork();
     assert_true(hostile->server >= 0);
     if (hostile->server == 0) {
@@ -107,6 +106,8 @@ static int teardown(void **state)
     kill(hostile->server, SIGTERM);
     waitpid(hostile->server, &status, 0);
     rmdir(hostile->fixture.folder);
+    free(hostile->fixture.folder);
+    free(hostile->fixture.path);
     free(hostile);
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
 }

@@ -263,9 +263,8 @@ static void schemas_refuse_what_is_wrong(void **state)
 
 static int make_folder(void **state)
 {
-    char *folder = x_strdup("/tmp/racebench-test-XXXXXX");
-    *state = folder;
-    return mkdtemp(folder) == NULL || setenv("SAMPLES", folder, 1) != 0;
+    *state = make_private_folder("");
+    return setenv("SAMPLES", *state, 1);
 }
 
 static int drop_folder(void **state)

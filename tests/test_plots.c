@@ -100,9 +100,7 @@ static void wrong_input_is_refused(void **state)
 static int make_folder(void **state)
 {
     (void)state;
-    folder = x_strdup("/tmp/racebench-test-XXXXXX");
-    if (mkdtemp(folder) == NULL)
-        return -1;
+    folder = make_private_folder("");
     save(sample_all, "json", "all.json");
     save(sample_all, "hgrm", "all.hgrm");
     save(sample_sweep, "json", "sweep.json");

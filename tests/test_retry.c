@@ -27,17 +27,15 @@ struct fixture {
     struct engine_server *server;
     mongoc_client_pool_t *pool;
     mongoc_client_t *client;
-    char folder[32], path[48];
+    char *folder, *path;
 };
 
 static int setup(void **state)
 {
     struct fixture *fixture = *state = x_calloc(1, sizeof *fixture);
     bson_error_t error;
-    strcpy(fixture->folder, "/tmp/racebench-XXXXXX");
-    if (mkdtemp(fixture->folder) == NULL)
-        return 1;
-    snprintf(fixture->path, sizeof fixture->path, "%s/s.sock", fixture->folder);
+    fixture->folder = make_private_folder("");
+    fixture->path = x_format("%s/s.sock", fixture->folder);
     fixture->server = engine_server_start(&(struct engine_server_settings){
         .engine = {.persona = "replset", .test_commands = true, .lifetime_ms = LIFETIME_MS},
         .socket_path = fixture->path});
@@ -58,6 +56,8 @@ static int teardown(void **state)
     mongoc_client_pool_destroy(fixture->pool);
     engine_server_stop(fixture->server);
     int left = rmdir(fixture->folder);
+    free(fixture->folder);
+    free(fixture->path);
     free(fixture);
     return left;
 }

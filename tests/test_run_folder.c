@@ -19,9 +19,7 @@ struct place {
 static int make_place(void **state)
 {
     struct place *place = x_calloc(1, sizeof(*place));
-    place->folder = x_strdup("/tmp/racebench-test-XXXXXX");
-    if (mkdtemp(place->folder) == NULL)
-        return -1;
+    place->folder = make_private_folder("");
     place->base = x_format("%s/a/b", place->folder);
     sample_all(&place->sample);
     *state = place;

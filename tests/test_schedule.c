@@ -6,6 +6,7 @@
 #include "base.h"
 #include "explore/schedule.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -184,8 +185,8 @@ static void test_files(void **state)
 {
     (void)state;
     struct schedule schedule;
-    char path[] = "/tmp/racebench-schedule-XXXXXX";
-    int descriptor = mkstemp(path);
+    char *folder = make_private_folder(""), *path = x_format("%s/x.race", folder);
+    int descriptor = creat(path, 0600);
     assert_true(descriptor >= 0);
     assert_int_equal(write(descriptor, example, strlen(example)), strlen(example));
     assert_null(schedule_read(&schedule, path));
@@ -202,7 +203,9 @@ static void test_files(void **state)
         schedule_free(&schedule);
     }
     close(descriptor);
-    unlink(path);
+    remove_folder(folder);
+    free(folder);
+    free(path);
 }
 
 /* Properties --------------------------------------------------------------------------------- */

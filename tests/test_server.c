@@ -29,17 +29,15 @@ enum { CLIENTS = 100 };
 struct fixture {
     struct engine_server *server;
     struct gate *gate;
-    char folder[32], path[48];
+    char *folder, *path;
 };
 
 static int server_setup(void **state)
 {
     static struct fixture fixture;
     *state = &fixture;
-    strcpy(fixture.folder, "/tmp/racebench-XXXXXX");
-    if (mkdtemp(fixture.folder) == NULL)
-        return 1;
-    snprintf(fixture.path, sizeof fixture.path, "%s/s.sock", fixture.folder);
+    fixture.folder = make_private_folder("");
+    fixture.path = x_format("%s/s.sock", fixture.folder);
     fixture.gate = gate_new(CLIENTS, 0);
     fixture.server = engine_server_start(
         &(struct engine_server_settings){.engine = {.gate = fixture.gate, .seed = 1},
@@ -53,7 +51,10 @@ static int server_teardown(void **state)
     struct fixture *fixture = *state;
     engine_server_stop(fixture->server);
     gate_free(fixture->gate);
-    return rmdir(fixture->folder);
+    int left = rmdir(fixture->folder);
+    free(fixture->folder);
+    free(fixture->path);
+    return left;
 }
 
 static mongoc_client_pool_t *open_pool(const char *text)
@@ -456,10 +457,8 @@ static void test_durable_writes_wait_for_the_flush(void **state)
     static const struct gate_policy policy = {.name = "slow disk", .arrive = put_in_place};
     struct slow_disk disk = {.mutex = PTHREAD_MUTEX_INITIALIZER,
                              .changed = PTHREAD_COND_INITIALIZER};
-    char folder[] = "/tmp/racebench-XXXXXX", path[48];
+    char *folder = make_private_folder(""), *path = x_format("%s/s.sock", folder);
     (void)state;
-    assert_non_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/s.sock", folder);
     struct gate *gate = gate_new(1, 0);
     gate_set_policy(gate, &policy, &disk);
     pthread_mutex_lock(&disk.mutex);
@@ -471,6 +470,8 @@ static void test_durable_writes_wait_for_the_flush(void **state)
     engine_server_stop(disk.server);
     gate_free(gate);
     assert_int_equal(rmdir(folder), 0);
+    free(folder);
+    free(path);
 }
 
 int main(void)

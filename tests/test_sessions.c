@@ -183,8 +183,7 @@ static void test_forgotten(void **state)
 static void test_restart(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/racebench.XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    char *folder = make_private_folder("");
     char *data = x_format("%s/data", folder);
     struct engine_settings settings = {.store = "wiredtiger", .folder = data, .persona = "replset"};
     bson_t *first[COUNT_OF(resends)];
@@ -214,6 +213,7 @@ static void test_restart(void **state)
     assert_int_equal(system(remove_all), 0);
     free(remove_all);
     free(data);
+    free(folder);
 }
 #endif
 

@@ -7,6 +7,7 @@
 #ifndef RACEBENCH_TESTS_CHECK_READING_H
 #define RACEBENCH_TESTS_CHECK_READING_H
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,8 +28,13 @@ static const struct search_limits limits = {INT64_MAX, 64 << 20};
 static inline char *read_bytes(const char *text, size_t length, enum model model,
                                struct foreign *foreign)
 {
-    char path[] = "/tmp/racebench-test-XXXXXX";
-    int file = mkstemp(path);
+    static char *path; /* one for all texts of a test program, which takes its folder along */
+    if (path == NULL) {
+        char *folder = make_private_folder("");
+        path = x_format("%s/text", folder);
+        free(folder);
+    }
+    int file = creat(path, 0600);
     assert_true(file >= 0);
     assert_int_equal(write(file, text, length), length);
     close(file);

@@ -22,7 +22,7 @@ enum { ROW_MAX = 24, DROP_EVERY = 100 };
 
 struct pair {
     struct steps memory, wiredtiger;
-    char folder[64];
+    char *folder;
     int64_t identical; /* steps */
     int64_t rows;
 };
@@ -36,6 +36,7 @@ static void on_exit_say(void)
     steps_stop(&pair->memory);
     steps_stop(&pair->wiredtiger);
     rmdir(pair->folder);
+    free(pair->folder);
     free(pair);
 }
 
@@ -46,9 +47,9 @@ static struct pair *the_pair(void)
         return pair;
     pair = x_calloc(1, sizeof *pair);
     /* in memory where there is a place: each new table waits for the disk */
-    strcpy(pair->folder, access("/dev/shm", W_OK) == 0 ? "/dev/shm/racebench-fuzz-XXXXXX"
-                                                       : "/tmp/racebench-fuzz-XXXXXX");
-    must(mkdtemp(pair->folder) != NULL);
+    if (access("/dev/shm", W_OK) == 0)
+        setenv("TMPDIR", "/dev/shm", 1);
+    pair->folder = make_private_folder("");
     steps_start(&pair->memory, "memory", NULL);
     steps_start(&pair->wiredtiger, "wiredtiger", pair->folder);
     atexit(on_exit_say);
