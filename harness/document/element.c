@@ -10,13 +10,6 @@
 #include <assert.h>
 #include <string.h>
 
-static int32_t read_int32(const uint8_t *data)
-{
-    uint32_t bits;
-    memcpy(&bits, data, sizeof bits);
-    return (int32_t)BSON_UINT32_FROM_LE(bits);
-}
-
 static int64_t read_int64(const uint8_t *data)
 {
     uint64_t bits;
@@ -58,25 +51,10 @@ static size_t two_texts_size(const uint8_t *data, size_t available)
     return second == NULL ? SIZE_MAX : (size_t)(second + 1 - data);
 }
 
-/* See element_size(); of every type but one. */
-static inline size_t size_of_one(uint8_t type, const uint8_t *data, size_t available)
-{
-    const struct element_type *known = &element_types[type];
-    size_t size = (size_t)known->size;
-    if (known->name == NULL)
-        return SIZE_MAX;
-    if (known->size == SIZE_PREFIXED) {
-        if (available < 4 || read_int32(data) < known->length_least)
-            return SIZE_MAX;
-        size = (size_t)read_int32(data) + known->beyond;
-    }
-    return size > available ? SIZE_MAX : size;
-}
-
 static inline size_t size_of(uint8_t type, const uint8_t *data, size_t available)
 {
     return element_types[type].size == SIZE_TWO_TEXTS ? two_texts_size(data, available)
-                                                      : size_of_one(type, data, available);
+                                                      : element_size_of_one(type, data, available);
 }
 
 size_t element_size(uint8_t type, const uint8_t *data, size_t available)
@@ -120,64 +98,11 @@ void document_of_buffer(const struct buffer *buffer, bson_t *document)
     must(bson_init_static(document, buffer->bytes, buffer->length));
 }
 
-/* The first zero byte from `at` on, or `end`. Names are short, so that a call costs more than the
- * search: eight bytes at a time while eight are there, by the usual test for a zero byte in a word
- * (x - 1 borrows from the top bit where a byte is 0 and had it clear; the lowest one found is
- * exact). */
-static inline const uint8_t *find_zero(const uint8_t *at, const uint8_t *end)
-{
-    for (; end - at >= 8; at += 8) {
-        uint64_t word;
-        memcpy(&word, at, sizeof word);
-        word = BSON_UINT64_FROM_LE(word);
-        uint64_t zeros =
-            (word - UINT64_C(0x0101010101010101)) & ~word & UINT64_C(0x8080808080808080);
-        if (zeros != 0)
-            return at + ((unsigned)__builtin_ctzll(zeros) >> 3);
-    }
-    while (at < end && *at != 0)
-        at++;
-    return at;
-}
-
-/* The element at `at` whose name ends at `zero` and whose value has so many bytes. */
-static inline bool take_sized(struct elements *elements, const uint8_t *at, const uint8_t *zero,
-                              size_t size, struct element *element)
-{
-    *element = (struct element){.start = at,
-                                .name = (const char *)at + 1,
-                                .name_length = (size_t)(zero - at) - 1,
-                                .data = zero + 1,
-                                .size = size,
-                                .type = (bson_type_t)*at};
-    elements->at = zero + 1 + size;
-    return true;
-}
-
-/* A regular expression: rare, and kept out of the way of the others, which then need no stack. */
-__attribute__((noinline)) static bool take_two_texts(struct elements *elements, const uint8_t *at,
-                                                     const uint8_t *zero, struct element *element)
-{
-    size_t size = two_texts_size(zero + 1, (size_t)(elements->end - zero - 1));
-    return size != SIZE_MAX && take_sized(elements, at, zero, size, element);
-}
-
-/* The element at `at` whose name ends at `zero`. */
-static inline bool take(struct elements *elements, const uint8_t *at, const uint8_t *zero,
+bool element_take_texts(struct elements *elements, const uint8_t *at, const uint8_t *zero,
                         struct element *element)
 {
-    if (zero >= elements->end)
-        return false;
-    if (element_types[*at].size == SIZE_TWO_TEXTS)
-        return take_two_texts(elements, at, zero, element);
-    size_t size = size_of_one(*at, zero + 1, (size_t)(elements->end - zero - 1));
-    return size != SIZE_MAX && take_sized(elements, at, zero, size, element);
-}
-
-bool elements_take(struct elements *elements, struct element *element)
-{
-    const uint8_t *at = elements->at;
-    return take(elements, at, find_zero(at + 1, elements->end), element);
+    size_t size = two_texts_size(zero + 1, (size_t)(elements->end - zero - 1));
+    return size != SIZE_MAX && element_take_sized(elements, at, zero, size, element);
 }
 
 bool elements_find(struct elements elements, const char *name, size_t length,
@@ -187,8 +112,8 @@ bool elements_find(struct elements elements, const char *name, size_t length,
     for (const uint8_t *at = elements.at; at < end;) {
         const uint8_t *zero = at + 1;
         if ((size_t)(end - zero) > length && zero[length] == 0 && memcmp(zero, name, length) == 0)
-            return take(&elements, at, zero + length, element);
-        zero = find_zero(zero, end);
+            return element_take(&elements, at, zero + length, element);
+        zero = element_find_zero(zero, end);
         if (zero == end)
             return false;
         size_t size = size_of(*at, zero + 1, (size_t)(end - zero - 1));
@@ -206,7 +131,7 @@ int64_t element_number(const struct element *element, int64_t otherwise)
     case BSON_TYPE_INT64:
         return read_int64(element->data);
     case BSON_TYPE_INT32:
-        return read_int32(element->data);
+        return element_int32(element->data);
     case BSON_TYPE_DOUBLE:
         memcpy(&number, element->data, sizeof number);
         return (int64_t)number;
@@ -235,13 +160,13 @@ static void text_value(const struct element *element, bson_value_t *value)
                           offsetof(bson_value_t, value.v_symbol.len),
                   "string, code and symbol are alike in libbson's bson_value_t");
     value->value.v_utf8.str = (char *)(uintptr_t)(element->data + 4);
-    value->value.v_utf8.len = (uint32_t)read_int32(element->data) - 1;
+    value->value.v_utf8.len = (uint32_t)element_int32(element->data) - 1;
 }
 
 static void dbpointer_value(const struct element *element, bson_value_t *value)
 {
     value->value.v_dbpointer.collection = (char *)(uintptr_t)(element->data + 4);
-    value->value.v_dbpointer.collection_len = (uint32_t)read_int32(element->data) - 1;
+    value->value.v_dbpointer.collection_len = (uint32_t)element_int32(element->data) - 1;
     memcpy(value->value.v_dbpointer.oid.bytes, element->data + element->size - 12, 12);
 }
 
@@ -260,7 +185,7 @@ void element_value(const struct element *element, bson_value_t *value)
     value->value_type = element->type;
     switch ((int)element->type) {
     case BSON_TYPE_INT32:
-        value->value.v_int32 = read_int32(data);
+        value->value.v_int32 = element_int32(data);
         break;
     case BSON_TYPE_INT64:
     case BSON_TYPE_DOUBLE: /* the same eight bytes */
@@ -268,8 +193,8 @@ void element_value(const struct element *element, bson_value_t *value)
         value->value.v_int64 = read_int64(data);
         break;
     case BSON_TYPE_TIMESTAMP:
-        value->value.v_timestamp.increment = (uint32_t)read_int32(data);
-        value->value.v_timestamp.timestamp = (uint32_t)read_int32(data + 4);
+        value->value.v_timestamp.increment = (uint32_t)element_int32(data);
+        value->value.v_timestamp.timestamp = (uint32_t)element_int32(data + 4);
         break;
     case BSON_TYPE_BOOL:
         value->value.v_bool = data[0] != 0;

@@ -46,12 +46,89 @@ struct elements elements_of_element(const struct element *element);
 struct elements elements_of_buffer(const struct buffer *);
 void document_of_buffer(const struct buffer *, bson_t *document);
 
-/* Takes the next element, when the cursor is not at the end; false at bytes that are no element. */
-bool elements_take(struct elements *, struct element *element);
-/* Takes the next element; false at the end, and at bytes that are no element. */
-static inline bool elements_next(struct elements *elements, struct element *element)
+/* Inline, since most of what the engine does with bytes is to step from element to element. */
+
+static inline int32_t element_int32(const uint8_t *data)
 {
-    return elements->at != elements->end && elements_take(elements, element);
+    uint32_t bits;
+    memcpy(&bits, data, sizeof bits);
+    return (int32_t)BSON_UINT32_FROM_LE(bits);
+}
+
+/* See element_size(); of every type but regular expressions. */
+static inline size_t element_size_of_one(uint8_t type, const uint8_t *data, size_t available)
+{
+    const struct element_type *known = &element_types[type];
+    size_t size = (size_t)known->size;
+    if (known->name == NULL)
+        return SIZE_MAX;
+    if (known->size == SIZE_PREFIXED) {
+        if (available < 4 || element_int32(data) < known->length_least)
+            return SIZE_MAX;
+        size = (size_t)element_int32(data) + known->beyond;
+    }
+    return size > available ? SIZE_MAX : size;
+}
+
+/* The first zero byte from `at` on, or `end`. Names are short, so that a call costs more than the
+ * search: eight bytes at a time while eight are there, by the usual test for a zero byte in a word
+ * (x - 1 borrows from the top bit where a byte is 0 and had it clear; the lowest one found is
+ * exact). */
+static inline const uint8_t *element_find_zero(const uint8_t *at, const uint8_t *end)
+{
+    for (; end - at >= 8; at += 8) {
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+        word = BSON_UINT64_FROM_LE(word);
+        uint64_t zeros =
+            (word - UINT64_C(0x0101010101010101)) & ~word & UINT64_C(0x8080808080808080);
+        if (zeros != 0)
+            return at + ((unsigned)__builtin_ctzll(zeros) >> 3);
+    }
+    while (at < end && *at != 0)
+        at++;
+    return at;
+}
+
+/* The element at `at` whose name ends at `zero` and whose value has so many bytes. */
+static inline bool element_take_sized(struct elements *elements, const uint8_t *at,
+                                      const uint8_t *zero, size_t size, struct element *element)
+{
+    *element = (struct element){.start = at,
+                                .name = (const char *)at + 1,
+                                .name_length = (size_t)(zero - at) - 1,
+                                .data = zero + 1,
+                                .size = size,
+                                .type = (bson_type_t)*at};
+    elements->at = zero + 1 + size;
+    return true;
+}
+
+/* A regular expression: rare, and kept out of the way of the others. */
+bool element_take_texts(struct elements *, const uint8_t *at, const uint8_t *zero,
+                        struct element *);
+
+/* The element at `at` whose name ends at `zero`. */
+__attribute__((always_inline)) static inline bool element_take(struct elements *elements,
+                                                               const uint8_t *at,
+                                                               const uint8_t *zero,
+                                                               struct element *element)
+{
+    if (zero >= elements->end)
+        return false;
+    if (element_types[*at].size == SIZE_TWO_TEXTS)
+        return element_take_texts(elements, at, zero, element);
+    size_t size = element_size_of_one(*at, zero + 1, (size_t)(elements->end - zero - 1));
+    return size != SIZE_MAX && element_take_sized(elements, at, zero, size, element);
+}
+
+/* Takes the next element; false at the end, and at bytes that are no element. */
+__attribute__((always_inline)) static inline bool elements_next(struct elements *elements,
+                                                                struct element *element)
+{
+    const uint8_t *at = elements->at;
+    return at != elements->end &&
+           element_take(elements, at, element_find_zero(at + 1, elements->end), element);
 }
 /* Finds the first element of that name from the cursor on; false when there is none. */
 bool elements_find(struct elements, const char *name, size_t length, struct element *element);
