@@ -19,6 +19,7 @@ struct catalog {
     struct store *store;
     struct store_table *rows;       /* one for each collection */
     struct collection *collections; /* by namespace */
+    struct collection *latest;      /* found: the next command is often about the same */
     int unsettled;                  /* of them, those with a maker */
 };
 
@@ -57,18 +58,29 @@ struct store *catalog_store(const struct catalog *catalog)
     return catalog->store;
 }
 
-struct collection *catalog_find(const struct catalog *catalog, const char *database,
-                                const char *name)
+/* Is the collection database.name? */
+static bool is_named(const struct collection *collection, const char *database, const char *name)
+{
+    size_t bytes = (size_t)(collection->name - collection->namespace) - 1;
+    return strncmp(collection->namespace, database, bytes) == 0 && database[bytes] == '\0' &&
+           strcmp(collection->name, name) == 0;
+}
+
+struct collection *catalog_find(struct catalog *catalog, const char *database, const char *name)
 {
     char namespace[320]; /* names are checked: 255 bytes in all */
+    struct collection *found = catalog->latest;
+    if (found != NULL && is_named(found, database, name))
+        return found;
     size_t database_bytes = strlen(database), name_bytes = strlen(name);
-    struct collection *found = NULL;
     if (database_bytes + 1 + name_bytes > sizeof namespace)
         return NULL;
     memcpy(namespace, database, database_bytes);
     namespace[database_bytes] = '.';
     memcpy(namespace + database_bytes + 1, name, name_bytes);
     HASH_FIND(hh, catalog->collections, namespace, database_bytes + 1 + name_bytes, found);
+    if (found != NULL)
+        catalog->latest = found;
     return found;
 }
 
@@ -165,6 +177,8 @@ static void collection_drop(struct collection *collection)
         store_table_drop(/* nobody writes entries without writing rows */
                          catalog->store, collection->indexes[i].entries);
     HASH_DELETE(hh, catalog->collections, collection);
+    if (catalog->latest == collection)
+        catalog->latest = NULL;
     collection_free(collection);
 }
 

@@ -44,7 +44,7 @@ struct store *catalog_store(const struct catalog *);
 
 /* A collection, whoever may see it, or NULL when there is none. The names have been checked. Lives
  * until it is dropped. */
-struct collection *catalog_find(const struct catalog *, const char *database, const char *name);
+struct collection *catalog_find(struct catalog *, const char *database, const char *name);
 /* Makes a collection that is not there, for everybody or (`maker`) inside a transaction. */
 struct collection *catalog_make(struct catalog *, const char *database, const char *name,
                                 const struct store_transaction *maker);

@@ -9,6 +9,7 @@
 #ifndef RACEBENCH_ENGINE_COMMAND_H
 #define RACEBENCH_ENGINE_COMMAND_H
 
+#include "document/element.h"
 #include "document/failure.h"
 #include "document/fields.h"
 #include "gate.h"
@@ -51,6 +52,7 @@ struct request {
     struct engine *engine;
     const struct command *command;
     const bson_t *body;
+    struct element first; /* of the body: the command's name, and the value that it has */
     struct origin *origin;
     const char *database;
     const char *collection; /* for COMMAND_COLLECTION, else "" */

@@ -32,6 +32,7 @@ struct command_name {
 };
 
 struct commands {
+    const struct command_name *latest; /* found: the next command is often the same */
     size_t count;
     struct command_name names[COUNT_OF(all) * 3];
 };
@@ -60,12 +61,17 @@ void commands_free(struct commands *commands)
     free(commands);
 }
 
-const struct command *commands_find(const struct commands *commands, const char *name)
+const struct command *commands_find(struct commands *commands, const char *name)
 {
     struct command_name wanted = {name, NULL};
-    const struct command_name *found =
-        bsearch(&wanted, commands->names, commands->count, sizeof *commands->names, name_compare);
-    return found != NULL ? found->command : NULL;
+    const struct command_name *found = commands->latest;
+    if (found == NULL || strcmp(found->name, name) != 0)
+        found = bsearch(&wanted, commands->names, commands->count, sizeof *commands->names,
+                        name_compare);
+    if (found == NULL)
+        return NULL;
+    commands->latest = found;
+    return found->command;
 }
 
 void dispatch_refuse(bson_t *reply, const struct failure *failure)
@@ -142,9 +148,7 @@ const char *request_namespace(const struct request *request)
 
 void request_first(const struct request *request, bson_value_t *value)
 {
-    bson_iter_t iter;
-    must(bson_iter_init(&iter, request->body) && bson_iter_next(&iter));
-    *value = *bson_iter_value(&iter);
+    element_value(&request->first, value);
 }
 
 /* Reads all fields of the body: the command's own, else the envelope's. */
@@ -158,11 +162,11 @@ static bool read_fields(struct request *request, struct envelope *envelope)
     struct elements elements = elements_of(request->body);
     struct element element;
     bool known = false;
+    elements.at = request->first.data + request->first.size;
     fields_prepare(common.fields, envelope);
     if (command->defaults != NULL)
         memcpy(request->arguments, command->defaults, command->arguments_bytes);
     fields_prepare(own.fields, request->arguments);
-    must(elements_next(&elements, &element)); /* the name */
     while (elements_next(&elements, &element)) {
         if (!fields_read(&own, &element, &known, &request->failure))
             return false;
@@ -193,16 +197,16 @@ static bool check_database(struct request *request)
 static bool check_collection(struct request *request)
 {
     enum { NAMESPACE_BYTES_MAX = 255 };
-    bson_iter_t iter;
+    bson_value_t value;
     if (!(request->command->flags & COMMAND_COLLECTION))
         return true;
-    must(bson_iter_init(&iter, request->body) && bson_iter_next(&iter));
-    if (!BSON_ITER_HOLDS_UTF8(&iter))
+    request_first(request, &value);
+    if (value.value_type != BSON_TYPE_UTF8)
         return failure_set(&request->failure, FAILURE_INVALID_NAMESPACE,
                            "collection name has invalid type %s",
-                           fields_type_name(bson_iter_type(&iter)));
-    uint32_t length = 0;
-    const char *name = bson_iter_utf8(&iter, &length);
+                           fields_type_name(value.value_type));
+    const char *name = value.value.v_utf8.str;
+    uint32_t length = value.value.v_utf8.len;
     if (length == 0 || strlen(name) != length || strchr(name, '$') != NULL || name[0] == '.' ||
         strlen(request->database) + 1 + length > NAMESPACE_BYTES_MAX)
         return failure_set(&request->failure, FAILURE_INVALID_NAMESPACE,
@@ -257,9 +261,8 @@ static bool out_of_time(const struct request *request)
 /* Finds the command and reads its fields. */
 static bool prepare(struct request *request, struct envelope *envelope)
 {
-    bson_iter_t iter;
-    const char *name =
-        bson_iter_init(&iter, request->body) && bson_iter_next(&iter) ? bson_iter_key(&iter) : "";
+    struct elements fields = elements_of(request->body);
+    const char *name = elements_next(&fields, &request->first) ? request->first.name : "";
     request->command = commands_find(request->engine->commands, name);
     if (request->command == NULL)
         return failure_set(&request->failure, FAILURE_COMMAND_NOT_FOUND,
