@@ -17,6 +17,9 @@
 
 #include "base.h"
 #include "engine/store.h"
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static struct slice text(const char *words)
 {
@@ -305,6 +308,8 @@ static void random_step(struct store_transaction **open, struct store_table *tab
                         struct model *model, struct random *random, int value)
 {
     int who = (int)random_below(random, OPEN), key = (int)random_below(random, KEYS);
+    if (open[who] == NULL)
+        return;
     int what = (int)random_below(random, 6), *view = model->view[who];
     char name[2] = {(char)('a' + key), 0}, text_value[16];
     bool removes = what == 3 && view[key] != 0;
@@ -330,6 +335,35 @@ static void random_step(struct store_transaction **open, struct store_table *tab
     open[who] = NULL;
 }
 
+/* What is open and what was committed, as a scan in a transaction of its own sees it. */
+static void compare_scan(struct store *store, struct store_table *table, const struct model *model)
+{
+    char all[32], expected[KEYS + 1] = "";
+    struct store_transaction *transaction = store_begin(store);
+    for (int k = 0; k < KEYS; k++)
+        if (model->committed[k] != 0)
+            expected[strlen(expected)] = (char)('a' + k);
+    assert_string_equal(scan(transaction, table, all), expected);
+    store_rollback(transaction);
+}
+
+/* Up to `most` are open at a time, so that each is alone for a while. */
+static void random_begin(struct store *store, struct store_transaction **open, struct model *model,
+                         struct random *random, int most)
+{
+    int count = 0;
+    for (int who = 0; who < OPEN; who++)
+        count += open[who] != NULL;
+    for (int who = 0; who < OPEN && count < most; who++) {
+        if (open[who] != NULL || (count > 0 && random_below(random, 3) > 0))
+            continue;
+        open[who] = store_begin(store);
+        count++;
+        model->began[who] = model->clock;
+        memcpy(model->view[who], model->committed, sizeof model->committed);
+    }
+}
+
 static void test_random(void **state)
 {
     struct store *store = *state;
@@ -343,18 +377,53 @@ static void test_random(void **state)
     for (int i = 0; i < KEYS; i++)
         model.writer[i] = -1;
     for (int i = 1; i <= STEPS; i++) {
-        for (int who = 0; who < OPEN; who++) {
-            if (open[who] != NULL)
-                continue;
-            open[who] = store_begin(store);
-            model.began[who] = model.clock;
-            memcpy(model.view[who], model.committed, sizeof model.committed);
-        }
+        random_begin(store, open, &model, &random, 1 + i / 100 % OPEN);
         random_step(open, table, &model, &random, i);
+        if (random_below(&random, 20) == 0)
+            store_write(store);
+        if (random_below(&random, 50) == 0)
+            compare_scan(store, table, &model);
     }
     for (int i = 0; i < OPEN; i++)
         if (open[i] != NULL)
             store_rollback(open[i]);
+}
+
+/* More than is kept in memory: a large transaction, and many rows by small ones. */
+static void test_much(void **state)
+{
+    enum { BYTES = 300 * 1024, ROWS = 40, SMALL = 1000 };
+    struct store *store = *state;
+    struct store_table *table = store_table_open(store, "t");
+    char *value = x_calloc(BYTES + 1, 1), key[16];
+    memset(value, 'x', BYTES);
+    for (int commits = 0; commits < 2; commits++) {
+        struct store_transaction *transaction = store_begin(store);
+        for (int i = 0; i < ROWS; i++) {
+            snprintf(key, sizeof key, "%d", i);
+            assert_int_equal(put(transaction, table, key, value), STORE_DONE);
+        }
+        for (int i = 0; i < ROWS; i++) {
+            snprintf(key, sizeof key, "%d", i);
+            expect(transaction, table, key, value);
+        }
+        if (commits == 0)
+            store_rollback(transaction);
+        else
+            assert_int_equal(store_commit(transaction), STORE_DONE);
+        expect_now(store, table, "7", commits == 0 ? NULL : value);
+    }
+    for (int i = 0; i < 2 * SMALL; i++) {
+        snprintf(key, sizeof key, "s%d", i % SMALL);
+        put_now(store, table, key, i < SMALL ? "first" : key);
+        if (i % 300 == 0)
+            store_write(store);
+    }
+    for (int i = 0; i < SMALL; i++) {
+        snprintf(key, sizeof key, "s%d", i);
+        expect_now(store, table, key, key);
+    }
+    free(value);
 }
 
 /* Each test begins with an empty store. */
@@ -421,6 +490,63 @@ static void test_reopened(void **state)
     store_rollback(transaction);
 }
 
+/* What was committed alone is there after the store was closed, and what was not is not. */
+static void test_group_reopened(void **state)
+{
+    struct store_table *table = store_table_open(*state, "t");
+    put_now(*state, table, "a", "1");
+    put_now(*state, table, "b", "1");
+    store_write(*state);
+    put_now(*state, table, "a", "2");
+    put_now(*state, table, "b", NULL);
+    put_now(*state, table, "c", "1");
+    struct store_transaction *transaction = store_begin(*state);
+    assert_int_equal(put(transaction, table, "a", "3"), STORE_DONE);
+    store_rollback(transaction);
+    store_close(*state);
+    *state = open_folder();
+    table = store_table_open(*state, "t");
+    expect_now(*state, table, "a", "2");
+    expect_now(*state, table, "b", NULL);
+    expect_now(*state, table, "c", "1");
+}
+
+/* After store_write() the log has what was committed, in whichever way, whatever came between. */
+static void write_and_die(void)
+{
+    struct store *store = open_folder();
+    struct store_table *table = store_table_open(store, "t");
+    put_now(store, table, "alone", "1");
+    store_write(store);
+    struct store_transaction *first = store_begin(store), *second = store_begin(store);
+    assert_int_equal(put(first, table, "beside", "1"), STORE_DONE);
+    assert_int_equal(store_commit(first), STORE_DONE);
+    store_rollback(second);
+    first = store_begin(store); /* alone, and leaves nothing to be written */
+    assert_int_equal(put(first, table, "undone", "1"), STORE_DONE);
+    store_rollback(first);
+    put_now(store, table, "gone", "1");
+    put_now(store, table, "gone", NULL);
+    store_write(store);
+    kill(getpid(), SIGKILL);
+}
+
+static void test_killed(void **state)
+{
+    int status;
+    store_close(*state);
+    pid_t process = fork();
+    if (process == 0)
+        write_and_die();
+    assert_int_equal(waitpid(process, &status, 0), process);
+    assert_true(WIFSIGNALED(status));
+    *state = open_folder();
+    struct store_table *table = store_table_open(*state, "t");
+    expect_now(*state, table, "alone", "1");
+    expect_now(*state, table, "beside", "1");
+    expect_now(*state, table, "undone", NULL);
+}
+
 /* Files of dropped tables do not stay. */
 static void test_files_go(void **state)
 {
@@ -462,8 +588,11 @@ int main(void)
         EACH(test_drop),
         EACH(test_tables),
         EACH(test_random),
+        EACH(test_much),
 #ifdef WITH_WIREDTIGER
         cmocka_unit_test_setup_teardown(test_reopened, open_wired, close_wired),
+        cmocka_unit_test_setup_teardown(test_group_reopened, open_wired, close_wired),
+        cmocka_unit_test_setup_teardown(test_killed, open_wired, close_wired),
         cmocka_unit_test_setup_teardown(test_files_go, open_wired, close_wired),
 #endif
     };

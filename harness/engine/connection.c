@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * connection: one client. Bytes come in, whole messages go to the engine in order of arrival, one
- * at a time; replies gather in a buffer that is written once in a turn of the loop, after the log:
- * one write of the log serves all commands of the turn. A reply that wants the log on the disk, and
- * all that its client gets after it, waits for a flush; flushes run beside the loop, one at a time,
- * and each serves all that were waiting when it began. Messages are parsed where they were read;
- * only what is incomplete is kept.
+ * at a time; replies gather in a buffer that is written once in a turn of the loop, after the
+ * commit: one commit of the store, and one write of its log, serve all commands of the turn. A
+ * reply that wants the log on the disk, and all that its client gets after it, waits for a flush;
+ * flushes run beside the loop, one at a time, and each serves all that were waiting when it began.
+ * Messages are parsed where they were read; only what is incomplete is kept.
  *
  * While a command is parked, or a client does not read its replies, nothing more is read from it:
  * memory per client stays bounded by one message and one batch of replies, and that of all clients
@@ -368,6 +368,7 @@ void connection_release_all(struct engine_server *server)
             }
         }
     }
+    engine_write_log(server->engine); /* also what nobody is told of */
     start_flush(server);
 }
 

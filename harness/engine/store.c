@@ -70,6 +70,12 @@ struct store_transaction *store_begin(struct store *store)
     return transaction;
 }
 
+void store_keep_open(struct store_transaction *transaction)
+{
+    if (transaction->store->methods->keep_open != NULL)
+        transaction->store->methods->keep_open(transaction);
+}
+
 enum store_result store_commit(struct store_transaction *transaction)
 {
     must(!transaction->conflicted);

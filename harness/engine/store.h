@@ -14,7 +14,8 @@
  * of insertion, its habit elsewhere, would cost a second table and a second lookup per document,
  * and is promised nowhere.
  *
- * One thread only. A value is borrowed until the next call on that table in the same transaction.
+ * One thread only. Keys and values are not empty. A value is borrowed until the next call on that
+ * table in the same transaction, or until a scan or another transaction begins.
  */
 #ifndef RACEBENCH_ENGINE_STORE_H
 #define RACEBENCH_ENGINE_STORE_H
@@ -53,6 +54,7 @@ struct store_methods {
     void (*table_drop)(struct store_table *);
     void (*tables_visit)(struct store *, store_table_visitor *, void *context);
     struct store_transaction *(*begin)(struct store *);
+    void (*keep_open)(struct store_transaction *);
     enum store_result (*commit)(struct store_transaction *);
     void (*rollback)(struct store_transaction *);
     enum store_result (*get)(struct store_transaction *, struct store_table *, struct slice key,
@@ -114,6 +116,9 @@ void store_tables_visit(struct store *, store_table_visitor *, void *context);
 
 /* Begins, commits (STORE_CONFLICT: it was rolled back instead), rolls back. */
 struct store_transaction *store_begin(struct store *);
+/* Said at the beginning of a transaction that will have many statements: a store that keeps what a
+ * statement does in memory should not. */
+void store_keep_open(struct store_transaction *);
 enum store_result store_commit(struct store_transaction *);
 void store_rollback(struct store_transaction *);
 

@@ -2,38 +2,39 @@
  *
  * store_wiredtiger: rows in MongoDB's own storage engine, Debian's WiredTiger 3.2.1, in a folder.
  *
- * A transaction is a WiredTiger session of its own, used again after its end, with one cursor per
- * table that it has touched. Sessions are opened with snapshot isolation, since the default
- * (read-committed) lets two transactions overwrite each other and commit both; at every start two
- * transactions prove that the second one is refused. Every write is inside an explicit transaction:
- * an automatic one would wait for the row in a loop, and the engine's only thread with it.
+ * A transaction that is open alone is grouped: it writes into memory (store_group.h), and reads
+ * there and below. store_write() brings all that was committed so into WiredTiger in one
+ * transaction, and WiredTiger's log to the operating system, once for all commits whose replies are
+ * about to be sent. Nothing is committed in WiredTiger meanwhile, so what is read below is current.
+ * As soon as a second transaction begins beside it, a grouped one gets a transaction of
+ * WiredTiger's like the others, as of now, which is as of its own beginning; conflicts between
+ * transactions are WiredTiger's to find.
+ *
+ * Sessions are opened with snapshot isolation, since the default (read-committed) lets two
+ * transactions overwrite each other and commit both; at every start two transactions prove that the
+ * second one is refused.
  *
  * A table is the file t<number>; "table:names" keeps name -> number. A drop takes the name away and
  * the file when WiredTiger lets it go, at the latest at the next start: files without a name go.
  *
- * Commits do not write the log: store_write() does, once for all commits whose replies are about to
- * be sent, and store_flush() brings it to the disk, from another thread and with its own session.
- * An fsync inside a commit would hold the row meanwhile. WiredTiger's errors beyond conflicts mean
- * that nothing can be kept any more: the program ends before any reply that would promise it.
+ * The commit of a group writes the log; the others leave that to store_write(), once for all of
+ * them. store_flush() brings it to the disk, from another thread and with its own session: an fsync
+ * inside a commit would hold the row meanwhile.
  *
- * Settings, each measured: use_environment and config_base off, for the environment and a file
- * could turn the log off unnoticed; log files of 16 MB, not preallocated (else 300 MB a folder);
- * large dirty limits and pages, for otherwise a hot document's page cannot be evicted past an idle
- * transaction and every update stalls.
+ * Pages are large, or a hot document's would be split all the time.
  */
 #include "store.h"
 
 #include "base.h"
 #include "store_changes.h"
 #include "store_folder.h"
+#include "store_group.h"
+#include "wired.h"
+#include "wired_session.h"
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <wiredtiger.h>
 
 /* Tests compile this file with another isolation, to see that it is caught: at the start, and where
  * nobody looks there, by what it loses. */
@@ -46,38 +47,25 @@
 
 struct store_table {
     struct wired_store *store;
-    size_t place;   /* index in the store's tables and in every transaction's places */
-    size_t writers; /* open transactions that have written to it */
-    char *name, *uri;
+    struct wired_file file; /* its place is also the index in the store's tables */
+    char *name;
+    size_t writers;             /* open transactions that have written to it */
+    struct group_table grouped; /* its rows in the store's group */
 };
 
-/* A transaction's use of one table. Where the last thing done was to read a row, the cursor stands
- * on it, and a put to that row needs no second search: 1,100 of an update's 42,000 instructions. */
-struct place {
-    WT_CURSOR *cursor;
-    bool written;
-    uint64_t found_by;   /* use of the transaction that has found `found`; 0: none */
-    struct buffer found; /* its key */
-};
-
+/* It is grouped as long as its session has not begun. */
 struct wired_transaction {
     struct store_transaction base;
     struct wired_transaction *next, *next_free;
-    WT_SESSION *session;
-    uint64_t use; /* counts its transactions: each begins with fresh cursors */
-    struct place *places;
+    struct wired_session session;
     struct store_table **written;
-    size_t place_count, written_count, written_capacity;
+    size_t written_count, written_capacity;
     struct changes changes; /* for who watches */
 };
 
 struct wired_store {
     struct store base;
-    WT_EVENT_HANDLER events; /* its address tells the handler which store */
-    pthread_mutex_t mutex;   /* of message: WiredTiger's threads speak as well */
-    char message[256];       /* its first one */
-    char *folder;
-    WT_CONNECTION *connection;
+    struct wired wired;
     WT_SESSION *writer, *flusher; /* for the log only; the second belongs to another thread */
     struct store_table *names;
     struct store_table **tables; /* by place; NULL: free */
@@ -87,246 +75,245 @@ struct wired_store {
     size_t doomed_count, doomed_capacity;
     struct wired_transaction *transactions, *spare;
     size_t open;
+    struct group group;
+    struct wired_transaction *grouped; /* the open transaction, when it is */
+    struct wired_session below;        /* reads and writes for the group; begun when it needs to */
     bool journal, unwritten;
 };
-
-static int on_error(WT_EVENT_HANDLER *events, WT_SESSION *session, int error, const char *message)
-{
-    struct wired_store *store =
-        (struct wired_store *)((char *)events - offsetof(struct wired_store, events));
-    (void)session, (void)error;
-    pthread_mutex_lock(&store->mutex);
-    if (store->message[0] == '\0')
-        snprintf(store->message, sizeof store->message, "%s", message);
-    pthread_mutex_unlock(&store->mutex);
-    return 0;
-}
-
-static int on_message(WT_EVENT_HANDLER *events, WT_SESSION *session, const char *message)
-{
-    (void)events, (void)session, (void)message;
-    return 0;
-}
-
-/* Ends the program: what is asked of the store cannot be done. */
-_Noreturn static void give_up(struct wired_store *store, int error, const char *what)
-{
-    pthread_mutex_lock(&store->mutex);
-    const char *colon = strrchr(store->message, ':'); /* "[time], file:x, what: why: error" */
-    const char *why = colon != NULL ? colon + 2 : wiredtiger_strerror(error);
-    if (error == EBUSY && strcmp(what, "open") == 0)
-        die(EXIT_TARGET, "another engine uses the store in %s; end it or choose another folder",
-            store->folder);
-    bool lacking = error == EMFILE || error == ENFILE || strcmp(what, "open") == 0;
-    die(lacking ? EXIT_TARGET : EXIT_RESULTS,
-        "cannot %s the store in %s: %s; nothing that was acknowledged is lost", what, store->folder,
-        why);
-}
 
 static void check(struct wired_store *store, int error, const char *what)
 {
     if (error != 0)
-        give_up(store, error, what);
+        wired_check(&store->wired, error, what);
+}
+
+/* The group. ----------------------------------------------------------------------------------- */
+
+/* The session that reads for the group. */
+static struct wired_session *below(struct wired_store *store)
+{
+    if (!store->below.begun)
+        wired_session_begin(&store->below);
+    return &store->below;
+}
+
+static enum store_result write_row(struct wired_session *session, const struct group_row *row,
+                                   enum group_state state, const struct buffer *value)
+{
+    struct slice key = buffer_slice(&row->key);
+    if (state == GROUP_NOTHING)
+        return STORE_DONE;
+    if (state == GROUP_THERE)
+        return wired_put(session, &row->table->owner->file, key, buffer_slice(value));
+    enum store_result result = wired_delete(session, &row->table->owner->file, key);
+    return result == STORE_ABSENT ? STORE_DONE : result;
+}
+
+/* Writes all that was committed in the group, and commits it. */
+static enum store_result write_committed(struct wired_session *session, const struct group *group)
+{
+    enum store_result result = STORE_DONE;
+    for (size_t i = 0; i < group->row_count && result == STORE_DONE; i++)
+        result = write_row(session, group->rows[i], group->rows[i]->state, &group->rows[i]->value);
+    return result == STORE_DONE ? wired_session_commit(session) : result;
+}
+
+/* Writes what the open transaction has written, which was taken out of the group. */
+static enum store_result write_undone(struct wired_session *session, const struct group *group)
+{
+    enum store_result result = STORE_DONE;
+    for (size_t i = 0; i < group->undo_count && result == STORE_DONE; i++)
+        result =
+            write_row(session, group->undo[i].row, group->undo[i].state, &group->undo[i].value);
+    return result;
+}
+
+/* Writes in one of these ways, in a transaction that is begun when none is open. Nobody else is
+ * there to conflict with. Lack of room in WiredTiger's cache may refuse even so, and passes; if it
+ * does not, what was committed above cannot be kept, and the program ends. */
+static void write_alone(struct wired_session *session, const struct group *group,
+                        enum store_result (*write)(struct wired_session *, const struct group *))
+{
+    enum { TRIES_MAX = 1000 };
+    for (int tries = 0;; tries++) {
+        if (!session->begun)
+            wired_session_begin(session);
+        if (write(session, group) == STORE_DONE)
+            return;
+        if (session->begun)
+            wired_session_roll_back(session);
+        if (tries == TRIES_MAX)
+            wired_check(session->wired, WT_ROLLBACK, "write to");
+    }
+}
+
+/* All that was committed goes down into WiredTiger. The open transaction, if any, becomes one of
+ * WiredTiger's, and writes there what it has written. */
+static void settle(struct wired_store *store)
+{
+    struct wired_transaction *open = store->grouped;
+    if (open != NULL)
+        group_undo(&store->group);
+    if (store->group.row_count > 0) {
+        write_alone(&store->below, &store->group, write_committed);
+        if (store->below.wrote) /* and with it all that was committed before */
+            store->unwritten = false;
+    } else if (store->below.begun) {
+        wired_session_roll_back(&store->below);
+    }
+    if (open != NULL)
+        write_alone(&open->session, &store->group, write_undone);
+    store->grouped = NULL;
+    group_clear(&store->group);
 }
 
 /* Transactions and rows. ----------------------------------------------------------------------- */
 
-static WT_SESSION *session_open(struct wired_store *store)
+static struct wired_transaction *transaction_new(struct wired_store *store)
 {
-    WT_SESSION *session;
-    check(store,
-          store->connection->open_session(store->connection, NULL, "isolation=" STORE_ISOLATION,
-                                          &session),
-          "open a session of");
-    return session;
+    struct wired_transaction *transaction = x_calloc(1, sizeof *transaction);
+    wired_session_open(&transaction->session, &store->wired, STORE_ISOLATION);
+    transaction->next = store->transactions;
+    store->transactions = transaction;
+    return transaction;
 }
 
-static struct store_transaction *wired_begin(struct store *base)
+static struct store_transaction *begin(struct store *base)
 {
     struct wired_store *store = (struct wired_store *)base;
     struct wired_transaction *transaction = store->spare;
-    if (transaction != NULL) {
+    must(store->open < STORE_TRANSACTIONS_MAX);
+    if (store->grouped != NULL || store->group.bytes > GROUP_BYTES_MAX)
+        settle(store);
+    if (transaction != NULL)
         store->spare = transaction->next_free;
-    } else {
-        must(store->open < STORE_TRANSACTIONS_MAX);
-        transaction = x_calloc(1, sizeof *transaction);
-        transaction->session = session_open(store);
-        transaction->next = store->transactions;
-        store->transactions = transaction;
-    }
-    store->open++;
-    transaction->use++;
-    check(store, transaction->session->begin_transaction(transaction->session, NULL), "begin in");
+    else
+        transaction = transaction_new(store);
+    if (store->open++ == 0)
+        store->grouped = transaction;
+    else
+        wired_session_begin(&transaction->session);
     return &transaction->base;
 }
 
-static void wired_end(struct wired_store *store, struct wired_transaction *transaction)
+static void keep_open(struct store_transaction *base)
 {
-    for (size_t i = 0; i < transaction->written_count; i++) {
-        struct store_table *table = transaction->written[i];
-        table->writers--;
-        transaction->places[table->place].written = false;
-    }
+    const struct wired_transaction *transaction = (const struct wired_transaction *)base;
+    if (!transaction->session.begun)
+        settle((struct wired_store *)base->store);
+}
+
+static void end(struct wired_store *store, struct wired_transaction *transaction)
+{
+    for (size_t i = 0; i < transaction->written_count; i++)
+        transaction->written[i]->writers--;
     transaction->written_count = 0;
     changes_forget(&transaction->changes);
     transaction->next_free = store->spare;
     store->spare = transaction;
+    store->grouped = NULL;
     store->open--;
 }
 
-static void wired_rollback(struct store_transaction *base)
+static void roll_back(struct store_transaction *base)
 {
     struct wired_store *store = (struct wired_store *)base->store;
     struct wired_transaction *transaction = (struct wired_transaction *)base;
-    check(store, transaction->session->rollback_transaction(transaction->session, NULL),
-          "roll back in");
-    wired_end(store, transaction);
+    if (transaction->session.begun) {
+        wired_session_roll_back(&transaction->session);
+    } else {
+        group_undo(&store->group);
+        group_keep(&store->group);
+    }
+    end(store, transaction);
 }
 
-static enum store_result wired_commit(struct store_transaction *base)
+static enum store_result commit(struct store_transaction *base)
 {
     struct wired_store *store = (struct wired_store *)base->store;
     struct wired_transaction *transaction = (struct wired_transaction *)base;
-    store->unwritten |= transaction->written_count > 0;
-    int error = transaction->session->commit_transaction(transaction->session, NULL);
-    if (error != 0 && error != WT_ROLLBACK) /* it has rolled back by itself */
-        give_up(store, error, "commit to");
-    if (error == 0)
+    enum store_result result = STORE_DONE;
+    if (transaction->session.begun) {
+        store->unwritten |= transaction->written_count > 0;
+        result = wired_session_commit(&transaction->session);
+    } else {
+        group_keep(&store->group);
+    }
+    if (result == STORE_DONE)
         changes_tell(&transaction->changes, base->store);
-    wired_end(store, transaction);
-    return error == 0 ? STORE_DONE : STORE_CONFLICT;
+    end(store, transaction);
+    return result;
 }
 
-static struct place *place_of(struct wired_transaction *transaction, struct store_table *table)
-{
-    if (table->place >= transaction->place_count) {
-        size_t count = table->store->table_count;
-        transaction->places = x_realloc(transaction->places, count * sizeof *transaction->places);
-        memset(transaction->places + transaction->place_count, 0,
-               (count - transaction->place_count) * sizeof *transaction->places);
-        transaction->place_count = count;
-    }
-    struct place *place = &transaction->places[table->place];
-    if (place->cursor == NULL)
-        check(table->store,
-              transaction->session->open_cursor(transaction->session, table->uri, NULL, NULL,
-                                                &place->cursor),
-              "read");
-    return place;
-}
-
-static WT_ITEM item_of(struct slice slice)
-{
-    return (WT_ITEM){.data = slice.bytes != NULL ? slice.bytes : (const uint8_t *)"",
-                     .size = slice.length};
-}
-
-static enum store_result place_find(struct store_table *table, struct place *place, WT_ITEM *key)
-{
-    place->found_by = 0;
-    place->cursor->set_key(place->cursor, key);
-    int error = place->cursor->search(place->cursor);
-    if (error != WT_NOTFOUND)
-        check(table->store, error, "read");
-    return error == WT_NOTFOUND ? STORE_ABSENT : STORE_DONE;
-}
-
-static enum store_result wired_get(struct store_transaction *base, struct store_table *table,
-                                   struct slice key, struct slice *value)
+static enum store_result get_row(struct store_transaction *base, struct store_table *table,
+                                 struct slice key, struct slice *value)
 {
     struct wired_transaction *transaction = (struct wired_transaction *)base;
-    struct place *place = place_of(transaction, table);
-    WT_ITEM wanted = item_of(key), item;
-    if (place_find(table, place, &wanted) == STORE_ABSENT)
-        return STORE_ABSENT;
-    check(table->store, place->cursor->get_value(place->cursor, &item), "read");
-    *value = (struct slice){item.data, item.size};
-    place->found.length = 0;
-    buffer_append(&place->found, key.bytes, key.length);
-    place->found_by = transaction->use;
-    return STORE_DONE;
+    if (transaction->session.begun)
+        return wired_get(&transaction->session, &table->file, key, value);
+    const struct group_row *row = group_find(&table->grouped, key);
+    if (row == NULL)
+        return wired_get(below(table->store), &table->file, key, value);
+    *value = buffer_slice(&row->value);
+    return row->state == GROUP_THERE ? STORE_DONE : STORE_ABSENT;
 }
 
-/* What became of a write. */
+/* A transaction that has written to a table keeps it from being dropped. It writes to few. */
 static enum store_result wrote(struct wired_transaction *transaction, struct store_table *table,
-                               int error)
+                               enum store_result result)
 {
-    struct place *place = &transaction->places[table->place];
-    if (error == WT_ROLLBACK)
-        return STORE_CONFLICT;
-    check(table->store, error, "write to");
-    if (!place->written) {
-        place->written = true;
+    size_t i = 0;
+    if (result != STORE_DONE)
+        return result;
+    while (i < transaction->written_count && transaction->written[i] != table)
+        i++;
+    if (i == transaction->written_count) {
+        array_grow((void **)&transaction->written, &transaction->written_count,
+                   &transaction->written_capacity, sizeof(struct store_table *));
+        transaction->written[i] = table;
         table->writers++;
-        size_t at = array_grow((void **)&transaction->written, &transaction->written_count,
-                               &transaction->written_capacity, sizeof(struct store_table *));
-        transaction->written[at] = table;
     }
     return STORE_DONE;
 }
 
-static enum store_result wired_put(struct store_transaction *base, struct store_table *table,
-                                   struct slice key, struct slice value)
+static enum store_result put_row(struct store_transaction *base, struct store_table *table,
+                                 struct slice key, struct slice value)
 {
+    struct wired_store *store = table->store;
     struct wired_transaction *transaction = (struct wired_transaction *)base;
+    enum store_result result = STORE_DONE;
     changes_note(&transaction->changes, base, table,
                  &(struct store_change){.table = table->name, .key = key, .after = value});
-    struct place *place = place_of(transaction, table);
-    WT_ITEM wanted = item_of(key), bytes = item_of(value);
-    bool there = place->found_by == transaction->use && place->found.length == key.length &&
-                 memcmp(place->found.bytes, wanted.data, key.length) == 0;
-    if (!there)
-        place->cursor->set_key(place->cursor, &wanted);
-    place->cursor->set_value(place->cursor, &bytes);
-    place->found_by = 0;
-    return wrote(transaction, table, place->cursor->insert(place->cursor)); /* overwrites */
+    if (transaction->session.begun)
+        result = wired_put(&transaction->session, &table->file, key, value);
+    else
+        group_write(&store->group, &table->grouped, key, value, GROUP_THERE);
+    return wrote(transaction, table, result);
 }
 
-static enum store_result wired_delete(struct store_transaction *base, struct store_table *table,
-                                      struct slice key)
+static enum store_result delete_row(struct store_transaction *base, struct store_table *table,
+                                    struct slice key)
 {
+    struct wired_store *store = table->store;
     struct wired_transaction *transaction = (struct wired_transaction *)base;
-    struct place *place = place_of(transaction, table);
-    WT_ITEM wanted = item_of(key);
+    struct slice nothing = {NULL, 0}, there;
     changes_note(&transaction->changes, base, table,
                  &(struct store_change){.table = table->name, .key = key});
-    return place_find(table, place, &wanted) == STORE_DONE
-               ? wrote(transaction, table, place->cursor->remove(place->cursor))
-               : STORE_ABSENT;
+    if (transaction->session.begun)
+        return wrote(transaction, table, wired_delete(&transaction->session, &table->file, key));
+    if (get_row(base, table, key, &there) == STORE_ABSENT)
+        return STORE_ABSENT;
+    group_write(&store->group, &table->grouped, key, nothing, GROUP_GONE);
+    return wrote(transaction, table, STORE_DONE);
 }
 
-/* Moves a fresh cursor to the first row that is not before `prefix`. */
-static int cursor_begin(WT_CURSOR *cursor, struct slice prefix)
+static void scan_rows(struct store_transaction *base, struct store_table *table,
+                      struct slice prefix, store_visitor *visit, void *context)
 {
-    WT_ITEM wanted = item_of(prefix);
-    int side = 0;
-    if (prefix.length == 0)
-        return cursor->next(cursor);
-    cursor->set_key(cursor, &wanted);
-    int error = cursor->search_near(cursor, &side);
-    return error == 0 && side < 0 ? cursor->next(cursor) : error;
-}
-
-static void wired_scan(struct store_transaction *base, struct store_table *table,
-                       struct slice prefix, store_visitor *visit, void *context)
-{
-    WT_SESSION *session = ((struct wired_transaction *)base)->session;
-    WT_CURSOR *cursor; /* its own: the visitor may look up rows */
-    check(table->store, session->open_cursor(session, table->uri, NULL, NULL, &cursor), "read");
-    int error = cursor_begin(cursor, prefix);
-    for (; error == 0; error = cursor->next(cursor)) {
-        WT_ITEM key, value;
-        check(table->store, cursor->get_key(cursor, &key), "read");
-        check(table->store, cursor->get_value(cursor, &value), "read");
-        if (key.size < prefix.length ||
-            (prefix.length > 0 && memcmp(key.data, prefix.bytes, prefix.length) != 0) ||
-            !visit((struct slice){key.data, key.size}, (struct slice){value.data, value.size},
-                   context))
-            break;
-    }
-    if (error != WT_NOTFOUND)
-        check(table->store, error, "read");
-    check(table->store, cursor->close(cursor), "read");
+    struct wired_transaction *transaction = (struct wired_transaction *)base;
+    if (!transaction->session.begun)
+        settle(table->store);
+    wired_scan(&transaction->session, &table->file, prefix, visit, context);
 }
 
 /* Tables. -------------------------------------------------------------------------------------- */
@@ -367,8 +354,10 @@ static struct store_table *table_make(struct wired_store *store, const char *nam
         array_grow((void **)&store->tables, &store->table_count, &store->table_capacity,
                    sizeof(struct store_table *));
     store->tables[place] = table;
-    *table =
-        (struct store_table){.store = store, .place = place, .name = x_strdup(name), .uri = uri};
+    *table = (struct store_table){.store = store,
+                                  .file = {place, uri},
+                                  .name = x_strdup(name),
+                                  .grouped = {.owner = table}};
     check(store, store->writer->create(store->writer, uri, TABLE_CONFIG), "make a table of");
     return table;
 }
@@ -378,7 +367,7 @@ static struct slice name_key(const char *name)
     return (struct slice){(const uint8_t *)name, strlen(name)};
 }
 
-static struct store_table *wired_table_open(struct store *base, const char *name)
+static struct store_table *table_open(struct store *base, const char *name)
 {
     struct wired_store *store = (struct wired_store *)base;
     for (size_t i = 0; i < store->table_count; i++)
@@ -394,39 +383,36 @@ static struct store_table *wired_table_open(struct store *base, const char *name
     return table;
 }
 
-static bool wired_table_written(const struct store_table *table)
+static bool table_written(const struct store_table *table)
 {
     return table->writers > 0;
 }
 
 static void table_free(struct store_table *table)
 {
+    group_table_free(&table->grouped);
     free(table->name);
-    free(table->uri);
+    free(table->file.uri);
     free(table);
 }
 
-static void wired_table_drop(struct store_table *table)
+static void table_drop(struct store_table *table)
 {
     struct wired_store *store = table->store;
-    for (struct wired_transaction *each = store->transactions; each != NULL; each = each->next) {
-        struct place *place = table->place < each->place_count ? &each->places[table->place] : NULL;
-        if (place == NULL || place->cursor == NULL)
-            continue;
-        check(store, place->cursor->close(place->cursor), "drop a table of");
-        place->cursor = NULL;
-        place->found_by = 0;
-    }
     struct store_transaction *transaction = store_begin(&store->base);
     must(store_delete(transaction, store->names, name_key(table->name)) == STORE_DONE);
     must(store_commit(transaction) == STORE_DONE);
-    store->tables[table->place] = NULL;
-    doom(store, table->uri);
+    settle(store); /* the name goes before the file, and the rows before both */
+    for (struct wired_transaction *each = store->transactions; each != NULL; each = each->next)
+        wired_leave(&each->session, &table->file);
+    wired_leave(&store->below, &table->file);
+    store->tables[table->file.place] = NULL;
+    doom(store, table->file.uri);
     table_free(table);
     sweep(store);
 }
 
-static void wired_tables_visit(struct store *base, store_table_visitor *visit, void *context)
+static void tables_visit(struct store *base, store_table_visitor *visit, void *context)
 {
     struct wired_store *store = (struct wired_store *)base;
     for (size_t i = 0; i < store->table_count; i++)
@@ -436,16 +422,17 @@ static void wired_tables_visit(struct store *base, store_table_visitor *visit, v
 
 /* The log. ------------------------------------------------------------------------------------- */
 
-static void wired_write(struct store *base)
+static void write_log(struct store *base)
 {
     struct wired_store *store = (struct wired_store *)base;
+    settle(store);
     if (!store->unwritten || !store->journal)
         return;
     check(store, store->writer->log_flush(store->writer, "sync=off"), "write the log of");
     store->unwritten = false;
 }
 
-static void wired_flush(struct store *base)
+static void flush_log(struct store *base)
 {
     struct wired_store *store = (struct wired_store *)base;
     if (store->journal)
@@ -469,7 +456,7 @@ static bool load_name(struct slice key, struct slice value, void *context)
 static bool is_named(const struct wired_store *store, const char *uri)
 {
     for (size_t i = 0; i < store->table_count; i++)
-        if (strcmp(store->tables[i]->uri, uri) == 0)
+        if (strcmp(store->tables[i]->file.uri, uri) == 0)
             return true;
     return false;
 }
@@ -499,21 +486,22 @@ static void load_tables(struct wired_store *store)
     sweep(store);
 }
 
-static void wired_close(struct store *base)
+static void close_store(struct store *base)
 {
     struct wired_store *store = (struct wired_store *)base;
     must(store->open == 0);
+    settle(store);
     while (store->transactions != NULL) { /* their sessions end with the connection */
         struct wired_transaction *transaction = store->transactions;
         store->transactions = transaction->next;
-        for (size_t i = 0; i < transaction->place_count; i++)
-            buffer_release(&transaction->places[i].found);
-        free(transaction->places);
+        wired_session_free(&transaction->session);
         free(transaction->written);
         changes_free(&transaction->changes);
         free(transaction);
     }
-    check(store, store->connection->close(store->connection, NULL), "close");
+    wired_session_free(&store->below);
+    wired_disconnect(&store->wired);
+    group_free(&store->group);
     for (size_t i = 0; i < store->table_count; i++)
         if (store->tables[i] != NULL)
             table_free(store->tables[i]);
@@ -521,70 +509,55 @@ static void wired_close(struct store *base)
         free(store->doomed[i]);
     free(store->tables);
     free(store->doomed);
-    free(store->folder);
-    pthread_mutex_destroy(&store->mutex);
     free(store);
 }
 
 static const struct store_methods wired_methods = {
     .name = "wiredtiger",
-    .close = wired_close,
-    .write = wired_write,
-    .flush = wired_flush,
-    .table_open = wired_table_open,
-    .table_written = wired_table_written,
-    .table_drop = wired_table_drop,
-    .tables_visit = wired_tables_visit,
-    .begin = wired_begin,
-    .commit = wired_commit,
-    .rollback = wired_rollback,
-    .get = wired_get,
-    .put = wired_put,
-    .delete = wired_delete,
-    .scan = wired_scan,
+    .close = close_store,
+    .write = write_log,
+    .flush = flush_log,
+    .table_open = table_open,
+    .table_written = table_written,
+    .table_drop = table_drop,
+    .tables_visit = tables_visit,
+    .begin = begin,
+    .keep_open = keep_open,
+    .commit = commit,
+    .rollback = roll_back,
+    .get = get_row,
+    .put = put_row,
+    .delete = delete_row,
+    .scan = scan_rows,
 };
 
-/* WiredTiger's threads leave the program's signals alone. */
-static void connect(struct wired_store *store, bool journal, bool temporary)
+static WT_SESSION *log_session(struct wired_store *store)
 {
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    long long half_mb = (long long)pages * page / 2 / (1024 * 1024);
-    char *config = x_format(
-        "create,use_environment=false,config_base=false,cache_size=%lldM,"
-        "eviction_dirty_target=90,eviction_dirty_trigger=95,session_max=%d,"
-        "log=(enabled=%s,archive=true,file_max=16MB,prealloc=false),"
-        "transaction_sync=(enabled=false),checkpoint=(wait=60,log_size=256MB),checkpoint_sync=%s",
-        half_mb < 4096 ? half_mb : 4096, STORE_TRANSACTIONS_MAX + 64, journal ? "true" : "false",
-        temporary ? "false" : "true");
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    int error = wiredtiger_open(store->folder, &store->events, config, &store->connection);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    check(store, error, "open");
-    free(config);
+    WT_CONNECTION *connection = store->wired.connection;
+    WT_SESSION *session;
+    check(store, connection->open_session(connection, NULL, "isolation=" STORE_ISOLATION, &session),
+          "open a session of");
+    return session;
 }
 
 struct store *store_wiredtiger_open(const struct store_settings *settings)
 {
     struct wired_store *store = x_calloc(1, sizeof *store);
     store->base.methods = &wired_methods;
-    store->events.handle_error = on_error;
-    store->events.handle_message = on_message;
-    pthread_mutex_init(&store->mutex, NULL);
-    store->folder = x_strdup(settings->folder);
     store->journal = settings->journal;
-    store_folder_claim(store->folder);
+    store_folder_claim(settings->folder);
     if (!store->journal) { /* what an earlier start has logged must not be passed over */
-        connect(store, true, settings->temporary);
-        check(store, store->connection->close(store->connection, NULL), "open");
+        wired_connect(&store->wired, settings->folder, true, settings->temporary);
+        wired_disconnect(&store->wired);
     }
-    connect(store, store->journal, settings->temporary);
-    store->writer = session_open(store);
-    store->flusher = session_open(store);
+    wired_connect(&store->wired, settings->folder, store->journal, settings->temporary);
+    store->writer = log_session(store);
+    store->flusher = log_session(store);
+    wired_session_open(&store->below, &store->wired, STORE_ISOLATION);
+    store->below.writes_log = true;
     store->names = table_make(store, "", x_strdup("table:names"));
     if (STORE_ISOLATION_PROOF)
-        store_prove_isolation(&store->base, store->names, store->folder);
+        store_prove_isolation(&store->base, store->names, settings->folder);
     load_tables(store);
     if (store->journal) /* fails when, against all settings, there is no log */
         check(store, store->writer->log_flush(store->writer, "sync=off"), "open");
