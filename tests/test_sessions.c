@@ -160,6 +160,18 @@ static void test_nothing_written(void **state)
     assert_int_equal(n_of(world, 9), 1);
 }
 
+/* The numbers of statements go up to the end of their range, and one beyond in a batch. */
+static void test_last_statement(void **state)
+{
+    static const char text[] =
+        "{'update': 'c', 'updates': [{'q': {'_id': 9}, 'u': {'$inc': {'n': 1}}}, {'q': {'_id': 1}, "
+        "'u': {'$inc': {'n': 1}}}], 'stmtId': 2147483647, " RETRY(1) "}";
+    struct world *world = *state;
+    expect(world, text, 0, NULL);
+    expect(world, text, 0, NULL);
+    assert_int_equal(n_of(world, 1), 1);
+}
+
 static void test_forgotten(void **state)
 {
     struct world *world = *state;
@@ -212,6 +224,128 @@ static void test_restart(void **state)
     char *remove_all = x_format("rm -rf %s", folder);
     assert_int_equal(system(remove_all), 0);
     free(remove_all);
+    free(data);
+    free(folder);
+}
+#endif
+
+/* Many sessions, at random: what each of them has sent last may be sent again at any time, also to
+ * a new engine, until the session is ended. Each counts in a document of its own. */
+enum { SESSIONS = 40, STEPS = 3000 };
+
+struct sender {
+    char *last; /* its latest command; NULL: none that is remembered */
+    int64_t number;
+    int32_t n;
+};
+
+struct senders {
+    struct world world;
+    struct engine_settings settings;
+    struct random random;
+    struct sender all[SESSIONS];
+    int32_t made; /* documents made by upserts */
+};
+
+static char *id_of(int who)
+{
+    return x_format("{'id': {'$uuid': '00000000-0000-4000-8000-0000000000%02d'}}", who);
+}
+
+static void send_new(struct senders *senders, int who)
+{
+    static const char one[] = "{'q': {'_id': %d}, 'u': {'$inc': {'n': 1}}}";
+    struct sender *sender = &senders->all[who];
+    char *id = id_of(who), *part = x_format(one, who), *command;
+    int kind = (int)random_below(&senders->random, 6);
+    if (kind == 0)
+        command = x_format("'update': 'c', 'updates': [%s, %s]", part, part);
+    else if (kind == 1)
+        command = x_format("'findAndModify': 'c', 'query': {'_id': %d}, 'update': {'$inc': {'n': "
+                           "1}}",
+                           who);
+    else if (kind == 2)
+        command = x_format("'update': 'c', 'updates': [{'q': {'_id': 'm%d'}, 'u': {'$inc': {'n': "
+                           "1}}, 'upsert': true}, %s]",
+                           senders->made++, part);
+    else
+        command = x_format("'update': 'c', 'updates': [%s]", part);
+    sender->n += kind == 0 ? 2 : 1;
+    free(sender->last);
+    sender->last = x_format("{%s, 'lsid': %s, 'txnNumber': {'$numberLong': '%lld'}}", command, id,
+                            (long long)++sender->number);
+    expect(&senders->world, sender->last, 0, NULL);
+    free(command);
+    free(part);
+    free(id);
+}
+
+static void end_session(struct senders *senders, int who)
+{
+    struct sender *sender = &senders->all[who];
+    char *id = id_of(who), *command = x_format("{'endSessions': [%s]}", id);
+    expect(&senders->world, command, 0, NULL);
+    free(sender->last);
+    sender->last = NULL;
+    sender->number = 0; /* it may begin again */
+    free(command);
+    free(id);
+}
+
+static void random_step(struct senders *senders, bool restarts)
+{
+    int who = (int)random_below(&senders->random, SESSIONS);
+    struct sender *sender = &senders->all[who];
+    uint64_t what = random_below(&senders->random, 100);
+    if (what < 45) {
+        send_new(senders, who);
+    } else if (what < 90 && sender->last != NULL) {
+        expect(&senders->world, sender->last, 0, NULL);
+    } else if (what < 98) {
+        end_session(senders, who);
+    } else if (restarts) {
+        engine_free(senders->world.engine);
+        senders->world.engine = engine_new(&senders->settings);
+    }
+    assert_int_equal(n_of(&senders->world, who), sender->n);
+}
+
+static void run_senders(const struct engine_settings *settings)
+{
+    struct senders senders = {.settings = *settings, .world = {.engine = engine_new(settings)}};
+    uint64_t seed = (uint64_t)clock_monotonic_ns();
+    print_message("seed %llu\n", (unsigned long long)seed);
+    random_seed(&senders.random, seed);
+    for (int i = 0; i < SESSIONS; i++) {
+        char *insert = x_format("{'insert': 'c', 'documents': [{'_id': %d, 'n': 0}]}", i);
+        expect(&senders.world, insert, 0, NULL);
+        free(insert);
+    }
+    for (int i = 0; i < STEPS; i++)
+        random_step(&senders, settings->folder != NULL);
+    bson_t *reply = run(senders.world.engine, "{'count': 'c'}");
+    assert_int_equal(int_at(reply, "n"), SESSIONS + senders.made);
+    bson_destroy(reply);
+    for (int i = 0; i < SESSIONS; i++)
+        free(senders.all[i].last);
+    engine_free(senders.world.engine);
+}
+
+static void test_many_memory(void **state)
+{
+    (void)state;
+    run_senders(&(struct engine_settings){.store = "memory", .persona = "replset"});
+}
+
+#ifdef WITH_WIREDTIGER
+static void test_many_wiredtiger(void **state)
+{
+    (void)state;
+    char *folder = make_private_folder("");
+    char *data = x_format("%s/data", folder);
+    run_senders(
+        &(struct engine_settings){.store = "wiredtiger", .folder = data, .persona = "replset"});
+    remove_folder(folder);
     free(data);
     free(folder);
 }
@@ -277,11 +411,14 @@ int main(void)
         TEST(test_half_of_a_batch),
         TEST(test_numbers),
         TEST(test_nothing_written),
+        TEST(test_last_statement),
         TEST(test_forgotten),
 
 #ifdef WITH_WIREDTIGER
         cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_many_wiredtiger),
 #endif
+        cmocka_unit_test(test_many_memory),
         TEST(test_labels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,20 +15,20 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Searched from the front: what most commands carry comes first, lists of names come last. */
+/* Searched from the front: what most commands carry comes first. */
 const struct field envelope_fields[] = {
     {"$db", FIELD_TEXT, offsetof(struct envelope, database), false},
     {"lsid", FIELD_VALUE, offsetof(struct envelope, session), false},
     {"txnNumber", FIELD_VALUE, offsetof(struct envelope, transaction_number), false},
     {"writeConcern", FIELD_DOCUMENT, offsetof(struct envelope, write_concern), false},
+    {"$clusterTime comment $readPreference apiStrict apiDeprecationErrors client", FIELD_IGNORED, 0,
+     false},
     {"readConcern", FIELD_DOCUMENT, offsetof(struct envelope, read_concern), false},
     {"maxTimeMS", FIELD_MS, offsetof(struct envelope, max_time_ms), false},
     {"apiVersion", FIELD_TEXT, offsetof(struct envelope, api_version), false},
     {"startTransaction", FIELD_VALUE, offsetof(struct envelope, start_transaction), false},
     {"stmtId", FIELD_VALUE, offsetof(struct envelope, statement), false},
     {"autocommit", FIELD_VALUE, offsetof(struct envelope, autocommit), false},
-    {"$clusterTime comment $readPreference apiStrict apiDeprecationErrors client", FIELD_IGNORED, 0,
-     false},
     {"stmtIds", FIELD_REFUSED, 0, false},
     {NULL, FIELD_END, 0, false},
 };

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * sessions: see sessions.h. Rules and words of refusals are those of MongoDB's transaction
- * participant. Sessions without a transaction number need no memory and get none. At start the
- * table is read once: the highest number of each session, and whether that was a commit, which is
- * kept as statement -1, so that a commit may be repeated after a restart as well.
+ * participant. Sessions without a transaction number need no memory and get none. At start retry.c
+ * makes those that the table knows: the highest number of each, and whether that was a commit.
  */
 #include "sessions.h"
 
@@ -13,56 +12,38 @@
 #include "envelope.h"
 #include "failpoint.h"
 #include "parking.h"
+#include "retry.h"
+#include "session.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ID_BYTES = 16, KEY_BYTES = ID_BYTES + 4, SESSIONS_MAX = 1000000 };
-enum { IDLE_MS = 30 * 60 * 1000, SWEEP_MS = 60 * 1000, COMMIT_MARK = -1 };
+enum { IDLE_MS = 30 * 60 * 1000, SWEEP_MS = 60 * 1000 };
 enum { TRANSACTIONS_MAX = STORE_TRANSACTIONS_MAX - 100 }; /* some are left to statements */
-
-enum state { STATE_NONE, STATE_WRITES, STATE_OPEN, STATE_COMMITTED, STATE_ABORTED };
-
-/* A write of an open transaction, for the gate. */
-struct noted {
-    struct step step;
-    char *target;
-    int64_t documents;
-};
-
-struct logical_session {
-    UT_hash_handle hh;
-    uint8_t id[ID_BYTES];
-    int64_t number; /* of the latest transaction or retryable write, or -1 */
-    enum state state;
-    bool kept;                             /* the table may have rows of this number */
-    struct store_transaction *transaction; /* in STATE_OPEN */
-    int64_t started_ms, used_ms;           /* on the engine's clock */
-    struct noted *noted;
-    size_t noted_count, noted_capacity;
-};
 
 struct sessions {
     struct logical_session *all; /* by id */
     int open;                    /* in STATE_OPEN */
-    struct store_table *table;
     int64_t swept_ms;
 };
 
 static struct logical_session *find(struct sessions *sessions, const uint8_t *id)
 {
     struct logical_session *session = NULL;
-    HASH_FIND(hh, sessions->all, id, ID_BYTES, session);
+    HASH_FIND(hh, sessions->all, id, SESSION_ID_BYTES, session);
     return session;
 }
 
-static struct logical_session *add(struct engine *engine, const uint8_t *id)
+struct logical_session *session_make(struct engine *engine, const uint8_t *id)
 {
-    struct logical_session *session = x_calloc(1, sizeof *session);
-    memcpy(session->id, id, ID_BYTES);
-    session->number = -1;
+    struct logical_session *session = find(engine->sessions, id);
+    if (session != NULL)
+        return session;
+    session = x_calloc(1, sizeof *session);
+    memcpy(session->id, id, SESSION_ID_BYTES);
+    session->number = session->done.number = -1;
     session->used_ms = engine_elapsed_ms(engine);
-    HASH_ADD(hh, engine->sessions->all, id, ID_BYTES, session);
+    HASH_ADD(hh, engine->sessions->all, id, SESSION_ID_BYTES, session);
     return session;
 }
 
@@ -81,50 +62,11 @@ static void session_free(struct sessions *sessions, struct logical_session *sess
     free(session);
 }
 
-/* The table ------------------------------------------------------------------------------------ */
-
-static struct slice row_key(uint8_t key[KEY_BYTES], const struct logical_session *session,
-                            int64_t statement)
-{
-    memcpy(key, session->id, ID_BYTES);
-    for (int i = 0; i < 4; i++)
-        key[ID_BYTES + i] = (uint8_t)((uint32_t)statement >> (24 - 8 * i));
-    return (struct slice){key, KEY_BYTES};
-}
-
-static int64_t row_number(const bson_t *row, const char *field)
-{
-    bson_iter_t iter;
-    return bson_iter_init_find(&iter, row, field) ? bson_iter_as_int64(&iter) : 0;
-}
-
-static bool read_row(struct slice key, struct slice value, void *context)
-{
-    struct engine *engine = context;
-    bson_t row;
-    if (key.length != KEY_BYTES || !bson_init_static(&row, value.bytes, value.length))
-        return true;
-    struct logical_session *session = find(engine->sessions, key.bytes);
-    if (session == NULL)
-        session = add(engine, key.bytes);
-    int64_t number = row_number(&row, "t");
-    if (number > session->number) {
-        session->number = number;
-        session->kept = true;
-        session->state = key.bytes[ID_BYTES] == UINT8_MAX ? STATE_COMMITTED : STATE_WRITES;
-    }
-    return true;
-}
-
 struct sessions *sessions_new(struct engine *engine)
 {
-    struct store *store = catalog_store(engine->catalog);
     struct sessions *sessions = engine->sessions = x_calloc(1, sizeof *sessions);
-    sessions->table = store_table_open(store, "sessions");
     sessions->swept_ms = engine_elapsed_ms(engine);
-    struct store_transaction *transaction = store_begin(store);
-    store_scan(transaction, sessions->table, (struct slice){NULL, 0}, read_row, engine);
-    store_rollback(transaction);
+    engine->retries = retries_new(engine);
     return sessions;
 }
 
@@ -135,81 +77,13 @@ void sessions_free(struct engine *engine)
         transaction_abort(engine, session);
         session_free(engine->sessions, session);
     }
+    retries_free(engine->retries);
     free(engine->sessions);
-}
-
-/* The row begins with its number; the caller may add fields before put_row(). */
-static void row_begin(struct request *request)
-{
-    struct buffer *row = &request->engine->row;
-    row->length = 0;
-    document_begin(row);
-    element_write_int64(row, "t", request->session->number);
-}
-
-static bool put_row(struct request *request, struct store_transaction *transaction,
-                    int64_t statement)
-{
-    uint8_t bytes[KEY_BYTES];
-    struct buffer *row = &request->engine->row;
-    struct slice key = row_key(bytes, request->session, statement);
-    document_end(row, 0);
-    return store_put(transaction, request->engine->sessions->table, key, buffer_slice(row)) ==
-               STORE_DONE ||
-           failure_set(&request->failure, FAILURE_WRITE_CONFLICT,
-                       "WriteConflict error: the session is written to by another operation");
-}
-
-bool retry_keep(struct request *request, struct store_transaction *transaction,
-                const struct write_outcome *outcome)
-{
-    struct buffer *row = &request->engine->row;
-    struct element id;
-    row_begin(request);
-    element_write_int64(row, "n", outcome->matched);
-    element_write_int64(row, "m", outcome->modified);
-    if (outcome->upserted && elements_find(elements_of(request->engine->image), "_id", 3, &id))
-        element_write_named(row, "u", 1, &id);
-    if (outcome->image != NULL)
-        element_write_document(row, BSON_TYPE_DOCUMENT, "v", outcome->image);
-    request->session->kept = true;
-    return put_row(request, transaction, request->statement) && failpoint_commit(request);
-}
-
-bool retry_find(struct request *request, struct write_outcome *outcome)
-{
-    uint8_t bytes[KEY_BYTES];
-    struct slice value;
-    bson_t row, image;
-    bson_iter_t iter;
-    if (request->part != PART_RETRYABLE || !request->session->kept)
-        return false;
-    struct store_transaction *transaction = request_begin(request);
-    struct slice key = row_key(bytes, request->session, request->statement);
-    bool found =
-        store_get(transaction, request->engine->sessions->table, key, &value) == STORE_DONE &&
-        bson_init_static(&row, value.bytes, value.length) &&
-        row_number(&row, "t") == request->session->number;
-    if (found) {
-        *outcome = (struct write_outcome){.matched = row_number(&row, "n"),
-                                          .modified = row_number(&row, "m"),
-                                          .retried = true};
-        bson_reinit(request->engine->image);
-        outcome->upserted = bson_iter_init_find(&iter, &row, "u") &&
-                            bson_append_iter(request->engine->image, "_id", 3, &iter);
-        if (bson_iter_init_find(&iter, &row, "v")) {
-            const bson_value_t *was = bson_iter_value(&iter);
-            must(bson_init_static(&image, was->value.v_doc.data, was->value.v_doc.data_len));
-            outcome->image = bson_copy(&image);
-        }
-    }
-    request_end(request, transaction);
-    return found;
 }
 
 /* Transactions --------------------------------------------------------------------------------- */
 
-static void end(struct engine *engine, struct logical_session *session, enum state state)
+static void end(struct engine *engine, struct logical_session *session, enum session_state state)
 {
     engine->sessions->open--;
     session->state = state;
@@ -234,10 +108,8 @@ bool transaction_commit(struct request *request)
     struct engine *engine = request->engine;
     if (session->state == STATE_COMMITTED)
         return true;
-    row_begin(request);
-    bool fine =
-        (session->noted_count == 0 || put_row(request, session->transaction, COMMIT_MARK)) &&
-        catalog_publish(engine->catalog, session->transaction, &request->failure);
+    bool fine = (session->noted_count == 0 || retry_keep_commit(request, session->transaction)) &&
+                catalog_publish(engine->catalog, session->transaction, &request->failure);
     request->transaction = NULL;
     if (!fine) {
         transaction_abort(engine, session);
@@ -312,6 +184,7 @@ static bool start(struct request *request, int64_t number)
     session->state = STATE_OPEN;
     engine->sessions->open++;
     session->transaction = store_begin(catalog_store(engine->catalog));
+    store_keep_open(session->transaction);
     session->started_ms = session->used_ms;
     if (session->started_ms + engine->lifetime_ms < engine->due_ms)
         engine->due_ms = session->started_ms + engine->lifetime_ms;
@@ -350,7 +223,7 @@ static const uint8_t *read_id(const bson_value_t *lsid)
         return NULL;
     element_value(&id, &value);
     return value.value.v_binary.subtype == BSON_SUBTYPE_UUID &&
-                   value.value.v_binary.data_len == ID_BYTES
+                   value.value.v_binary.data_len == SESSION_ID_BYTES
                ? value.value.v_binary.data
                : NULL;
 }
@@ -458,7 +331,7 @@ bool sessions_enter(struct request *request, const struct envelope *envelope)
     if (session == NULL && HASH_COUNT(engine->sessions->all) >= SESSIONS_MAX)
         return failure_set(&request->failure, FAILURE_TOO_MANY_SESSIONS,
                            "more than %d sessions are not supported", SESSIONS_MAX);
-    request->session = session != NULL ? session : add(engine, id);
+    request->session = session != NULL ? session : session_make(engine, id);
     bool starts = envelope->start_transaction.value_type != BSON_TYPE_EOD;
     bool fine = request->numbered == PART_RETRYABLE ? enter_retryable(request, number)
                 : starts                            ? start(request, number)
@@ -472,32 +345,9 @@ bool sessions_enter(struct request *request, const struct envelope *envelope)
 
 /* Ends of sessions ----------------------------------------------------------------------------- */
 
-static bool gather_key(struct slice key, struct slice value, void *context)
+static void session_end(struct engine *engine, struct logical_session *session)
 {
-    struct buffer *keys = context;
-    (void)value;
-    buffer_append(keys, key.bytes, key.length);
-    return true;
-}
-
-/* The session goes, with its rows, to which nobody else writes. */
-static void forget(struct engine *engine, struct logical_session *session)
-{
-    struct store_table *table = engine->sessions->table;
-    struct buffer keys = {0};
-    if (session->number >= 0) {
-        struct store_transaction *transaction = store_begin(catalog_store(engine->catalog));
-        store_scan(transaction, table, (struct slice){session->id, ID_BYTES}, gather_key, &keys);
-        bool fine = true;
-        for (size_t at = 0; fine && at < keys.length; at += KEY_BYTES)
-            fine = store_delete(transaction, table, (struct slice){keys.bytes + at, KEY_BYTES}) ==
-                   STORE_DONE;
-        if (fine)
-            store_commit(transaction);
-        else /* they are found again at the next start */
-            store_rollback(transaction);
-        buffer_release(&keys);
-    }
+    retry_forget(engine, session);
     session_free(engine->sessions, session);
 }
 
@@ -514,7 +364,7 @@ int64_t sessions_expire(struct engine *engine)
         else if (session->state == STATE_OPEN && end_ms < first_ms)
             first_ms = end_ms;
         if (sweep && session->state != STATE_OPEN && now_ms - session->used_ms > IDLE_MS)
-            forget(engine, session);
+            session_end(engine, session);
     }
     if (sweep)
         sessions->swept_ms = now_ms;
@@ -527,7 +377,7 @@ static void apply(struct engine *engine, struct logical_session *session, enum s
     if (verb != SESSIONS_REFRESH)
         transaction_abort(engine, session);
     if (verb == SESSIONS_END)
-        forget(engine, session);
+        session_end(engine, session);
 }
 
 bool sessions_each(struct request *request, enum session_verb verb, bool all)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * sessions: what the engine knows of clients' logical sessions (lsid): the number of each one's
- * latest transaction or retryable write, the multi-document transaction that is open in it, and
- * what its retryable writes did.
+ * latest transaction or retryable write, and the multi-document transaction that is open in it.
  *
  * A transaction is one transaction of the store, held open over commands. It ends by commit, abort,
  * a failed statement, a higher number in its session, the end of its session, or its lifetime;
@@ -11,11 +10,7 @@
  * gets 251 with the label (MongoDB's jstests/core/txns/abort_expired_transaction.js). 290 is for
  * one that is running when the time is over (kill_op_on_txn_expiry.js there): none here does.
  *
- * What a statement of a retryable write did is kept in the store's table "sessions", in the store
- * transaction of the write itself: both are there or neither, also after a restart. Key: the 16
- * bytes of the session's id and the statement's number; value: {t: transaction number, n, m, u, v}.
- * A statement that wrote nothing leaves nothing and is simply run again, as in MongoDB. Only the
- * persona "replset" has any of this.
+ * What retryable writes did is retry.h's. Only the persona "replset" has any of this.
  */
 #ifndef RACEBENCH_ENGINE_SESSIONS_H
 #define RACEBENCH_ENGINE_SESSIONS_H
@@ -25,7 +20,7 @@
 struct envelope;
 struct sessions;
 
-/* Reads the table "sessions" of the store; free with sessions_free(), before the store. */
+/* With those that the store knows; free with sessions_free(), before the store. */
 struct sessions *sessions_new(struct engine *);
 void sessions_free(struct engine *);
 
@@ -47,12 +42,6 @@ bool sessions_open(const struct engine *);
 /* Tells commands apart that a driver may send again: equal for a command and its resend, else not;
  * 0 for those that carry no session and number. `fields`: of the command. */
 uint64_t sessions_resend_key(struct elements fields);
-
-/* Has this statement of a retryable write been done before? Then fills in the outcome, and
- * engine->image for an upsert. */
-bool retry_find(struct request *, struct write_outcome *);
-/* Keeps the outcome in the write's own store transaction. False: fail point or conflict. */
-bool retry_keep(struct request *, struct store_transaction *, const struct write_outcome *);
 
 /* Aborts transactions that are older than engine->lifetime_ms, forgets sessions that were not used
  * for 30 minutes; returns when to come again, on the engine's clock. */

@@ -20,6 +20,7 @@ struct cursors;
 struct failpoints;
 struct origin;
 struct parking;
+struct retries;
 struct sessions;
 
 struct engine {
@@ -41,6 +42,7 @@ struct engine {
     struct catalog *catalog;
     struct cursors *cursors;
     struct sessions *sessions;
+    struct retries *retries;
     struct parking *parking;
     struct failpoints *failpoints;
 

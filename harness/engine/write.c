@@ -24,8 +24,8 @@
 #include "document/update.h"
 #include "document/value.h"
 #include "query.h"
+#include "retry.h"
 #include "rows.h"
-#include "sessions.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,16 +36,20 @@ static bool write_end(struct request *request, struct store_transaction *transac
 {
     if (request->transaction != NULL)
         return fine;
-    bool wrote = outcome->modified > 0 || outcome->upserted;
-    if (fine && wrote && request->part == PART_RETRYABLE)
+    bool keep =
+        fine && request->part == PART_RETRYABLE && (outcome->modified > 0 || outcome->upserted);
+    if (keep)
         fine = retry_keep(request, transaction, outcome);
     if (!fine) {
         store_rollback(transaction);
         return false;
     }
-    if (store_commit(transaction) == STORE_DONE)
-        return true;
-    return failure_set(&request->failure, FAILURE_WRITE_CONFLICT, "WriteConflict error at commit");
+    if (store_commit(transaction) != STORE_DONE)
+        return failure_set(&request->failure, FAILURE_WRITE_CONFLICT,
+                           "WriteConflict error at commit");
+    if (keep)
+        retry_kept(request);
+    return true;
 }
 
 /* Encodes the document's _id into the engine's key buffer. */
@@ -149,7 +153,7 @@ struct pick {
     const bson_t *sort; /* NULL: the first one is it */
     bool found;
     bson_t was;   /* borrowed from the store, or from `copy` */
-    bson_t *copy; /* with a sort: the scan goes on, and takes back what it has shown */
+    bson_t *copy; /* of what a scan has shown: it takes that back */
 };
 
 /* A visitor of query_visit(). */
@@ -158,14 +162,15 @@ static bool pick_one(struct slice key, const bson_t *document, void *context)
     struct pick *pick = context;
     if (pick->found && sort_compare(pick->sort, document, &pick->was) >= 0)
         return true;
+    bool looked_up = key.bytes == pick->key->bytes; /* by _id, which left it there */
     pick->found = true;
-    if (pick->sort != NULL) {
+    if (pick->sort != NULL || !looked_up) {
         bson_destroy(pick->copy);
         pick->copy = bson_copy(document);
         document = pick->copy;
     }
     must(bson_init_static(&pick->was, bson_get_data(document), document->len));
-    if (key.bytes != pick->key->bytes) { /* a lookup by _id left it there already */
+    if (!looked_up) {
         pick->key->length = 0;
         buffer_append(pick->key, key.bytes, key.length);
     }

@@ -75,10 +75,10 @@ serve() {
 
 @test "a newer format is not opened" {
     mkdir "$T/newer"
-    echo "racebench store, format 2" >"$T/newer/racebench.store"
+    echo "racebench store, format 3" >"$T/newer/racebench.store"
     run "$R" serve --dbpath "$T/newer"
     [ "$status" = 69 ]
-    [[ $output == *"format 2"*"known is 1"* ]]
+    [[ $output == *"format 3"*"known is 2"* ]]
     [ "$(ls -A "$T/newer")" = racebench.store ]
 }
 
@@ -86,7 +86,7 @@ serve() {
     mkdir "$T/cut"
     printf 'racebench st' >"$T/cut/racebench.store"
     serve "$T/cut"
-    grep -q '^racebench store, format 1$' "$T/cut/racebench.store"
+    grep -q '^racebench store, format 2$' "$T/cut/racebench.store"
 }
 
 @test "a folder that cannot be made: 69; memory has none: 64" {
