@@ -13,11 +13,10 @@
  * needs: wiredtiger
  * runs: program
  */
+#include "frames.h"
 #include "served.h"
 
 #include <stdatomic.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 enum { CLIENTS = 6, KINDS = 6, PAIR = 4, NUMBERED = 5 };
 
@@ -41,7 +40,7 @@ struct tally {
     int64_t acknowledged, lost, doubled, halves, unanswered_there, unanswered_gone;
 };
 
-/* The six kinds of write; false: no answer, or an error. ------------------------------------- */
+/* The six kinds of write; false: no answer, or an error. -------------------------------------- */
 
 static bool increment(mongoc_collection_t *collection, const struct client *client, int64_t number)
 {
@@ -151,44 +150,41 @@ static bool increment_both(mongoc_collection_t *collection, struct client *clien
 
 /* Sends a command without the driver, which would add a session of its own; was one document
  * modified? */
-static bool modifies_one(int line, const bson_t *command)
+static bool modifies_one(int line, const char *command)
 {
-    enum { BODY_AT = 21, OP_MSG = 2013 };
-    uint8_t message[1024] = {0};
-    int32_t head[4] = {(int32_t)(BODY_AT + command->len), 1, 0, OP_MSG};
-    bson_t reply;
+    struct buffer message = {0};
+    struct reply reply;
     bson_iter_t iter;
-    memcpy(message, head, sizeof head);
-    memcpy(message + BODY_AT, bson_get_data(command), command->len);
-    if (send(line, message, (size_t)head[0], MSG_NOSIGNAL) != head[0] ||
-        recv(line, message, sizeof head, MSG_WAITALL) != sizeof head)
+    begin_msg(&message, 1, 0);
+    append_body(&message, command);
+    finish(&message);
+    send_all(line, message.bytes, message.length);
+    buffer_release(&message);
+    if (!receive(line, &reply))
         return false;
-    memcpy(head, message, sizeof head);
-    assert_in_range(head[0], BODY_AT, sizeof message);
-    ssize_t rest = head[0] - (ssize_t)sizeof head;
-    return recv(line, message + sizeof head, (size_t)rest, MSG_WAITALL) == rest &&
-           bson_init_static(&reply, message + BODY_AT, (size_t)head[0] - BODY_AT) &&
-           bson_iter_init_find(&iter, &reply, "nModified") && bson_iter_as_int64(&iter) == 1;
+    bool one =
+        bson_iter_init_find(&iter, reply.body, "nModified") && bson_iter_as_int64(&iter) == 1;
+    bson_destroy(reply.body);
+    return one;
 }
 
 /* Counts up this client's field, in a session and under a number of our own, so that it can be sent
  * again to the next engine. */
 static bool increment_numbered(const struct client *client, int64_t number)
 {
-    uint8_t id[16] = {'k', 'i', 'l', 'l', (uint8_t)client->number};
+    static const char form[] =
+        "{\"update\": \"numbered\", \"updates\": [{\"q\": {\"_id\": \"hot\"}, \"u\": {\"$inc\": "
+        "{\"w%d\": 1}}}], \"lsid\": {\"id\": {\"$uuid\": "
+        "\"00000000-0000-4000-8000-00000000000%d\"}}, "
+        "\"txnNumber\": {\"$numberLong\": \"%lld\"}, \"$db\": \"ledger\"}";
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int line = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    char field[8];
-    snprintf(field, sizeof field, "w%d", client->number);
     snprintf(address.sun_path, sizeof address.sun_path, "%s/e.sock", client->folder);
-    bson_t *command = BCON_NEW("update", "numbered", "updates", "[", "{", "q", "{", "_id", "hot",
-                               "}", "u", "{", "$inc", "{", field, BCON_INT64(1), "}", "}", "}", "]",
-                               "lsid", "{", "id", BCON_BIN(BSON_SUBTYPE_UUID, id, sizeof id), "}",
-                               "txnNumber", BCON_INT64(number), "$db", "ledger");
+    char *command = x_format(form, client->number, client->number, (long long)number);
     bool fine = connect(line, (struct sockaddr *)&address, sizeof address) == 0 &&
                 modifies_one(line, command);
     close(line);
-    bson_destroy(command);
+    free(command);
     return fine;
 }
 

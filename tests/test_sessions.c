@@ -221,9 +221,7 @@ static void test_restart(void **state)
     expect(&world, COMMIT(B, 2), 251, "TransientTransactionError");
     assert_int_equal(n_of(&world, 1), 4);
     engine_free(world.engine);
-    char *remove_all = x_format("rm -rf %s", folder);
-    assert_int_equal(system(remove_all), 0);
-    free(remove_all);
+    remove_folder(folder);
     free(data);
     free(folder);
 }

@@ -539,7 +539,7 @@ static void test_killed(void **state)
     if (process == 0)
         write_and_die();
     assert_int_equal(waitpid(process, &status, 0), process);
-    assert_true(WIFSIGNALED(status));
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     *state = open_folder();
     struct store_table *table = store_table_open(*state, "t");
     expect_now(*state, table, "alone", "1");

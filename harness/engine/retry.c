@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * retry: see retry.h. Slots are in memory as they are in the store: a statement writes the whole
- * row of its session's slot, and memory gets what it changed after the commit.
+ * row of its session's slot, and memory gets what was changed in it after the commit.
  */
 #include "retry.h"
 
@@ -28,18 +28,24 @@ enum {
     SLOT_ROW_BYTES = SLOTS_PER_ROW * SLOT_BYTES,
 };
 
+/* What the first plain statement of a retryable write did: what is in its session's slot. */
+struct done {
+    int64_t number; /* of the write; -1: none */
+    int32_t statement;
+    uint8_t matched, modified;
+};
+
 struct retries {
     struct store_table *table;
-    struct buffer slots; /* all rows of slots, one after the other */
+    struct buffer slots; /* all rows of slots, one after the other, as they are in the store */
     uint32_t *unused;    /* slots */
     size_t unused_count, unused_capacity;
-    struct retry_done
-        pending; /* what retry_keep() has put into the session's slot; number -1: no */
+    struct done pending; /* what retry_keep() has put into a slot; number -1: nothing */
 };
 
 /* Slots ---------------------------------------------------------------------------------------- */
 
-static void slot_write(uint8_t *slot, const uint8_t *id, const struct retry_done *done)
+static void slot_write(uint8_t *slot, const uint8_t *id, const struct done *done)
 {
     uint64_t number = htole64((uint64_t)done->number);
     uint32_t statement = htole32((uint32_t)done->statement);
@@ -50,16 +56,16 @@ static void slot_write(uint8_t *slot, const uint8_t *id, const struct retry_done
     slot[AT_MODIFIED] = done->modified;
 }
 
-static void slot_read(const uint8_t *slot, struct retry_done *done)
+static struct done slot_read(const uint8_t *slot)
 {
     uint64_t number;
     uint32_t statement;
     memcpy(&number, slot + AT_NUMBER, sizeof number);
     memcpy(&statement, slot + AT_STATEMENT, sizeof statement);
-    *done = (struct retry_done){.number = (int64_t)le64toh(number),
-                                .statement = (int32_t)le32toh(statement),
-                                .matched = slot[AT_MATCHED],
-                                .modified = slot[AT_MODIFIED]};
+    return (struct done){.number = (int64_t)le64toh(number),
+                         .statement = (int32_t)le32toh(statement),
+                         .matched = slot[AT_MATCHED],
+                         .modified = slot[AT_MODIFIED]};
 }
 
 static uint8_t *slot_at(struct retries *retries, uint32_t slot)
@@ -70,7 +76,7 @@ static uint8_t *slot_at(struct retries *retries, uint32_t slot)
 static void slot_give_back(struct retries *retries, uint32_t slot)
 {
     static const uint8_t nobody[SESSION_ID_BYTES];
-    slot_write(slot_at(retries, slot), nobody, &(struct retry_done){.number = -1});
+    slot_write(slot_at(retries, slot), nobody, &(struct done){.number = -1});
     size_t at = array_grow((void **)&retries->unused, &retries->unused_count,
                            &retries->unused_capacity, sizeof *retries->unused);
     retries->unused[at] = slot;
@@ -96,7 +102,7 @@ static uint32_t slot_of(struct retries *retries, struct logical_session *session
 
 /* Puts the row of the session's slot with `done` in it. */
 static enum store_result put_slot(struct retries *retries, struct store_transaction *transaction,
-                                  struct logical_session *session, const struct retry_done *done)
+                                  struct logical_session *session, const struct done *done)
 {
     uint8_t bytes[SLOT_ROW_BYTES];
     uint32_t slot = slot_of(retries, session), row = slot / SLOTS_PER_ROW, key = htobe32(row);
@@ -107,12 +113,11 @@ static enum store_result put_slot(struct retries *retries, struct store_transact
                      (struct slice){bytes, sizeof bytes});
 }
 
-/* The same once that is committed. */
-static void set_slot(struct retries *retries, struct logical_session *session,
-                     const struct retry_done *done)
+/* What is in the session's slot. */
+static struct done done_of(struct retries *retries, const struct logical_session *session)
 {
-    session->done = *done;
-    slot_write(slot_at(retries, slot_of(retries, session)), session->id, done);
+    return session->slot > 0 ? slot_read(slot_at(retries, session->slot - 1))
+                             : (struct done){.number = -1};
 }
 
 /* Rows ----------------------------------------------------------------------------------------- */
@@ -208,10 +213,10 @@ bool retry_find(struct request *request, struct write_outcome *outcome)
     if (request->part != PART_RETRYABLE)
         return false;
     const struct logical_session *session = request->session;
-    const struct retry_done *done = &session->done;
-    if (done->number == session->number && done->statement == request->statement) {
-        *outcome = (struct write_outcome){.matched = done->matched,
-                                          .modified = done->modified,
+    struct done done = done_of(request->engine->retries, session);
+    if (done.number == session->number && done.statement == request->statement) {
+        *outcome = (struct write_outcome){.matched = done.matched,
+                                          .modified = done.modified,
                                           .retried = true};
         return true;
     }
@@ -226,12 +231,12 @@ bool retry_keep(struct request *request, struct store_transaction *transaction,
     bool plain = outcome->image == NULL && !outcome->upserted && outcome->matched <= UINT8_MAX &&
                  outcome->modified <= UINT8_MAX && request->statement <= INT32_MAX;
     retries->pending.number = -1;
-    if (!plain || session->done.number == session->number)
+    if (!plain || done_of(retries, session).number == session->number)
         return put_outcome(request, transaction, outcome) && failpoint_commit(request);
-    retries->pending = (struct retry_done){.number = session->number,
-                                           .statement = (int32_t)request->statement,
-                                           .matched = (uint8_t)outcome->matched,
-                                           .modified = (uint8_t)outcome->modified};
+    retries->pending = (struct done){.number = session->number,
+                                     .statement = (int32_t)request->statement,
+                                     .matched = (uint8_t)outcome->matched,
+                                     .modified = (uint8_t)outcome->modified};
     if (put_slot(retries, transaction, session, &retries->pending) != STORE_DONE)
         return failure_set(&request->failure, FAILURE_WRITE_CONFLICT,
                            "WriteConflict error: sessions are written to by another operation");
@@ -241,8 +246,9 @@ bool retry_keep(struct request *request, struct store_transaction *transaction,
 void retry_kept(struct request *request)
 {
     struct retries *retries = request->engine->retries;
+    const struct logical_session *session = request->session;
     if (retries->pending.number >= 0)
-        set_slot(retries, request->session, &retries->pending);
+        slot_write(slot_at(retries, session->slot - 1), session->id, &retries->pending);
 }
 
 bool retry_keep_commit(struct request *request, struct store_transaction *transaction)
@@ -277,8 +283,8 @@ static bool delete_rows(struct store_transaction *transaction, struct store_tabl
 void retry_forget(struct engine *engine, struct logical_session *session)
 {
     struct retries *retries = engine->retries;
-    const struct retry_done nothing = {.number = -1};
-    bool slotted = session->done.number >= 0;
+    const struct done nothing = {.number = -1};
+    bool slotted = done_of(retries, session).number >= 0;
     if (!session->has_rows && !slotted) {
         if (session->slot > 0)
             slot_give_back(retries, session->slot - 1);
@@ -299,8 +305,7 @@ void retry_forget(struct engine *engine, struct logical_session *session)
 static void load_row(struct engine *engine, struct slice key, struct slice value)
 {
     bson_t row;
-    if (!bson_init_static(&row, value.bytes, value.length))
-        return;
+    must(bson_init_static(&row, value.bytes, value.length));
     struct logical_session *session = session_make(engine, key.bytes);
     int64_t number = row_number(&row, "t");
     session->has_rows = true;
@@ -315,15 +320,13 @@ static void load_slot(struct engine *engine, uint32_t slot)
 {
     struct retries *retries = engine->retries;
     const uint8_t *bytes = slot_at(retries, slot);
-    struct retry_done done;
-    slot_read(bytes, &done);
+    struct done done = slot_read(bytes);
     if (done.number < 0)
         return;
     struct logical_session *session = session_make(engine, bytes);
-    if (session->done.number > done.number)
+    if (done_of(retries, session).number > done.number)
         return; /* it was to be forgotten, and could not be: nobody's now */
     session->slot = slot + 1;
-    session->done = done;
     if (done.number > session->number) {
         session->number = done.number;
         session->state = STATE_WRITES;
@@ -331,33 +334,36 @@ static void load_slot(struct engine *engine, uint32_t slot)
     }
 }
 
-static bool load(struct slice key, struct slice value, void *context)
+static void load_slots(struct engine *engine, struct slice key, struct slice value)
 {
-    struct engine *engine = context;
     struct retries *retries = engine->retries;
     uint32_t row;
-    if (key.length == KEY_BYTES)
-        load_row(engine, key, value);
-    if (key.length != SLOT_KEY_BYTES || value.length != SLOT_ROW_BYTES)
-        return true;
+    must(key.length == sizeof row && value.length == SLOT_ROW_BYTES);
     memcpy(&row, key.bytes, sizeof row);
     row = be32toh(row);
-    if (row > SESSIONS_MAX / SLOTS_PER_ROW)
-        return true;
+    must(row <= SESSIONS_MAX); /* 16 times as many as are needed */
     while (retries->slots.length < ((size_t)row + 1) * SLOT_ROW_BYTES)
         add_row(retries);
     memcpy(slot_at(retries, row * SLOTS_PER_ROW), value.bytes, SLOT_ROW_BYTES);
     for (uint32_t i = 0; i < SLOTS_PER_ROW; i++)
         load_slot(engine, row * SLOTS_PER_ROW + i);
+}
+
+/* Rows that no engine of this format has written end the program: one that is passed over would be
+ * a write that is done twice. */
+static bool load(struct slice key, struct slice value, void *context)
+{
+    if (key.length == KEY_BYTES)
+        load_row(context, key, value);
+    else
+        load_slots(context, key, value);
     return true;
 }
 
 static bool slot_is_used(struct engine *engine, uint32_t slot)
 {
     const uint8_t *bytes = slot_at(engine->retries, slot);
-    struct retry_done done;
-    slot_read(bytes, &done);
-    return done.number >= 0 && session_make(engine, bytes)->slot == slot + 1;
+    return slot_read(bytes).number >= 0 && session_make(engine, bytes)->slot == slot + 1;
 }
 
 struct retries *retries_new(struct engine *engine)

@@ -22,22 +22,14 @@ struct noted {
     int64_t documents;
 };
 
-/* What the first plain statement of a retryable write did: the session's slot holds the same. */
-struct retry_done {
-    int64_t number; /* of the write; -1: none */
-    int32_t statement;
-    uint8_t matched, modified;
-};
-
 struct logical_session {
     UT_hash_handle hh;
     uint8_t id[SESSION_ID_BYTES];
     int64_t number; /* of the latest transaction or retryable write, or -1 */
     enum session_state state;
-    bool kept;     /* the table may have rows of this number */
-    bool has_rows; /* or of any */
-    struct retry_done done;
-    uint32_t slot;                         /* its number + 1; 0: has none yet */
+    bool kept;                             /* retry.c's table may have rows of this number */
+    bool has_rows;                         /* or of any */
+    uint32_t slot;                         /* there, its number + 1; 0: has none yet */
     struct store_transaction *transaction; /* in STATE_OPEN */
     int64_t started_ms, used_ms;           /* on the engine's clock */
     struct noted *noted;

@@ -41,7 +41,7 @@ struct logical_session *session_make(struct engine *engine, const uint8_t *id)
         return session;
     session = x_calloc(1, sizeof *session);
     memcpy(session->id, id, SESSION_ID_BYTES);
-    session->number = session->done.number = -1;
+    session->number = -1;
     session->used_ms = engine_elapsed_ms(engine);
     HASH_ADD(hh, engine->sessions->all, id, SESSION_ID_BYTES, session);
     return session;

@@ -83,8 +83,7 @@ struct wired_store {
 
 static void check(struct wired_store *store, int error, const char *what)
 {
-    if (error != 0)
-        wired_check(&store->wired, error, what);
+    wired_check(&store->wired, error, what);
 }
 
 /* The group. ----------------------------------------------------------------------------------- */
@@ -531,15 +530,6 @@ static const struct store_methods wired_methods = {
     .scan = scan_rows,
 };
 
-static WT_SESSION *log_session(struct wired_store *store)
-{
-    WT_CONNECTION *connection = store->wired.connection;
-    WT_SESSION *session;
-    check(store, connection->open_session(connection, NULL, "isolation=" STORE_ISOLATION, &session),
-          "open a session of");
-    return session;
-}
-
 struct store *store_wiredtiger_open(const struct store_settings *settings)
 {
     struct wired_store *store = x_calloc(1, sizeof *store);
@@ -551,8 +541,8 @@ struct store *store_wiredtiger_open(const struct store_settings *settings)
         wired_disconnect(&store->wired);
     }
     wired_connect(&store->wired, settings->folder, store->journal, settings->temporary);
-    store->writer = log_session(store);
-    store->flusher = log_session(store);
+    store->writer = wired_open_session(&store->wired, STORE_ISOLATION);
+    store->flusher = wired_open_session(&store->wired, STORE_ISOLATION);
     wired_session_open(&store->below, &store->wired, STORE_ISOLATION);
     store->below.writes_log = true;
     store->names = table_make(store, "", x_strdup("table:names"));

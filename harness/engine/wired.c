@@ -60,8 +60,8 @@ void wired_connect(struct wired *wired, const char *folder, bool journal, bool t
     char *config = x_format("create,use_environment=false,config_base=false,cache_size=%lldM,"
                             "eviction_dirty_target=90,eviction_dirty_trigger=95,session_max=%d,"
                             "log=(enabled=%s,archive=true,file_max=16MB,prealloc=false),"
-                            "transaction_sync=(enabled=true,method=none),checkpoint=(wait=60,log_"
-                            "size=256MB),checkpoint_sync=%s",
+                            "transaction_sync=(enabled=true,method=none),"
+                            "checkpoint=(wait=60,log_size=256MB),checkpoint_sync=%s",
                             half_mb < 4096 ? half_mb : 4096, STORE_TRANSACTIONS_MAX + 64,
                             journal ? "true" : "false", temporary ? "false" : "true");
     sigset_t all, before;
@@ -75,6 +75,16 @@ void wired_connect(struct wired *wired, const char *folder, bool journal, bool t
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     wired_check(wired, error, "open");
     free(config);
+}
+
+WT_SESSION *wired_open_session(struct wired *wired, const char *isolation)
+{
+    WT_SESSION *session;
+    char *config = x_format("isolation=%s", isolation);
+    int error = wired->connection->open_session(wired->connection, NULL, config, &session);
+    wired_check(wired, error, "open a session of");
+    free(config);
+    return session;
 }
 
 void wired_disconnect(struct wired *wired)

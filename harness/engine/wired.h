@@ -7,7 +7,7 @@
  * Settings, each measured: use_environment and config_base off, for the environment and a file
  * could turn the log off unnoticed; log files of 16 MB, not preallocated (else 300 MB a folder);
  * large dirty limits, for otherwise a hot document's page cannot be evicted past an idle
- * transaction and every update stalls.
+ * transaction and every update stalls; commits write the log, unless their transaction says no.
  */
 #ifndef RACEBENCH_ENGINE_WIRED_H
 #define RACEBENCH_ENGINE_WIRED_H
@@ -29,6 +29,9 @@ struct wired {
  * for. */
 void wired_connect(struct wired *, const char *folder, bool journal, bool temporary);
 void wired_disconnect(struct wired *);
+
+/* A session with that isolation, which ends with the connection. */
+WT_SESSION *wired_open_session(struct wired *, const char *isolation);
 
 /* Passes 0 on; at any other result of WiredTiger's the program ends, EXIT_TARGET where the machine
  * lacks something, else EXIT_RESULTS: "cannot <what> the store in ...". */

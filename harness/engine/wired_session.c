@@ -16,18 +16,13 @@ struct wired_place {
 
 static void check(const struct wired_session *session, int error, const char *what)
 {
-    if (error != 0)
-        wired_check(session->wired, error, what);
+    wired_check(session->wired, error, what);
 }
 
 void wired_session_open(struct wired_session *session, struct wired *wired, const char *isolation)
 {
-    WT_CONNECTION *connection = wired->connection;
-    char *config = x_format("isolation=%s", isolation);
-    *session = (struct wired_session){.wired = wired};
-    check(session, connection->open_session(connection, NULL, config, &session->session),
-          "open a session of");
-    free(config);
+    *session =
+        (struct wired_session){.wired = wired, .session = wired_open_session(wired, isolation)};
 }
 
 void wired_session_free(struct wired_session *session)
