@@ -19,6 +19,64 @@ static void write_number(struct group *group, struct group_table *table, int num
                 GROUP_THERE);
 }
 
+/* What the group says of row 1: its value, or -1 when it does not know. */
+static int known(const struct group *group, struct group_table *table)
+{
+    int key = 1, value;
+    const struct group_row *row =
+        group_find(group, table, (struct slice){(const uint8_t *)&key, sizeof key});
+    if (row == NULL)
+        return -1;
+    assert_int_equal(row->state, GROUP_THERE);
+    memcpy(&value, row->value.bytes, sizeof value);
+    return value;
+}
+
+static void write_value(struct group *group, struct group_table *table, int value, size_t bytes)
+{
+    int key = 1;
+    uint8_t text[LARGE] = {0};
+    memcpy(text, &value, sizeof value);
+    group_write(group, table, (struct slice){(const uint8_t *)&key, sizeof key},
+                (struct slice){text, bytes}, GROUP_THERE);
+}
+
+/* What went down is known until others write below; what is taken back is as it was. */
+static void test_known(void **state)
+{
+    struct group_table table = {.rows = NULL};
+    struct group group = {.rows = NULL};
+    (void)state;
+    assert_int_equal(known(&group, &table), -1);
+    write_value(&group, &table, 5, sizeof(int));
+    group_keep(&group);
+    assert_int_equal(group.row_count, 1);
+    group_clear(&group);
+    assert_int_equal(group.row_count, 0);
+    assert_int_equal(known(&group, &table), 5);
+    write_value(&group, &table, 6, sizeof(int));
+    assert_int_equal(known(&group, &table), 6);
+    group_undo(&group);
+    assert_int_equal(known(&group, &table), 5);
+    group_clear(&group);
+    assert_int_equal(known(&group, &table), 5);
+    group_forget(&group);
+    assert_int_equal(known(&group, &table), -1);
+    write_value(&group, &table, 7, sizeof(int));
+    assert_int_equal(known(&group, &table), 7);
+    group_undo(&group);
+    assert_int_equal(known(&group, &table), -1);
+    group_clear(&group);
+    assert_int_equal(known(&group, &table), -1);
+    write_value(&group, &table, 8, LARGE);
+    group_keep(&group);
+    assert_int_equal(known(&group, &table), 8);
+    group_clear(&group); /* which gave the memory back */
+    assert_int_equal(known(&group, &table), -1);
+    group_table_free(&table);
+    group_free(&group);
+}
+
 static void test_bounded(void **state)
 {
     enum { ROWS = 5000, FEW = 10 };
@@ -33,8 +91,7 @@ static void test_bounded(void **state)
     group_clear(&group);
     assert_int_equal(HASH_COUNT(tables[0].rows), GROUP_ROWS_KEPT);
     assert_int_equal(HASH_COUNT(tables[1].rows), 1);
-    for (struct group_row *row = tables[0].rows; row != NULL; row = row->hh.next)
-        assert_null(group_find(&tables[0], buffer_slice(&row->key))); /* all have gone down */
+    assert_int_equal(group.row_count, 0); /* all have gone down */
     assert_true(group.undo_made < 100);
     assert_int_equal(group.bytes, 0);
     for (int i = 0; i < ROWS; i++) { /* many, with a row that all of them write */
@@ -147,6 +204,7 @@ static void test_found_by_scan(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_known),
         cmocka_unit_test(test_bounded),
         cmocka_unit_test_setup_teardown(test_large_document, setup, teardown),
         cmocka_unit_test_setup_teardown(test_found_by_scan, setup, teardown),

@@ -26,10 +26,10 @@ static struct group_row *find_any(struct group_table *table, struct slice key)
     return row;
 }
 
-struct group_row *group_find(struct group_table *table, struct slice key)
+struct group_row *group_find(const struct group *group, struct group_table *table, struct slice key)
 {
     struct group_row *row = find_any(table, key);
-    return row != NULL && row->state != GROUP_NOTHING ? row : NULL;
+    return row != NULL && row->age == group->age && row->state != GROUP_NOTHING ? row : NULL;
 }
 
 static void row_free(struct group_table *table, struct group_row *row)
@@ -56,6 +56,9 @@ static void list(struct group *group, struct group_row *row)
 {
     if (row->listed)
         return;
+    if (row->age != group->age)
+        row->state = GROUP_NOTHING;
+    row->age = group->age;
     size_t at = array_grow((void **)&group->rows, &group->row_count, &group->row_capacity,
                            sizeof(struct group_row *));
     group->rows[at] = row;
@@ -126,10 +129,11 @@ void group_clear(struct group *group)
     group_keep(group);
     for (size_t i = 0; i < group->row_count; i++) {
         struct group_row *row = group->rows[i];
-        row->state = GROUP_NOTHING;
         row->listed = false;
-        if (row->value.capacity > BYTES_KEPT)
+        if (row->value.capacity > BYTES_KEPT) {
+            row->state = GROUP_NOTHING;
             buffer_release(&row->value);
+        }
         if (row->key.capacity > BYTES_KEPT)
             row_free(row->table, row);
     }
@@ -147,6 +151,11 @@ void group_clear(struct group *group)
             buffer_release(&group->undo[i].value);
     if (group->undo_made > UNDO_KEPT)
         group->undo_made = UNDO_KEPT;
+}
+
+void group_forget(struct group *group)
+{
+    group->age++;
 }
 
 void group_free(struct group *group)

@@ -9,8 +9,9 @@
  * until it ends. Whoever wants to begin a second transaction beside it, or to see rows in order,
  * has to write the group down first.
  *
- * Rows stay in memory after they went down, as GROUP_NOTHING, since the next turn writes the same
- * ones; beyond GROUP_ROWS_KEPT in a table the oldest go.
+ * Rows stay in memory after they went down, since the next turn reads and writes the same ones;
+ * beyond GROUP_ROWS_KEPT in a table the oldest go. As long as nobody else writes to the store below
+ * their values are known without asking it.
  */
 #ifndef RACEBENCH_ENGINE_STORE_GROUP_H
 #define RACEBENCH_ENGINE_STORE_GROUP_H
@@ -28,7 +29,7 @@ enum {
 };
 
 enum group_state {
-    GROUP_NOTHING, /* the row is as the store below has it */
+    GROUP_NOTHING, /* the store below knows */
     GROUP_THERE,
     GROUP_GONE, /* deleted */
 };
@@ -38,7 +39,8 @@ struct group_row {
     struct group_table *table;
     struct buffer key, value; /* the value counts in GROUP_THERE */
     enum group_state state;
-    bool listed;
+    uint64_t age; /* the group's, when the state was known */
+    bool listed;  /* written since group_clear() */
 };
 
 /* Each table's part. Zeroed but for its owner: empty. Free with group_table_free(). */
@@ -65,10 +67,11 @@ struct group {
     struct group_undo *undo; /* of the open transaction; buffers are kept beyond undo_count */
     size_t undo_count, undo_capacity, undo_made;
     size_t bytes; /* of memory that was written since group_clear() */
+    uint64_t age; /* counts group_forget() */
 };
 
 /* The row, or NULL when the group does not know it: then the store below does. */
-struct group_row *group_find(struct group_table *, struct slice key);
+struct group_row *group_find(const struct group *, struct group_table *, struct slice key);
 /* Writes a row within the open transaction: key and value are copied. GROUP_GONE: deletes it. The
  * value that was read last from the row stays valid until group_clear(), or until another
  * transaction writes. */
@@ -81,6 +84,9 @@ void group_keep(struct group *);
 void group_undo(struct group *);
 /* All rows have gone down. */
 void group_clear(struct group *);
+/* Others are about to write to the store below: it is to be asked again for all rows. The group
+ * must be clear. */
+void group_forget(struct group *);
 /* The table goes: its rows too. The group must be clear. */
 void group_table_free(struct group_table *);
 void group_free(struct group *);

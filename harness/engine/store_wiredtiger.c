@@ -5,7 +5,8 @@
  * A transaction that is open alone is grouped: it writes into memory (store_group.h), and reads
  * there and below. store_write() brings all that was committed so into WiredTiger in one
  * transaction, and WiredTiger's log to the operating system, once for all commits whose replies are
- * about to be sent. Nothing is committed in WiredTiger meanwhile, so what is read below is current.
+ * about to be sent. Nothing is committed in WiredTiger meanwhile, so what is read below is current,
+ * and what the group wrote lately it knows without reading.
  * As soon as a second transaction begins beside it, a grouped one gets a transaction of
  * WiredTiger's like the others, as of now, which is as of its own beginning; conflicts between
  * transactions are WiredTiger's to find.
@@ -164,6 +165,8 @@ static void settle(struct wired_store *store)
         write_alone(&open->session, &store->group, write_undone);
     store->grouped = NULL;
     group_clear(&store->group);
+    if (open != NULL)
+        group_forget(&store->group);
 }
 
 /* Transactions and rows. ----------------------------------------------------------------------- */
@@ -250,7 +253,7 @@ static enum store_result get_row(struct store_transaction *base, struct store_ta
     struct wired_transaction *transaction = (struct wired_transaction *)base;
     if (transaction->session.begun)
         return wired_get(&transaction->session, &table->file, key, value);
-    const struct group_row *row = group_find(&table->grouped, key);
+    const struct group_row *row = group_find(&table->store->group, &table->grouped, key);
     if (row == NULL)
         return wired_get(below(table->store), &table->file, key, value);
     *value = buffer_slice(&row->value);
