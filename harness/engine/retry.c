@@ -38,6 +38,7 @@ struct done {
 struct retries {
     struct store_table *table;
     struct buffer slots; /* all rows of slots, one after the other, as they are in the store */
+    uint32_t taken;      /* slots from the front that some session has had */
     uint32_t *unused;    /* slots */
     size_t unused_count, unused_capacity;
     struct done pending; /* what retry_keep() has put into a slot; number -1: nothing */
@@ -97,20 +98,24 @@ static uint32_t slot_of(struct retries *retries, struct logical_session *session
         add_row(retries);
     if (session->slot == 0)
         session->slot = retries->unused[--retries->unused_count] + 1;
+    if (session->slot > retries->taken)
+        retries->taken = session->slot;
     return session->slot - 1;
 }
 
-/* Puts the row of the session's slot with `done` in it. */
+/* Puts the row of the session's slot with `done` in it, without slots that nobody has had. */
 static enum store_result put_slot(struct retries *retries, struct store_transaction *transaction,
                                   struct logical_session *session, const struct done *done)
 {
     uint8_t bytes[SLOT_ROW_BYTES];
     uint32_t slot = slot_of(retries, session), row = slot / SLOTS_PER_ROW, key = htobe32(row);
-    memcpy(bytes, slot_at(retries, row * SLOTS_PER_ROW), sizeof bytes);
+    uint32_t taken = retries->taken - row * SLOTS_PER_ROW;
+    size_t length = (size_t)(taken < SLOTS_PER_ROW ? taken : SLOTS_PER_ROW) * SLOT_BYTES;
+    memcpy(bytes, slot_at(retries, row * SLOTS_PER_ROW), length);
     slot_write(bytes + (size_t)(slot % SLOTS_PER_ROW) * SLOT_BYTES, session->id, done);
     return store_put(transaction, retries->table,
                      (struct slice){(const uint8_t *)&key, SLOT_KEY_BYTES},
-                     (struct slice){bytes, sizeof bytes});
+                     (struct slice){bytes, length});
 }
 
 /* What is in the session's slot. */
@@ -337,15 +342,18 @@ static void load_slot(struct engine *engine, uint32_t slot)
 static void load_slots(struct engine *engine, struct slice key, struct slice value)
 {
     struct retries *retries = engine->retries;
-    uint32_t row;
-    must(key.length == sizeof row && value.length == SLOT_ROW_BYTES);
+    uint32_t row, count = (uint32_t)(value.length / SLOT_BYTES);
+    must(key.length == sizeof row && value.length == count * SLOT_BYTES && count > 0 &&
+         count <= SLOTS_PER_ROW);
     memcpy(&row, key.bytes, sizeof row);
     row = be32toh(row);
     must(row <= SESSIONS_MAX); /* 16 times as many as are needed */
     while (retries->slots.length < ((size_t)row + 1) * SLOT_ROW_BYTES)
         add_row(retries);
-    memcpy(slot_at(retries, row * SLOTS_PER_ROW), value.bytes, SLOT_ROW_BYTES);
-    for (uint32_t i = 0; i < SLOTS_PER_ROW; i++)
+    memcpy(slot_at(retries, row * SLOTS_PER_ROW), value.bytes, value.length);
+    if (retries->taken < row * SLOTS_PER_ROW + count)
+        retries->taken = row * SLOTS_PER_ROW + count;
+    for (uint32_t i = 0; i < count; i++)
         load_slot(engine, row * SLOTS_PER_ROW + i);
 }
 

@@ -27,10 +27,18 @@ struct sessions {
     int64_t swept_ms;
 };
 
+/* An id is a random UUID: its two words mixed are hash enough. */
+static unsigned hash_of(const uint8_t *id)
+{
+    uint64_t words[2];
+    memcpy(words, id, sizeof words);
+    return (unsigned)random_mix(words[0], words[1]);
+}
+
 static struct logical_session *find(struct sessions *sessions, const uint8_t *id)
 {
     struct logical_session *session = NULL;
-    HASH_FIND(hh, sessions->all, id, SESSION_ID_BYTES, session);
+    HASH_FIND_BYHASHVALUE(hh, sessions->all, id, SESSION_ID_BYTES, hash_of(id), session);
     return session;
 }
 
@@ -43,7 +51,7 @@ struct logical_session *session_make(struct engine *engine, const uint8_t *id)
     memcpy(session->id, id, SESSION_ID_BYTES);
     session->number = -1;
     session->used_ms = engine_elapsed_ms(engine);
-    HASH_ADD(hh, engine->sessions->all, id, SESSION_ID_BYTES, session);
+    HASH_ADD_BYHASHVALUE(hh, engine->sessions->all, id, SESSION_ID_BYTES, hash_of(id), session);
     return session;
 }
 

@@ -18,7 +18,7 @@
 #define MARKER      "racebench.store"
 #define MARKER_HEAD "racebench store, format "
 
-enum { FORMAT = 2 };
+enum { FORMAT = 3 };
 
 /* The number of files in the folder, the marker not counted. */
 static int count_entries(const char *path)
