@@ -168,15 +168,6 @@ static void test_garbage_sections(void **state)
     begin_msg(&message, 1, 0); /* no body */
     append_sequence(&message, "documents", documents);
     expect_message_closes(*state, &message);
-    begin_msg(&message, 1, 0); /* one name twice */
-    append_body(&message, body);
-    append_sequence(&message, "documents", documents);
-    append_sequence(&message, "documents", documents);
-    expect_message_closes(*state, &message);
-    begin_msg(&message, 1, 0); /* a name that the body has */
-    append_body(&message, "{\"insert\": \"c\", \"documents\": [], \"$db\": \"a\"}");
-    append_sequence(&message, "documents", documents);
-    expect_message_closes(*state, &message);
     begin_msg(&message, 1, 0); /* no name */
     append_body(&message, body);
     append_sequence(&message, "", documents);
@@ -190,6 +181,41 @@ static void test_garbage_sections(void **state)
         buffer_append(&message, "documents", 9); /* and no zero after it */
         expect_message_closes(*state, &message);
     }
+    buffer_release(&message);
+}
+
+static void expect_duplicate(const struct fixture *fixture, struct buffer *message)
+{
+    struct reply reply;
+    bson_iter_t code;
+    int client = connect_to(fixture);
+    finish(message);
+    send_all(client, message->bytes, message->length);
+    assert_true(receive(client, &reply));
+    assert_true(ok_of(&reply) == 0);
+    assert_true(bson_iter_init_find(&code, reply.body, "code"));
+    assert_int_equal(bson_iter_int32(&code), 40413);
+    bson_destroy(reply.body);
+    close(client);
+}
+
+static void test_names_are_there_once(void **state)
+{
+    static const char *const documents[] = {"{\"_id\": 1}", NULL};
+    struct buffer message = {0};
+    begin_msg(&message, 1, 0);
+    append_body(&message, "{\"insert\": \"c\", \"$db\": \"a\"}");
+    append_sequence(&message, "documents", documents);
+    append_sequence(&message, "documents", documents);
+    expect_duplicate(*state, &message);
+    begin_msg(&message, 1, 0); /* a name that the body has */
+    append_body(&message, "{\"insert\": \"c\", \"documents\": [], \"$db\": \"a\"}");
+    append_sequence(&message, "documents", documents);
+    expect_duplicate(*state, &message);
+    begin_msg(&message, 1, 0); /* one of the envelope's */
+    append_body(&message, "{\"ping\": 1, \"$db\": \"a\"}");
+    append_sequence(&message, "$db", documents);
+    expect_duplicate(*state, &message);
     buffer_release(&message);
 }
 
@@ -324,6 +350,7 @@ int main(void)
         cmocka_unit_test(test_garbage_headers),
         cmocka_unit_test(test_garbage_flags),
         cmocka_unit_test(test_garbage_sections),
+        cmocka_unit_test(test_names_are_there_once),
         cmocka_unit_test(test_sequences_max),
         cmocka_unit_test(test_merged_bytes_max),
         cmocka_unit_test(test_garbage_documents),

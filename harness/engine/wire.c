@@ -4,7 +4,8 @@
  * says so. A section is a byte for its kind and then one document (kind 0, exactly one), or a size,
  * a name and documents (kind 1). Each document is checked by value_malformed() before anything
  * else looks at it. The common message has one or two sections: a body alone is used where it lies;
- * otherwise body and arrays are put together byte by byte, without libbson's appending.
+ * otherwise body and arrays are put together byte by byte, without libbson's appending. A sequence
+ * whose name is there already becomes a second field of that name, which dispatch refuses.
  */
 #include "wire.h"
 
@@ -114,14 +115,6 @@ static bool merge_sequence(struct buffer *merged, struct slice sequence)
     return true;
 }
 
-/* Is a field of that name in what has been merged so far? */
-static bool merged_has(const struct buffer *merged, const char *name, size_t length)
-{
-    struct elements fields = {merged->bytes + 4, merged->bytes + merged->length};
-    struct element field;
-    return elements_find(fields, name, length, &field);
-}
-
 struct sections {
     struct slice body;
     size_t bodies, sequences;
@@ -161,11 +154,8 @@ static bool merge_sections(struct slice bytes, const struct sections *sections,
         struct slice part = sections->body;
         bytes = rest_of(bytes, 1);
         if (kind == 1) {
-            const char *name;
-            size_t name_bytes;
             must(take_sequence(bytes, &part));
-            if (!take_name(rest_of(part, 4), &name, &name_bytes) ||
-                merged_has(merged, name, name_bytes - 1) || !merge_sequence(merged, part))
+            if (!merge_sequence(merged, part))
                 return false;
         }
         bytes = rest_of(bytes, part.length);
