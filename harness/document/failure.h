@@ -30,7 +30,7 @@ struct failure {
  * `return failure_set(...)`. An earlier failure in the same struct is overwritten; `detail` is
  * freed and becomes NULL. */
 bool failure_set(struct failure *, enum failure_code code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4), cold));
 
 /* MongoDB's name of a code, "DuplicateKey"; "Location<code>" for codes without a name of their own
  * (returned in `buffer`, of at least 32 bytes). */
