@@ -187,11 +187,26 @@ int64_t clock_monotonic_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-int64_t clock_wall_ms(void)
+static int64_t clock_ms(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
+    clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t clock_wall_ms(void)
+{
+    return clock_ms(CLOCK_REALTIME);
+}
+
+int64_t clock_monotonic_tick_ms(void)
+{
+    return clock_ms(CLOCK_MONOTONIC_COARSE);
+}
+
+int64_t clock_wall_tick_ms(void)
+{
+    return clock_ms(CLOCK_REALTIME_COARSE);
 }
 
 static uint64_t splitmix(uint64_t *state)

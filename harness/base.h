@@ -79,6 +79,9 @@ void remove_folder(const char *path);
 int64_t clock_monotonic_ns(void);
 /* Milliseconds since 1970 on CLOCK_REALTIME: what an application's "now" reads. */
 int64_t clock_wall_ms(void);
+/* Both in milliseconds as of the kernel's latest tick, 1 to 10 ms ago: for who asks often. */
+int64_t clock_monotonic_tick_ms(void);
+int64_t clock_wall_tick_ms(void);
 
 /* A seeded generator (xoshiro256**, Blackman and Vigna 2018; seeded through splitmix64). The same
  * seed gives the same numbers on every machine. Not for secrets. */

@@ -271,10 +271,12 @@ static void test_upserts_take_the_equalities(void **state)
     for (size_t i = 0; i < COUNT_OF(seeds); i++) {
         struct failure failure = {0};
         bson_t *filter = parse(seeds[i].filter), *expected = parse(seeds[i].seed);
-        bson_t seed = BSON_INITIALIZER;
-        assert_true(match_upsert_seed(filter, &seed, &failure));
+        struct buffer bytes = {0};
+        bson_t seed;
+        assert_true(match_upsert_seed(filter, &bytes, &failure));
+        document_of_buffer(&bytes, &seed);
         assert_same(&seed, expected, seeds[i].filter);
-        bson_destroy(&seed);
+        buffer_release(&bytes);
         bson_destroy(filter);
         bson_destroy(expected);
     }
@@ -296,12 +298,13 @@ static void test_upserts_refuse_what_is_ambiguous(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(refused_seeds); i++) {
         struct failure failure = {0};
-        bson_t *filter = parse(refused_seeds[i].filter), seed = BSON_INITIALIZER;
+        bson_t *filter = parse(refused_seeds[i].filter);
+        struct buffer seed = {0};
         assert_false(match_upsert_seed(filter, &seed, &failure));
         if (failure.code != refused_seeds[i].code)
             fail_msg("%s: code %d", refused_seeds[i].filter, (int)failure.code);
         failure_reset(&failure);
-        bson_destroy(&seed);
+        buffer_release(&seed);
         bson_destroy(filter);
     }
 }

@@ -88,7 +88,13 @@ static const struct refusal refusals[] = {
     {"{'insert': 'c', 'documents': {}}", 14, "TypeMismatch"},
     {"{'insert': 'c', 'documents': [{}], 'documents': [{}]}", 40413, "Location40413"},
     {"{'insert': 'c', 'documents': [{}], 'ordered': 'no'}", 14, "TypeMismatch"},
+    {"{'insert': 'c', 'ordered': true, 'documents': [{}], 'ordered': true}", 40413,
+     "Location40413"},
     {"{'insert': 'c', 'documents': [{}], 'x': 1}", 40415, "Location40415"},
+    {"{'insert': 'c', 'documents': [{}], 'apiStrict client': 1}", 40415, "Location40415"},
+    {"{'insert': 'c', 'documents': [{}], "
+     "'comment $readPreference apiStrict apiDeprecationErrors client': 1}",
+     40415, "Location40415"},
     /* update */
     {"{'update': 'c'}", 40414, "Location40414"},
     {"{'update': 'c', 'updates': []}", 16, "InvalidLength"},
@@ -230,6 +236,7 @@ static const struct refusal refusals[] = {
 
 /* Statements that are refused one by one: their failure stands in writeErrors. */
 static const struct refusal statement_refusals[] = {
+    {"{'update': 'c', 'updates': [{'q': {}, 'u': {}, 'collation sort': false}]}", 40415, ""},
     {"{'update': 'c', 'updates': [{'u': {}}]}", 40414, ""},
     {"{'update': 'c', 'updates': [{'q': {}}]}", 40414, ""},
     {"{'update': 'c', 'updates': [1]}", 14, ""},

@@ -164,6 +164,26 @@ static bson_t *parse_update(const char *json)
     return document;
 }
 
+/* Reads the update and applies it once, at time 1234567; `is` is initialised and empty. */
+static bool apply(const bson_value_t *change, const bson_t *was, bson_t *is, bool *changed,
+                  struct failure *failure)
+{
+    struct update update;
+    struct buffer bytes = {0};
+    bson_t view;
+    if (!update_read(&update, change, failure))
+        return false;
+    update.now_ms = 1234567;
+    bool fine = update_apply(&update, was, &bytes, changed, failure);
+    if (fine) {
+        document_of_buffer(&bytes, &view);
+        bson_concat(is, &view);
+    }
+    update_release(&update);
+    buffer_release(&bytes);
+    return fine;
+}
+
 static void test_updates(void **state)
 {
     (void)state;
@@ -172,11 +192,9 @@ static void test_updates(void **state)
         bson_t *holder = parse_update(rows[i].update);
         bson_value_t change = value_of(holder);
         struct failure failure = {0};
-        struct update update = {.change = &change, .now_ms = 1234567};
         bool changed = false;
         bson_t is = BSON_INITIALIZER;
-        if (!update_check(&change, &failure) ||
-            !update_apply(&update, was, &is, &changed, &failure))
+        if (!apply(&change, was, &is, &changed, &failure))
             fail_msg("%s is refused: %s", rows[i].update, failure.message);
         assert_same(&is, expected, rows[i].update);
         assert_int_equal(changed, !bson_equal(was, expected));
@@ -194,12 +212,20 @@ static void test_set_on_insert_counts_on_insert(void **state)
     bson_t *holder = parse_update("{\"$setOnInsert\": {\"a\": 2}}");
     bson_value_t change = value_of(holder);
     struct failure failure = {0};
-    struct update update = {.change = &change, .inserting = true};
+    struct update update;
+    struct buffer bytes = {0};
     bool changed = false;
-    bson_t is = BSON_INITIALIZER;
-    assert_true(update_apply(&update, was, &is, &changed, &failure));
-    assert_same(&is, expected, "$setOnInsert");
-    bson_destroy(&is);
+    bson_t is;
+    assert_true(update_read(&update, &change, &failure));
+    for (int i = 0; i < 2; i++) { /* one update, two documents */
+        update.inserting = i == 1;
+        assert_true(update_apply(&update, was, &bytes, &changed, &failure));
+        document_of_buffer(&bytes, &is);
+        assert_same(&is, i == 1 ? expected : was, "$setOnInsert");
+        assert_int_equal(changed, i == 1);
+    }
+    update_release(&update);
+    buffer_release(&bytes);
     bson_destroy(was);
     bson_destroy(expected);
     bson_destroy(holder);
@@ -217,9 +243,7 @@ static bool apply_date_type(const char *type, bson_t *is, struct failure *failur
     bson_value_t change = {.value_type = BSON_TYPE_DOCUMENT};
     change.value.v_doc.data = (uint8_t *)(uintptr_t)bson_get_data(&document);
     change.value.v_doc.data_len = document.len;
-    struct update update = {.change = &change, .now_ms = 1234567};
-    bool changed,
-        fine = update_check(&change, failure) && update_apply(&update, &was, is, &changed, failure);
+    bool changed, fine = apply(&change, &was, is, &changed, failure);
     bson_destroy(&document);
     return fine;
 }
@@ -346,10 +370,9 @@ static void test_refusals(void **state)
         bson_t *was = parse(refusals[i].was), *holder = parse_update(refusals[i].update);
         bson_value_t change = value_of(holder);
         struct failure failure = {0};
-        struct update update = {.change = &change};
         bool changed = false;
         bson_t is = BSON_INITIALIZER;
-        if (update_check(&change, &failure) && update_apply(&update, was, &is, &changed, &failure))
+        if (apply(&change, was, &is, &changed, &failure))
             fail_msg("%s is accepted on %s", refusals[i].update, refusals[i].was);
         if (failure.code != refusals[i].code)
             fail_msg("%s: code %d (%s) instead of %d", refusals[i].update, (int)failure.code,
@@ -381,19 +404,23 @@ static void test_set_twice_is_set_once(void **state)
         bson_t *holder = parse_update(text);
         bson_value_t change = value_of(holder);
         struct failure failure = {0};
-        struct update update = {.change = &change};
-        bool changed = false, again = true;
-        bson_t once = BSON_INITIALIZER, twice = BSON_INITIALIZER;
-        if (update_check(&change, &failure) &&
-            update_apply(&update, was, &once, &changed, &failure)) {
+        struct update update;
+        struct buffer first = {0}, second = {0};
+        bool changed = false, again = true, read = update_read(&update, &change, &failure);
+        bson_t once, twice;
+        if (read && update_apply(&update, was, &first, &changed, &failure)) {
             applied++;
-            assert_true(update_apply(&update, &once, &twice, &again, &failure));
+            document_of_buffer(&first, &once);
+            assert_true(update_apply(&update, &once, &second, &again, &failure));
+            document_of_buffer(&second, &twice);
             assert_same(&twice, &once, text);
             assert_false(again);
         }
+        if (read)
+            update_release(&update);
         failure_reset(&failure);
-        bson_destroy(&once);
-        bson_destroy(&twice);
+        buffer_release(&first);
+        buffer_release(&second);
         bson_destroy(was);
         bson_destroy(holder);
         free(text);
@@ -420,13 +447,11 @@ static void update_deep(void *context)
            again = BSON_INITIALIZER;
     struct failure failure = {0};
     bson_value_t change = {.value_type = BSON_TYPE_DOCUMENT};
-    struct update update = {.change = &change};
     bool changed = false;
     change.value.v_doc.data = (uint8_t *)(uintptr_t)bson_get_data(change_document);
     change.value.v_doc.data_len = change_document->len;
-    deep->done = update_check(&change, &failure) &&
-                 update_apply(&update, &was, &is, &changed, &failure) &&
-                 update_apply(&update, &is, &again, &changed, &failure);
+    deep->done = apply(&change, &was, &is, &changed, &failure) &&
+                 apply(&change, &is, &again, &changed, &failure);
     deep->code = failure.code;
     failure_reset(&failure);
     bson_destroy(change_document);
@@ -465,10 +490,9 @@ static void test_results_are_limited_in_size(void **state)
     bson_value_t change = {.value_type = BSON_TYPE_DOCUMENT};
     change.value.v_doc.data = (uint8_t *)(uintptr_t)bson_get_data(&document);
     change.value.v_doc.data_len = document.len;
-    struct update update = {.change = &change};
     struct failure failure = {0};
     bool changed = false;
-    assert_false(update_apply(&update, &was, &is, &changed, &failure));
+    assert_false(apply(&change, &was, &is, &changed, &failure));
     assert_int_equal(failure.code, FAILURE_OBJECT_TOO_LARGE);
     failure_reset(&failure);
     bson_destroy(&was);

@@ -81,7 +81,7 @@ static bool check_text(const char *text, struct failure *failure)
     if (text[1] != '$')
         return path_check(text + 1, failure);
     const char *name = text + 2;
-    size_t length = strcspn(name, ".");
+    size_t length = path_part(name);
     if (is_variable(name, length, "CLUSTER_TIME"))
         return failure_set(failure, FAILURE_NOT_IMPLEMENTED, "$$CLUSTER_TIME is not implemented");
     if (!is_variable(name, length, "NOW") && !is_variable(name, length, "ROOT") &&

@@ -11,6 +11,7 @@
 #include "base.h"
 #include "expression_form.h"
 #include "fields.h"
+#include "path.h"
 #include "value.h"
 #include <math.h>
 #include <string.h>
@@ -113,7 +114,7 @@ static void take_path(struct elements document, const char *path, struct express
 {
     struct element element;
     for (;;) {
-        size_t length = strcspn(path, ".");
+        size_t length = path_part(path);
         if (!elements_find(document, path, length, &element))
             return;
         if (path[length] == '\0') {

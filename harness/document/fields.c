@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * fields: see fields.h. Tables are short, so that a linear search with the first letter compared
- * first beats any hash; the messages are those of MongoDB's IDL parser.
+ * fields: see fields.h. Tables are short and nearly in the order in which drivers send, so that a
+ * look at the next row and then a linear search with the first letter compared first beat any hash;
+ * the messages are those of MongoDB's IDL parser.
  */
 #include "fields.h"
 
@@ -108,53 +109,58 @@ static bool store_bool(const struct fields_reader *reader, const struct field *f
 }
 
 static bool store_document(const struct fields_reader *reader, const struct field *field,
-                           const bson_value_t *value, struct failure *failure)
+                           const struct element *element, struct failure *failure)
 {
     bson_type_t wanted = field->kind == FIELD_ARRAY ? BSON_TYPE_ARRAY : BSON_TYPE_DOCUMENT;
     bson_t *document = (bson_t *)((char *)reader->arguments + field->offset);
-    if (value->value_type != wanted)
-        return wrong_type(reader, field, value->value_type, failure);
-    if (!bson_init_static(document, value->value.v_doc.data, value->value.v_doc.data_len))
+    if (element->type != wanted)
+        return wrong_type(reader, field, element->type, failure);
+    if (!bson_init_static(document, element->data, element->size))
         return failure_set(failure, FAILURE_INVALID_BSON, "BSON field '%s.%s' is malformed",
                            reader->context, field->name);
     return true;
 }
 
-static bool store_value(const struct fields_reader *reader, const struct field *field,
-                        const struct element *element, struct failure *failure)
+static bool store_checked(const struct fields_reader *reader, const struct field *field,
+                          const struct element *element, struct failure *failure)
 {
-    bson_value_t viewed;
-    const bson_value_t *value = &viewed;
-    element_value(element, &viewed);
+    bson_value_t value;
     char *place = (char *)reader->arguments + field->offset;
+    const char *text = (const char *)element->data + 4; /* where it is one */
+    element_value(element, &value);
     switch (field->kind) {
     case FIELD_BOOL:
-        return store_bool(reader, field, value, failure);
+        return store_bool(reader, field, &value, failure);
     case FIELD_INTEGER:
     case FIELD_COUNT:
     case FIELD_MS:
-        return store_integer(reader, field, value, failure);
-    case FIELD_DOCUMENT:
-    case FIELD_ARRAY:
-        return store_document(reader, field, value, failure);
+        return store_integer(reader, field, &value, failure);
     case FIELD_TEXT:
-        if (value->value_type != BSON_TYPE_UTF8)
-            return wrong_type(reader, field, value->value_type, failure);
-        memcpy(place, &value->value.v_utf8.str, sizeof value->value.v_utf8.str);
-        return true;
-    case FIELD_VALUE:
-        memcpy(place, value, sizeof *value);
+        if (element->type != BSON_TYPE_UTF8)
+            return wrong_type(reader, field, element->type, failure);
+        memcpy(place, &text, sizeof text);
         return true;
     case FIELD_NUMBER:
-        return value_is_number(value) || wrong_type(reader, field, value->value_type, failure);
+        return value_is_number(&value) || wrong_type(reader, field, element->type, failure);
     case FIELD_REFUSED: /* what is false is not asked for */
-        return (value->value_type == BSON_TYPE_BOOL && !value->value.v_bool) ||
+        return (element->type == BSON_TYPE_BOOL && !value.value.v_bool) ||
                failure_set(failure, FAILURE_NOT_IMPLEMENTED,
                            "'%s.%s' is not supported by the embedded engine", reader->context,
                            element->name);
     default:
         return true;
     }
+}
+
+static bool store_value(const struct fields_reader *reader, const struct field *field,
+                        const struct element *element, struct failure *failure)
+{
+    if (field->kind == FIELD_DOCUMENT || field->kind == FIELD_ARRAY)
+        return store_document(reader, field, element, failure);
+    if (field->kind != FIELD_VALUE)
+        return store_checked(reader, field, element, failure);
+    element_value(element, (bson_value_t *)((char *)reader->arguments + field->offset));
+    return true;
 }
 
 /* Rows of fields that are treated alike, ignored or refused, hold several names; nearly always it
@@ -174,11 +180,25 @@ static bool is_other_name(const struct field *field, const struct element *eleme
            words_contain(field->name, element->name);
 }
 
-/* The row of an element's name, and whose it is; NULL: there is none. */
+/* The row behind the last that was seen. */
+static const struct field *likely_field(const struct fields_reader *reader)
+{
+    int bits = (int)sizeof reader->seen * 8;
+    return reader->fields + (reader->seen == 0 ? 0 : bits - __builtin_clzll(reader->seen));
+}
+
+/* The row of an element's name, and whose it is; NULL: there is none. A name with a blank may find
+ * a row of several. */
 static const struct field *find_field(struct fields_reader **reader, const struct element *element)
 {
     struct fields_reader *first = *reader;
     const struct field *field;
+    for (; *reader != NULL; *reader = (*reader)->next) {
+        field = likely_field(*reader);
+        if (field->kind != FIELD_END && field->name[0] == element->name[0] &&
+            strcmp(field->name, element->name) == 0)
+            return field;
+    }
     for (*reader = first; *reader != NULL; *reader = (*reader)->next)
         for (field = (*reader)->fields; field->kind != FIELD_END; field++)
             if (is_first_name(field, element))
@@ -194,7 +214,8 @@ bool fields_read(struct fields_reader *reader, const struct element *element, bo
                  struct failure *failure)
 {
     const struct field *field = find_field(&reader, element);
-    *known = field != NULL;
+    bool several = field != NULL && (field->kind == FIELD_IGNORED || field->kind == FIELD_REFUSED);
+    *known = field != NULL && !(several && strchr(element->name, ' ') != NULL);
     if (!*known || field->kind == FIELD_IGNORED)
         return true;
     if (field->kind == FIELD_REFUSED) /* a row of several names: no bit of its own each */

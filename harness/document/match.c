@@ -49,7 +49,8 @@ bool filter_is_predicate(const struct element *value)
 
 bool filter_is_logical(const char *name)
 {
-    return strcmp(name, "$and") == 0 || strcmp(name, "$or") == 0 || strcmp(name, "$nor") == 0;
+    return name[0] == '$' &&
+           (strcmp(name, "$and") == 0 || strcmp(name, "$or") == 0 || strcmp(name, "$nor") == 0);
 }
 
 bool filter_has_expression(struct elements filter)

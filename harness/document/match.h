@@ -33,10 +33,11 @@ bool match_check_element(const struct element *condition, struct failure *);
  * missing: a lookup by key does not find those. */
 bool match_equality(const bson_t *filter, const char *field, bson_value_t *value);
 
-/* Appends to `seed` (empty) the fields that an upsert takes from its filter: AND-ed equalities,
- * in sorted order of their paths, _id first. Refused: two equalities for one path or a prefix of
- * it (54), $expr anywhere (224). A replacement takes only _id: match_equality() gives it. */
-bool match_upsert_seed(const bson_t *filter, bson_t *seed, struct failure *);
+/* Writes a document of the fields that an upsert takes from its filter into `seed`: AND-ed
+ * equalities, in sorted order of their paths, _id first. Refused: two equalities for one path or a
+ * prefix of it (54), $expr anywhere (224). A replacement takes only _id: match_equality() gives
+ * it. */
+bool match_upsert_seed(const bson_t *filter, struct buffer *seed, struct failure *);
 
 /* What MongoDB has in a predicate, and in the place of a field, and this engine refuses (238):
  * names with blanks between them. */

@@ -85,12 +85,12 @@ static void collect_equalities(struct elements filter, struct buffer *out)
 
 /* The equalities become {$set: {path: value, ...}} on an empty document, which knows about dotted
  * paths, order and conflicts. */
-bool match_upsert_seed(const bson_t *filter, bson_t *seed, struct failure *failure)
+bool match_upsert_seed(const bson_t *filter, struct buffer *seed, struct failure *failure)
 {
     struct buffer out = {0};
     const bson_t nothing = BSON_INITIALIZER;
     bson_value_t change = {.value_type = BSON_TYPE_DOCUMENT};
-    struct update update = {.change = &change, .inserting = true};
+    struct update update;
     bool changed;
     if (filter_has_expression(elements_of(filter)))
         return failure_set(failure, FAILURE_EXPRESSION_IN_UPSERT,
@@ -103,7 +103,11 @@ bool match_upsert_seed(const bson_t *filter, bson_t *seed, struct failure *failu
     document_end(&out, begun);
     change.value.v_doc.data = out.bytes;
     change.value.v_doc.data_len = (uint32_t)out.length;
-    bool fine = update_apply(&update, &nothing, seed, &changed, failure);
+    bool fine = update_read(&update, &change, failure);
+    if (fine) {
+        fine = update_apply(&update, &nothing, seed, &changed, failure);
+        update_release(&update);
+    }
     if (!fine && failure->code == FAILURE_CONFLICTING_UPDATE_OPERATORS)
         failure_set(failure, FAILURE_NOT_SINGLE_VALUE_FIELD,
                     "cannot infer query fields to set, a path is matched twice");

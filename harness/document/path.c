@@ -10,7 +10,7 @@
 bool path_check(const char *path, struct failure *failure)
 {
     for (int depth = 1;; depth++) {
-        size_t length = strcspn(path, ".");
+        size_t length = path_part(path);
         if (length == 0)
             return failure_set(failure, FAILURE_FIELD_PATH_EMPTY,
                                "FieldPath field names may not be empty strings.");

@@ -113,7 +113,7 @@ static void set_inside(struct buffer *out, const struct element *old, const char
 static void set_path(struct buffer *out, struct elements old, const char *path,
                      const struct expression_result *result)
 {
-    size_t length = strcspn(path, ".");
+    size_t length = path_part(path);
     const char *rest = path[length] == '.' ? path + length + 1 : NULL;
     bool found = false;
     struct element element;

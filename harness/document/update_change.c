@@ -10,6 +10,7 @@
 #include "base.h"
 #include "fields.h"
 #include "match.h"
+#include "update.h"
 #include "value.h"
 #include <inttypes.h>
 #include <string.h>

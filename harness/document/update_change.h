@@ -8,7 +8,10 @@
 
 #include "element.h"
 #include "failure.h"
-#include "update.h"
+
+struct update;
+
+enum { CHANGES_FEW = 6 };
 
 enum change_kind {
     CHANGE_SET,
@@ -29,6 +32,14 @@ struct change {
     enum change_kind kind;
     struct element operand; /* borrowed from the update; its name is the dotted path */
     size_t handled;         /* levels of the document at which its part of the path was met */
+};
+
+/* All of an update, sorted by path; few of them need no memory of their own. */
+struct change_list {
+    struct change few[CHANGES_FEW];
+    struct change *items;
+    size_t count, capacity;
+    bool nested; /* a path is dotted or an array grows: the result may nest deeper */
 };
 
 /* Where a change strikes: the field's name and its present value (NULL: missing). */

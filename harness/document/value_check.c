@@ -69,24 +69,25 @@ bool value_malformed(const uint8_t *bytes, size_t length)
 
 bool value_malformed_below(const uint8_t *bytes, size_t length, int first)
 {
-    struct elements levels[VALUE_DEPTH_MAX]; /* what is left to read at each depth */
+    struct elements around[VALUE_DEPTH_MAX]; /* what is left to read at each depth above */
     struct element element;
     int depth = first;
     if (length < 5 || length > INT32_MAX || read_length(bytes) != length || bytes[length - 1] != 0)
         return true;
-    levels[depth] = (struct elements){bytes + 4, bytes + length - 1};
-    while (depth >= first) {
-        if (levels[depth].at == levels[depth].end) {
-            depth--;
-            continue;
+    struct elements here = {bytes + 4, bytes + length - 1};
+    for (;;) {
+        while (here.at == here.end) {
+            if (depth == first)
+                return false;
+            here = around[--depth];
         }
-        if (!elements_next(&levels[depth], &element) || !is_sound(&element))
+        if (!elements_next(&here, &element) || !is_sound(&element))
             return true;
         if (!element_is_container(&element))
             continue;
+        around[depth] = here;
         if (++depth == VALUE_DEPTH_MAX || element.data[element.size - 1] != 0)
             return true;
-        levels[depth] = elements_of_element(&element);
+        here = elements_of_element(&element);
     }
-    return false;
 }

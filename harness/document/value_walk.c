@@ -10,6 +10,7 @@
 #include "value.h"
 
 #include "element.h"
+#include "path.h"
 #include <string.h>
 
 bool value_field(const bson_t *document, const char *name, bson_value_t *value)
@@ -35,7 +36,7 @@ bool value_at(const bson_t *document, const char *path, bson_value_t *value)
     struct elements inside = elements_of(document);
     struct element element = {.type = BSON_TYPE_DOCUMENT};
     for (;;) {
-        size_t length = strcspn(path, ".");
+        size_t length = path_part(path);
         int64_t index = element.type == BSON_TYPE_ARRAY ? element_index(path, length) : -1;
         bool found = element.type == BSON_TYPE_ARRAY
                          ? index >= 0 && find_index(inside, index, &element)
@@ -86,7 +87,7 @@ static bool walk_leaf(const struct walk *walk, const struct element *element)
 static bool walk_document(const struct walk *walk, struct elements document, const char *path)
 {
     struct element element;
-    size_t length = strcspn(path, ".");
+    size_t length = path_part(path);
     if (!elements_find(document, path, length, &element))
         return visit_element(walk, NULL);
     if (path[length] == '\0')
@@ -116,7 +117,7 @@ static bool walk_indexed(const struct walk *walk, const struct element *element,
 static bool walk_array(const struct walk *walk, struct elements array, const char *path)
 {
     struct element element;
-    size_t length = strcspn(path, ".");
+    size_t length = path_part(path);
     int64_t index = element_index(path, length), at = 0;
     bool any = false;
     for (; elements_next(&array, &element); at++) {

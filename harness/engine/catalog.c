@@ -66,12 +66,10 @@ static bool is_named(const struct collection *collection, const char *database, 
            strcmp(collection->name, name) == 0;
 }
 
-struct collection *catalog_find(struct catalog *catalog, const char *database, const char *name)
+static struct collection *search(struct catalog *catalog, const char *database, const char *name)
 {
     char namespace[320]; /* names are checked: 255 bytes in all */
-    struct collection *found = catalog->latest;
-    if (found != NULL && is_named(found, database, name))
-        return found;
+    struct collection *found;
     size_t database_bytes = strlen(database), name_bytes = strlen(name);
     if (database_bytes + 1 + name_bytes > sizeof namespace)
         return NULL;
@@ -82,6 +80,13 @@ struct collection *catalog_find(struct catalog *catalog, const char *database, c
     if (found != NULL)
         catalog->latest = found;
     return found;
+}
+
+struct collection *catalog_find(struct catalog *catalog, const char *database, const char *name)
+{
+    struct collection *latest = catalog->latest;
+    return latest != NULL && is_named(latest, database, name) ? latest
+                                                              : search(catalog, database, name);
 }
 
 static struct slice namespace_key(const struct collection *collection)

@@ -26,6 +26,8 @@ static const struct command *const all[] = {
 #undef X
 };
 
+enum { UPDATED_BYTES_KEPT = 1024 * 1024 }; /* of engine->updated, between commands */
+
 struct command_name {
     const char *name;
     const struct command *command;
@@ -95,6 +97,9 @@ void request_applied(struct request *request, int64_t documents)
 
 void request_reset(struct request *request)
 {
+    struct buffer *updated = &request->engine->updated;
+    if (updated->capacity > UPDATED_BYTES_KEPT)
+        buffer_release(updated);
     write_report_reset(&request->report);
     bson_destroy(request->order.labels);
     bson_destroy(request->order.concern);
@@ -166,6 +171,8 @@ static bool read_fields(struct request *request, struct envelope *envelope)
     fields_prepare(common.fields, envelope);
     if (command->defaults != NULL)
         memcpy(request->arguments, command->defaults, command->arguments_bytes);
+    else
+        memset(request->arguments, 0, command->arguments_bytes);
     fields_prepare(own.fields, request->arguments);
     while (elements_next(&elements, &element)) {
         if (!fields_read(&own, &element, &known, &request->failure))
@@ -272,7 +279,6 @@ static bool prepare(struct request *request, struct envelope *envelope)
                            "Unsupported OP_QUERY command: %s. The client driver may require an "
                            "upgrade.",
                            name);
-    memset(request->arguments, 0, request->command->arguments_bytes);
     if (!read_fields(request, envelope))
         return false;
     request->database = request->origin->legacy ? "admin" : envelope->database;

@@ -25,7 +25,7 @@ enum { LIFETIME_MS = 60000, TICK_MS = 60000 };
 static int64_t wall_now_ms(void *context)
 {
     (void)context;
-    return clock_wall_ms();
+    return clock_wall_tick_ms();
 }
 
 static void seed_ids(struct engine *engine, uint64_t seed)
@@ -97,6 +97,7 @@ void engine_free(struct engine *engine)
     if (engine->gate_owned)
         gate_free(engine->gate);
     buffer_release(&engine->key);
+    buffer_release(&engine->updated);
     buffer_release(&engine->row);
     buffer_release(&engine->namespace);
     bson_destroy(engine->reply);
@@ -170,7 +171,7 @@ void engine_flush_log(struct engine *engine)
 
 int64_t engine_elapsed_ms(const struct engine *engine)
 {
-    return engine->own_clock ? engine->now_ms(engine->now_context) : clock_monotonic_ns() / 1000000;
+    return engine->own_clock ? engine->now_ms(engine->now_context) : clock_monotonic_tick_ms();
 }
 
 int64_t engine_due_ms(const struct engine *engine)

@@ -15,14 +15,14 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Searched from the front: what most commands carry comes first. */
+/* What most commands carry comes first, and in the order in which drivers send it. */
 const struct field envelope_fields[] = {
     {"$db", FIELD_TEXT, offsetof(struct envelope, database), false},
     {"lsid", FIELD_VALUE, offsetof(struct envelope, session), false},
     {"txnNumber", FIELD_VALUE, offsetof(struct envelope, transaction_number), false},
+    {"$clusterTime", FIELD_IGNORED, 0, false},
     {"writeConcern", FIELD_DOCUMENT, offsetof(struct envelope, write_concern), false},
-    {"$clusterTime comment $readPreference apiStrict apiDeprecationErrors client", FIELD_IGNORED, 0,
-     false},
+    {"comment $readPreference apiStrict apiDeprecationErrors client", FIELD_IGNORED, 0, false},
     {"readConcern", FIELD_DOCUMENT, offsetof(struct envelope, read_concern), false},
     {"maxTimeMS", FIELD_MS, offsetof(struct envelope, max_time_ms), false},
     {"apiVersion", FIELD_TEXT, offsetof(struct envelope, api_version), false},
@@ -130,7 +130,7 @@ void envelope_tell_time(struct engine *engine, int64_t now_ms, bson_t *reply)
     if (!engine->replica_set)
         return;
     cluster_seconds(engine, now_ms);
-    bson_concat(reply, engine->time);
+    document_append(reply, bson_get_data(engine->time), engine->time->len);
 }
 
 void envelope_append_time(const struct request *request)
@@ -147,7 +147,7 @@ void envelope_append_success(const struct request *request)
         return;
     }
     cluster_seconds(engine, request->now_ms);
-    bson_concat(request->reply, engine->success);
+    document_append(request->reply, bson_get_data(engine->success), engine->success->len);
 }
 
 /* What came before the time asked for is there, if the time is one that was told. */

@@ -196,10 +196,10 @@ void failpoint_command(struct request *request, const char *database)
     struct failpoints *points = request->engine->failpoints;
     struct failpoint *point = &points->command;
     struct effects effects;
-    struct failure none = {.code = FAILURE_NONE};
     int64_t code = 0;
     if (point->data == NULL || strcmp(request->command->name, "configureFailPoint") == 0)
         return;
+    struct failure none = {.code = FAILURE_NONE};
     must(read_effects(command_fields, point->data, &effects, &none));
     bool close = is_true(&effects.close, false);
     bool error = fields_integer(&effects.error_code, &code);
@@ -224,10 +224,10 @@ bool failpoint_commit(struct request *request)
 {
     struct failpoint *point = &request->engine->failpoints->commit;
     struct effects effects;
-    struct failure none = {.code = FAILURE_NONE};
     int64_t code = 0;
     if (point->data == NULL || !strikes(point))
         return true;
+    struct failure none = {.code = FAILURE_NONE};
     must(read_effects(commit_fields, point->data, &effects, &none));
     if (is_true(&effects.close, true))
         request->order.action = GATE_CLOSE_AFTER;

@@ -53,11 +53,12 @@ struct engine {
     /* Pointers: a bson_t wants an alignment that allocated memory does not have. */
     bson_t *reply;           /* of the command in hand */
     bool reply_taken;        /* done() is reading it: a command inside done() needs its own */
-    bson_t *image;           /* new image of the document in hand */
+    bson_t *image;           /* of the document that is inserted */
     bson_t *time;            /* what replies say of cluster_seconds: made once a second */
     bson_t *success;         /* the same with {ok: 1} before it */
     bool flush_wanted;       /* the reply in hand must not leave before the log is on the disk */
     struct buffer key;       /* encoded _id of the document in hand */
+    struct buffer updated;   /* what an update makes of it */
     struct buffer row;       /* outcome of the retryable write in hand, then its counts */
     struct buffer namespace; /* of the reply in hand */
 };

@@ -152,8 +152,8 @@ struct pick {
     struct buffer *key; /* the picked one's, copied */
     const bson_t *sort; /* NULL: the first one is it */
     bool found;
-    bson_t was;   /* borrowed from the store, or from `copy` */
     bson_t *copy; /* of what a scan has shown: it takes that back */
+    bson_t was;   /* when found: borrowed from the store, or from `copy` */
 };
 
 /* A visitor of query_visit(). */
@@ -181,23 +181,24 @@ static bool pick_one(struct slice key, const bson_t *document, void *context)
 static bool job_write(struct job *job, struct slice key, const bson_t *was)
 {
     struct failure *failure = &job->request->failure;
-    bson_t *image = job->request->engine->image;
-    struct update update = {job->write->change, false, job->request->now_ms};
-    struct rows_change change = {key, was, image};
+    struct buffer *updated = &job->request->engine->updated;
+    bson_t is;
+    struct rows_change change = {key, was, &is};
     bool changed = true;
     if (job->write->keep == KEEP_WAS)
         job->outcome->image = bson_copy(was);
-    if (job->write->change == NULL) {
+    if (job->write->update == NULL) {
         if (!rows_remove(job->collection, job->transaction, key, was, failure))
             return false;
     } else {
-        bson_reinit(image);
-        if (!update_apply(&update, was, image, &changed, failure) ||
-            (changed && (!check_room(job->request, image) ||
-                         !rows_replace(job->collection, job->transaction, &change, failure))))
+        if (!update_apply(job->write->update, was, updated, &changed, failure))
+            return false;
+        document_of_buffer(updated, &is);
+        if (changed && (!check_room(job->request, &is) ||
+                        !rows_replace(job->collection, job->transaction, &change, failure)))
             return false;
         if (job->write->keep == KEEP_IS)
-            job->outcome->image = bson_copy(image);
+            job->outcome->image = bson_copy(&is);
     }
     job->outcome->matched++;
     job->outcome->modified += changed;
@@ -213,7 +214,11 @@ static void job_undo(struct job *job)
 /* At most one document, searched and written in one transaction. */
 static bool modify_first(struct job *job)
 {
-    struct pick pick = {.key = &job->request->engine->key, .sort = job->write->sort};
+    struct pick pick;
+    pick.key = &job->request->engine->key;
+    pick.sort = job->write->sort;
+    pick.found = false;
+    pick.copy = NULL;
     job->transaction = request_begin(job->request);
     struct query query = {job->collection, job->transaction, job->write->filter};
     bool fine = query_visit(job->request, &query, pick_one, &pick) &&
@@ -298,13 +303,18 @@ static bool upsert(struct job *job)
 {
     struct request *request = job->request;
     struct failure *failure = &request->failure;
-    bson_t seed = BSON_INITIALIZER, made = BSON_INITIALIZER;
-    struct update update = {job->write->change, true, request->now_ms};
+    struct buffer seed = {0}, *updated = &request->engine->updated;
+    bson_t view;
     bool changed = false;
-    bool fine = match_upsert_seed(job->write->filter, &seed, failure) &&
-                update_apply(&update, &seed, &made, &changed, failure);
+    bool fine = match_upsert_seed(job->write->filter, &seed, failure);
     if (fine) {
-        image_with_id(request, &made);
+        job->write->update->inserting = true;
+        document_of_buffer(&seed, &view);
+        fine = update_apply(job->write->update, &view, updated, &changed, failure);
+    }
+    if (fine) {
+        document_of_buffer(updated, &view);
+        image_with_id(request, &view);
         fine = check_size(job->request, job->request->engine->image) &&
                encode_id(request, request->engine->image);
     }
@@ -319,18 +329,19 @@ static bool upsert(struct job *job)
     }
     if (!fine)
         job_undo(job);
-    bson_destroy(&seed);
-    bson_destroy(&made);
+    buffer_release(&seed);
     return fine;
 }
 
 bool write_modify(struct request *request, const struct write *write, struct write_outcome *outcome)
 {
     struct job job = {request, write, outcome, request_collection(request), NULL};
+    if (write->update != NULL)
+        write->update->now_ms = request->now_ms;
     if (request->part == PART_RETRYABLE && write->multi)
         return failure_set(&request->failure, FAILURE_INVALID_OPTIONS,
                            "Cannot use retryable writes with %s",
-                           write->change != NULL ? "multi=true" : "limit=0");
+                           write->update != NULL ? "multi=true" : "limit=0");
     if (retry_find(request, outcome))
         return true;
     if (job.collection != NULL && !(write->multi ? modify_all(&job) : modify_first(&job)))
@@ -416,22 +427,19 @@ static void report_finish(struct request *request, bool with_modified)
     struct write_report *report = &request->report;
     request_applied(request, report->applied);
     struct buffer *counts = &request->engine->row; /* libbson would take three times as long */
-    bson_t view;
     counts->length = 0;
     size_t begun = document_begin(counts);
     element_write_int32(counts, "n", (int32_t)report->n);
     if (with_modified)
         element_write_int32(counts, "nModified", (int32_t)report->modified);
     document_end(counts, begun);
-    document_of_buffer(counts, &view);
-    bson_concat(request->reply, &view);
+    document_append(request->reply, counts->bytes, counts->length);
     if (report->upserted != NULL)
         bson_append_array(request->reply, "upserted", -1, report->upserted);
     if (report->errors != NULL)
         bson_append_array(request->reply, "writeErrors", -1, report->errors);
     if (report->retried != NULL)
         bson_append_array(request->reply, "retriedStmtIds", -1, report->retried);
-    write_report_reset(report);
 }
 
 bool write_batch_run(struct request *request, const struct write_batch *batch)

@@ -20,17 +20,18 @@
 
 struct request;
 struct collection;
+struct update;
 
 enum { WRITE_BATCH_MAX = 100000 };
 
 /* Which image of a written document the outcome keeps. */
 enum keep { KEEP_NONE, KEEP_WAS, KEEP_IS };
 
-/* One update or delete. Documents are borrowed; filter, sort and change have been checked. */
+/* One update or delete. All is borrowed; filter and sort have been checked. */
 struct write {
     const bson_t *filter;
-    const bson_t *sort;         /* which of several, or NULL: the first; not with multi */
-    const bson_value_t *change; /* NULL: delete */
+    const bson_t *sort;    /* which of several, or NULL: the first; not with multi */
+    struct update *update; /* read; NULL: delete */
     bool upsert, multi;
     enum keep keep;
 };
@@ -66,7 +67,7 @@ void write_report_reset(struct write_report *);
 bool write_insert(struct request *, struct collection *, const bson_t *document,
                   struct write_outcome *);
 
-/* Updates or deletes; the new image of a single update is left in engine->image. The collection may
+/* Updates or deletes; what an upsert inserts is left in engine->image. The collection may
  * be absent; an upsert makes it. What was done before a failure stays and is in the outcome. */
 bool write_modify(struct request *, const struct write *, struct write_outcome *);
 void write_outcome_reset(struct write_outcome *);

@@ -41,23 +41,27 @@ static void check_result(const struct update *update, const bson_t *was, const b
         fuzz_finding("_id is not first");
 }
 
-static void apply(const struct update *update, const bson_t *was, bool twice)
+static void apply(struct update *update, const bson_t *was, bool twice)
 {
     struct failure failure = {.code = FAILURE_NONE};
-    bson_t is = BSON_INITIALIZER, again = BSON_INITIALIZER;
+    struct buffer first = {0}, second = {0};
+    bson_t is, again;
     bool changed = false;
-    if (update_apply(update, was, &is, &changed, &failure)) {
+    if (update_apply(update, was, &first, &changed, &failure)) {
+        document_of_buffer(&first, &is);
         check_result(update, was, &is, changed);
-        if (twice && update_apply(update, &is, &again, &changed, &failure) && changed)
+        if (twice && update_apply(update, &is, &second, &changed, &failure) && changed) {
+            document_of_buffer(&second, &again);
             fuzz_finding("the second time changes as well: %s then %s",
                          bson_as_canonical_extended_json(&is, NULL),
                          bson_as_canonical_extended_json(&again, NULL));
+        }
     } else if (failure.code == FAILURE_NONE) {
         fuzz_finding("refused without a code");
     }
     failure_reset(&failure);
-    bson_destroy(&is);
-    bson_destroy(&again);
+    buffer_release(&first);
+    buffer_release(&second);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
@@ -73,14 +77,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     bson_value_t value = {.value_type = pipeline ? BSON_TYPE_ARRAY : BSON_TYPE_DOCUMENT};
     value.value.v_doc.data = (uint8_t *)bson_get_data(&change);
     value.value.v_doc.data_len = change.len;
-    struct update update = {.change = &value, .now_ms = 1};
-    if (update_check(&value, &failure)) {
+    struct update update;
+    if (update_read(&update, &value, &failure)) {
         bson_t was = BSON_INITIALIZER;
+        update.now_ms = 1;
         update.inserting = fuzz_below(&input, 4) == 0;
         BSON_APPEND_INT32(&was, "_id", 1);
         fuzz_fields(&input, &was, 3);
         apply(&update, &was, !pipeline && idempotent(&change));
         bson_destroy(&was);
+        update_release(&update);
     }
     failure_reset(&failure);
     bson_destroy(&change);

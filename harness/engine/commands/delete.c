@@ -20,8 +20,8 @@ struct arguments {
 static const struct arguments defaults = {.ordered = true};
 
 static const struct field fields[] = {
-    {"deletes", FIELD_ARRAY, offsetof(struct arguments, deletes), true},
     {"ordered", FIELD_BOOL, offsetof(struct arguments, ordered), false},
+    {"deletes", FIELD_ARRAY, offsetof(struct arguments, deletes), true},
     {"let", FIELD_REFUSED, 0, false},
     {NULL, FIELD_END, 0, false},
 };

@@ -56,8 +56,14 @@ static bool check(struct request *request)
     if (!arguments->remove && type != BSON_TYPE_DOCUMENT && type != BSON_TYPE_ARRAY)
         return failure_set(failure, FAILURE_FAILED_TO_PARSE,
                            "Update argument must be either an object or an array");
-    return (arguments->remove || update_check(&arguments->change, failure)) &&
-           match_check(&arguments->query, failure) && sort_check(&arguments->sort, failure) &&
+    return true;
+}
+
+static bool check_filter(struct request *request)
+{
+    const struct arguments *arguments = request->arguments;
+    struct failure *failure = &request->failure;
+    return match_check(&arguments->query, failure) && sort_check(&arguments->sort, failure) &&
            project_check(&arguments->projection, failure) &&
            query_check_hint(request, &arguments->hint);
 }
@@ -82,16 +88,21 @@ static bool run(struct request *request)
 {
     const struct arguments *arguments = request->arguments;
     struct write_outcome outcome = {0};
+    struct update update;
     bson_t last;
     bson_iter_t id;
-    if (!check(request))
+    if (!check(request) ||
+        (!arguments->remove && !update_read(&update, &arguments->change, &request->failure)))
         return false;
     struct write write = {.filter = &arguments->query,
                           .sort = bson_empty(&arguments->sort) ? NULL : &arguments->sort,
-                          .change = arguments->remove ? NULL : &arguments->change,
+                          .update = arguments->remove ? NULL : &update,
                           .upsert = arguments->upsert,
                           .keep = arguments->new_image ? KEEP_IS : KEEP_WAS};
-    if (!write_modify(request, &write, &outcome))
+    bool fine = check_filter(request) && write_modify(request, &write, &outcome);
+    if (!arguments->remove)
+        update_release(&update);
+    if (!fine)
         return false;
     bson_append_document_begin(request->reply, "lastErrorObject", 15, &last);
     bson_append_int32(&last, "n", 1, outcome.matched > 0 || outcome.upserted);

@@ -19,8 +19,8 @@ struct arguments {
 static const struct arguments defaults = {.ordered = true};
 
 static const struct field fields[] = {
-    {"documents", FIELD_ARRAY, offsetof(struct arguments, documents), true},
     {"ordered", FIELD_BOOL, offsetof(struct arguments, ordered), false},
+    {"documents", FIELD_ARRAY, offsetof(struct arguments, documents), true},
     {"bypassDocumentValidation", FIELD_IGNORED, 0, false},
     {NULL, FIELD_END, 0, false},
 };

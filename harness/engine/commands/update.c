@@ -23,8 +23,8 @@ struct arguments {
 static const struct arguments defaults = {.ordered = true};
 
 static const struct field fields[] = {
-    {"updates", FIELD_ARRAY, offsetof(struct arguments, updates), true},
     {"ordered", FIELD_BOOL, offsetof(struct arguments, ordered), false},
+    {"updates", FIELD_ARRAY, offsetof(struct arguments, updates), true},
     {"bypassDocumentValidation", FIELD_IGNORED, 0, false},
     {"let", FIELD_REFUSED, 0, false},
     {NULL, FIELD_END, 0, false},
@@ -46,7 +46,9 @@ static const struct field statement_fields[] = {
     {NULL, FIELD_END, 0, false},
 };
 
-static bool check_statement(struct request *request, const struct statement *statement)
+/* False: refused, and there is nothing to release. */
+static bool read_statement(struct request *request, const struct statement *statement,
+                           struct update *update)
 {
     struct failure *failure = &request->failure;
     if (statement->change.value_type != BSON_TYPE_DOCUMENT &&
@@ -56,8 +58,7 @@ static bool check_statement(struct request *request, const struct statement *sta
     if (statement->multi && update_is_replacement(&statement->change))
         return failure_set(failure, FAILURE_FAILED_TO_PARSE,
                            "multi update is not supported for replacement-style update");
-    return update_check(&statement->change, failure) && match_check(&statement->filter, failure) &&
-           query_check_hint(request, &statement->hint);
+    return update_read(update, &statement->change, failure);
 }
 
 static bool update_one(struct request *request, const struct element *item,
@@ -65,14 +66,19 @@ static bool update_one(struct request *request, const struct element *item,
 {
     struct statement statement = {.upsert = false};
     struct fields_reader reader = {statement_fields, "update.updates", &statement, 0, NULL};
+    struct update update;
     if (!fields_parse_element(&reader, item, &request->failure) ||
-        !check_statement(request, &statement))
+        !read_statement(request, &statement, &update))
         return false;
     struct write write = {.filter = &statement.filter,
-                          .change = &statement.change,
+                          .update = &update,
                           .upsert = statement.upsert,
                           .multi = statement.multi};
-    return write_modify(request, &write, outcome);
+    bool fine = match_check(&statement.filter, &request->failure) &&
+                query_check_hint(request, &statement.hint) &&
+                write_modify(request, &write, outcome);
+    update_release(&update);
+    return fine;
 }
 
 static bool run(struct request *request)
