@@ -50,6 +50,24 @@ static const struct row rows[] = {
     {"{'insert': 'moved', 'documents': [{'a': 1, '_id': 7}]}", "{'n': 1, 'ok': 1.0}"},
     {"{'find': 'moved'}", "{'cursor': {'firstBatch': [{'_id': 7, 'a': 1}], 'id': {'$numberLong': "
                           "'0'}, 'ns': 'db.moved'}, 'ok': 1.0}"},
+    /* upsert: $setOnInsert counts when it inserts, and never else */
+    {"{'update': 'born', 'updates': [{'q': {'_id': 1}, 'u': {'$setOnInsert': {'a': 1}, '$inc': "
+     "{'n': 1}}, 'upsert': true}]}",
+     "{'n': 1, 'nModified': 0, 'upserted': [{'index': 0, '_id': 1}], 'ok': 1.0}"},
+    {"{'findAndModify': 'born', 'query': {'_id': 1}, 'update': {'$setOnInsert': {'a': 2}, '$inc': "
+     "{'n': 1}}, 'upsert': true, 'new': true}",
+     "{'lastErrorObject': {'n': 1, 'updatedExisting': true}, 'value': {'_id': 1, 'a': 1, 'n': 2}, "
+     "'ok': 1.0}"},
+    {"{'findAndModify': 'born', 'query': {'_id': 2}, 'update': {'$setOnInsert': {'a': 2}, '$inc': "
+     "{'n': 1}}, 'upsert': true, 'new': true}",
+     "{'lastErrorObject': {'n': 1, 'updatedExisting': false, 'upserted': 2}, 'value': {'_id': 2, "
+     "'a': 2, 'n': 1}, 'ok': 1.0}"},
+    /* one update for many documents */
+    {"{'update': 'born', 'updates': [{'q': {}, 'u': {'$inc': {'n': 1, 'm.k': 1}}, 'multi': true}]}",
+     "{'n': 2, 'nModified': 2, 'ok': 1.0}"},
+    {"{'update': 'born', 'updates': [{'q': {}, 'u': {'$inc': {'n': 1, 'm.k': 1}}, 'multi': true}]}",
+     "{'n': 2, 'nModified': 2, 'ok': 1.0}"},
+    {"{'count': 'born', 'query': {'n': {'$gte': 3}, 'm.k': 2}}", "{'n': 2, 'ok': 1.0}"},
     /* find */
     {"{'find': 'c', 'filter': {'_id': 1}}",
      "{'cursor': {'firstBatch': [{'_id': 1, 'n': 0}], 'id': {'$numberLong': '0'}, 'ns': 'db.c'}, "

@@ -10,6 +10,7 @@
 #include "document/value.h"
 #include "engine/cursor.h"
 #include "engine/parking.h"
+#include "engine/state.h"
 #include "engine/write.h"
 #include <fcntl.h>
 #include <stdio.h>
@@ -439,6 +440,18 @@ static void test_odd_arrays(void **state)
 
 #define PLAIN(test) cmocka_unit_test_setup_teardown(test, engine_setup, engine_teardown)
 
+/* What one large update has needed is not kept. */
+static void test_updated_is_given_back(void **state)
+{
+    struct engine *engine = *state;
+    assert_int_equal(code_of(engine, filled("large", 1, 5 * MIB)), 0);
+    assert_int_equal(
+        code_of_text(engine,
+                     "{'update': 'large', 'updates': [{'q': {}, 'u': {'$set': {'a': 1}}}]}"),
+        0);
+    assert_true(engine->updated.capacity < 2 * MIB);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -454,6 +467,7 @@ int main(void)
         cmocka_unit_test(test_rows),
         cmocka_unit_test_setup_teardown(test_parked, world_setup, world_teardown),
         PLAIN(test_odd_arrays),
+        PLAIN(test_updated_is_given_back),
     };
     return cmocka_run_group_tests_name("limits", tests, NULL, NULL);
 }

@@ -41,6 +41,10 @@ static const struct {
      "{\"_id\": 1, \"z\": 2, \"a\": 1, \"c\": 3, \"d\": 4}"},
     {"{\"_id\": 1}", "{\"$set\": {\"b\": 1}, \"$inc\": {\"a\": 2}}",
      "{\"_id\": 1, \"a\": 2, \"b\": 1}"},
+    {"{\"_id\": 1, \"e\": 0}", /* more than need no memory of their own */
+     "{\"$set\": {\"h\": 8, \"g\": 7, \"f\": 6, \"e\": 5, \"d\": 4, \"c\": 3, \"b\": 2, \"a\": 1}}",
+     "{\"_id\": 1, \"e\": 5, \"a\": 1, \"b\": 2, \"c\": 3, \"d\": 4, \"f\": 6, \"g\": 7, \"h\": "
+     "8}"},
     {"{\"_id\": 1}", "{\"$set\": {\"a.b.c\": 1}}", "{\"_id\": 1, \"a\": {\"b\": {\"c\": 1}}}"},
     {"{\"_id\": 1, \"a\": {\"x\": 1}}", "{\"$set\": {\"a.b\": 1, \"a.c\": 2}}",
      "{\"_id\": 1, \"a\": {\"x\": 1, \"b\": 1, \"c\": 2}}"},
@@ -231,6 +235,42 @@ static void test_set_on_insert_counts_on_insert(void **state)
     bson_destroy(holder);
 }
 
+/* An update that was read once makes of each document what one makes that was read for it. */
+static void test_one_update_many_documents(void **state)
+{
+    (void)state;
+    size_t applied = 0;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        bson_t *holder = parse_update(rows[i].update);
+        bson_value_t change = value_of(holder);
+        struct failure failure = {0};
+        struct update update;
+        struct buffer bytes = {0};
+        assert_true(update_read(&update, &change, &failure));
+        update.now_ms = 1234567;
+        for (size_t j = 0; j < COUNT_OF(rows); j++) {
+            bson_t *was = parse(rows[j].was), expected = BSON_INITIALIZER, is;
+            bool changed = false, expected_changed = false;
+            bool fine = update_apply(&update, was, &bytes, &changed, &failure);
+            failure_reset(&failure);
+            assert_int_equal(apply(&change, was, &expected, &expected_changed, &failure), fine);
+            failure_reset(&failure);
+            if (fine) {
+                document_of_buffer(&bytes, &is);
+                assert_same(&is, &expected, rows[i].update);
+                assert_int_equal(changed, expected_changed);
+                applied++;
+            }
+            bson_destroy(&expected);
+            bson_destroy(was);
+        }
+        update_release(&update);
+        buffer_release(&bytes);
+        bson_destroy(holder);
+    }
+    assert_true(applied > COUNT_OF(rows) * COUNT_OF(rows) / 2);
+}
+
 /* {$currentDate: {d: {$type: type}}}; libbson's JSON takes {"$type": ...} for something else. */
 static bool apply_date_type(const char *type, bson_t *is, struct failure *failure)
 {
@@ -275,6 +315,10 @@ static const struct {
 } refusals[] = {
     {"{}", "{\"$nonsense\": {\"a\": 1}}", FAILURE_FAILED_TO_PARSE},
     {"{}", "{\"$set\": {\"a\": 1}, \"b\": 1}", FAILURE_FAILED_TO_PARSE},
+    {"{}",
+     "{\"$set\": {\"a\": 1, \"b\": 1, \"c\": 1, \"d\": 1, \"e\": 1, \"f\": 1, \"g\": 1, \"h\": 1, "
+     "\"\": 1}}",
+     FAILURE_EMPTY_FIELD_NAME},
     {"{}", "{\"a\": 1, \"$set\": {\"b\": 1}}", FAILURE_DOLLAR_PREFIXED_FIELD_NAME},
     {"{}", "{\"$set\": 1}", FAILURE_FAILED_TO_PARSE},
     {"{}", "{\"$set\": {\"a\": 1}, \"$inc\": {\"a\": 1}}", FAILURE_CONFLICTING_UPDATE_OPERATORS},
@@ -506,6 +550,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_updates),
         cmocka_unit_test(test_set_on_insert_counts_on_insert),
+        cmocka_unit_test(test_one_update_many_documents),
         cmocka_unit_test(test_current_date_has_types),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_set_twice_is_set_once),

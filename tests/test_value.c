@@ -375,6 +375,20 @@ static void test_deep_comparison_fits_on_a_fiber(void **state)
     assert_true(fine);
 }
 
+/* libbson takes the documents inside for documents as well. */
+static void expect_whole(const bson_value_t *value)
+{
+    bson_t inner;
+    bson_iter_t iter;
+    if (value->value_type != BSON_TYPE_DOCUMENT && value->value_type != BSON_TYPE_ARRAY)
+        return;
+    assert_true(bson_init_static(&inner, value->value.v_doc.data, value->value.v_doc.data_len));
+    assert_true(bson_iter_init(&iter, &inner));
+    while (bson_iter_next(&iter))
+        expect_whole(bson_iter_value(&iter));
+    assert_int_equal(iter.err_off, 0);
+}
+
 /* Every single changed byte and every cut either is refused or still is what libbson can walk. */
 static void test_damaged_bytes_are_refused_or_harmless(void **state)
 {
@@ -408,12 +422,38 @@ static void test_damaged_bytes_are_refused_or_harmless(void **state)
             assert_true(bson_init_static(&view, copy, length));
             bson_iter_init(&iter, &view);
             while (bson_iter_next(&iter))
-                bson_iter_value(&iter);
+                expect_whole(bson_iter_value(&iter));
             assert_int_equal(iter.err_off, 0);
         }
     assert_true(refused > 1000);
     free(copy);
     bson_destroy(document);
+}
+
+/* document_append() is bson_concat(), of all sizes, inside a bson_t and outside of it. */
+static void test_documents_are_appended(void **state)
+{
+    enum { FIELDS_MAX = 40 };
+    (void)state;
+    for (int there = 0; there < FIELDS_MAX; there++)
+        for (int more = 0; more < FIELDS_MAX; more++) {
+            bson_t to = BSON_INITIALIZER, expected = BSON_INITIALIZER, from = BSON_INITIALIZER;
+            for (int i = 0; i < there; i++)
+                BSON_APPEND_INT32(&to, "a", i);
+            for (int i = 0; i < more; i++)
+                BSON_APPEND_INT64(&from, "bc", i);
+            bson_concat(&expected, &to);
+            bson_concat(&expected, &from);
+            document_append(&to, bson_get_data(&from), from.len);
+            assert_int_equal(to.len, expected.len);
+            assert_memory_equal(bson_get_data(&to), bson_get_data(&expected), expected.len);
+            BSON_APPEND_BOOL(&to, "last", true);
+            BSON_APPEND_BOOL(&expected, "last", true);
+            assert_memory_equal(bson_get_data(&to), bson_get_data(&expected), expected.len);
+            bson_destroy(&to);
+            bson_destroy(&expected);
+            bson_destroy(&from);
+        }
 }
 
 /* Texts of all short lengths, with a byte that is no UTF-8 at each place. */
@@ -487,6 +527,7 @@ int main(void)
         cmocka_unit_test(test_depth_is_limited),
         cmocka_unit_test(test_deep_comparison_fits_on_a_fiber),
         cmocka_unit_test(test_damaged_bytes_are_refused_or_harmless),
+        cmocka_unit_test(test_documents_are_appended),
         cmocka_unit_test(test_text_is_utf8),
         cmocka_unit_test(test_names_of_all_lengths),
     };
