@@ -298,6 +298,12 @@ void element_write_value(struct buffer *out, const char *name, size_t length,
 void document_append(bson_t *to, const uint8_t *document, size_t length)
 {
     enum { AROUND = 5 }; /* the length before the fields, the zero behind them */
+    enum { SMALL = 64 * 1024 };
+    if (to->len > SMALL) { /* bson_reserve_buffer() would double it */
+        bson_t fields;
+        must(bson_init_static(&fields, document, length) && bson_concat(to, &fields));
+        return;
+    }
     uint32_t before = to->len, whole = before + (uint32_t)length - AROUND;
     uint8_t *bytes = bson_reserve_buffer(to, whole);
     must(bytes != NULL && length >= AROUND);

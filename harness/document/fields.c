@@ -126,7 +126,6 @@ static bool store_checked(const struct fields_reader *reader, const struct field
 {
     bson_value_t value;
     char *place = (char *)reader->arguments + field->offset;
-    const char *text = (const char *)element->data + 4; /* where it is one */
     element_value(element, &value);
     switch (field->kind) {
     case FIELD_BOOL:
@@ -138,7 +137,7 @@ static bool store_checked(const struct fields_reader *reader, const struct field
     case FIELD_TEXT:
         if (element->type != BSON_TYPE_UTF8)
             return wrong_type(reader, field, element->type, failure);
-        memcpy(place, &text, sizeof text);
+        memcpy(place, &value.value.v_utf8.str, sizeof value.value.v_utf8.str);
         return true;
     case FIELD_NUMBER:
         return value_is_number(&value) || wrong_type(reader, field, element->type, failure);

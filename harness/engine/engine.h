@@ -29,7 +29,7 @@ struct engine_settings {
     int64_t lifetime_ms;        /* of a transaction, then it is aborted; 0: 60,000 */
     struct gate *gate;         /* every command passes it; NULL: a private one that lets all pass */
     int64_t (*now_ms)(void *); /* wall clock of $$NOW and $currentDate, and then of all waiting;
-                                * NULL: clock_wall_ms() */
+                                * NULL: clock_wall_tick_ms() */
     void *now_context;
     uint64_t seed;         /* of generated ids; 0: from the clock */
     size_t rows_bytes_max; /* of memory that rows may take, where they are kept in memory: beyond it
