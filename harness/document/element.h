@@ -174,14 +174,14 @@ void element_write_named(struct buffer *out, const char *name, size_t length,
 void element_write_value(struct buffer *out, const char *name, size_t length,
                          const bson_value_t *value);
 
-/* A value that is said plainly: an int32 (most replies count); others; a document or an array by
- * its bytes. */
+/* An int32 that is said plainly: inline, since every reply counts something. */
 static inline void element_write_int32(struct buffer *out, const char *name, int32_t number)
 {
     element_begin(out, BSON_TYPE_INT32, name, strlen(name));
     buffer_int32(out, number);
 }
-/* See above. */
+
+/* Other values that are said plainly; a document or an array by its bytes. */
 void element_write_text(struct buffer *out, const char *name, const char *text);
 void element_write_bool(struct buffer *out, const char *name, bool yes);
 void element_write_int64(struct buffer *out, const char *name, int64_t number);

@@ -173,10 +173,14 @@ static bool is_first_name(const struct field *field, const struct element *eleme
     return end == '\0' || end == ' ';
 }
 
+static bool holds_several(const struct field *field)
+{
+    return field->kind == FIELD_IGNORED || field->kind == FIELD_REFUSED;
+}
+
 static bool is_other_name(const struct field *field, const struct element *element)
 {
-    return (field->kind == FIELD_IGNORED || field->kind == FIELD_REFUSED) &&
-           words_contain(field->name, element->name);
+    return holds_several(field) && words_contain(field->name, element->name);
 }
 
 /* The row behind the last that was seen. */
@@ -213,8 +217,7 @@ bool fields_read(struct fields_reader *reader, const struct element *element, bo
                  struct failure *failure)
 {
     const struct field *field = find_field(&reader, element);
-    bool several = field != NULL && (field->kind == FIELD_IGNORED || field->kind == FIELD_REFUSED);
-    *known = field != NULL && !(several && strchr(element->name, ' ') != NULL);
+    *known = field != NULL && !(holds_several(field) && strchr(element->name, ' ') != NULL);
     if (!*known || field->kind == FIELD_IGNORED)
         return true;
     if (field->kind == FIELD_REFUSED) /* a row of several names: no bit of its own each */

@@ -69,12 +69,6 @@ static int compare_changes(const void *a, const void *b)
     return compare_paths(x->operand.name, y->operand.name);
 }
 
-static bool is_prefix(const char *path, const char *longer)
-{
-    size_t length = strlen(path);
-    return strncmp(path, longer, length) == 0 && (longer[length] == '.' || longer[length] == '\0');
-}
-
 static bool check_part(const char *path, const char *part, size_t length, struct failure *failure)
 {
     if (length == 0)
@@ -162,7 +156,7 @@ static bool read_changes(const bson_value_t *update, struct change_list *changes
     for (size_t i = 1; i < changes->count; i++) {
         const char *path = changes->items[i].operand.name;
         const char *before = changes->items[i - 1].operand.name;
-        if (is_prefix(before, path))
+        if (path_overlaps(before, path))
             return failure_set(failure, FAILURE_CONFLICTING_UPDATE_OPERATORS,
                                "Updating the path '%s' would create a conflict at '%s'", path,
                                before);

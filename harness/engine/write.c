@@ -214,7 +214,7 @@ static void job_undo(struct job *job)
 /* At most one document, searched and written in one transaction. */
 static bool modify_first(struct job *job)
 {
-    struct pick pick;
+    struct pick pick; /* not cleared as a whole: `was` is 128 bytes */
     pick.key = &job->request->engine->key;
     pick.sort = job->write->sort;
     pick.found = false;
