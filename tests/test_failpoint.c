@@ -121,6 +121,20 @@ static void test_block(void **state)
     assert_code(&blocked, 6, NULL); /* block first, then fail */
 }
 
+/* Its labels are those of the reply, also of one that is "ok": MongoDB asks nothing else first. */
+static void test_labels_of_success(void **state)
+{
+    struct world *world = *state;
+    struct answer blocked;
+    expect(world,
+           FAIL("{'times': 1}", "'failCommands': ['ping'], 'blockConnection': true, "
+                                "'blockTimeMS': 5, 'errorLabels': ['Mine']"),
+           0, NULL);
+    submit(world, "{'ping': 1}", &blocked);
+    pass_ms(world, 5);
+    assert_code(&blocked, 0, "Mine");
+}
+
 /* Who is delayed is woken by time alone, and leaves nothing behind when its client goes. */
 static void test_blocked_and_gone(void **state)
 {
@@ -189,8 +203,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_modes),    TEST(test_who),     TEST(test_concern),          TEST(test_block),
-        TEST(test_on_write), TEST(test_refused), TEST(test_blocked_and_gone),
+        TEST(test_modes),
+        TEST(test_who),
+        TEST(test_concern),
+        TEST(test_block),
+        TEST(test_on_write),
+        TEST(test_refused),
+        TEST(test_blocked_and_gone),
+        TEST(test_labels_of_success),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,6 +34,10 @@ static const struct refusal refusals[] = {
     {"{'find': 'c', '$db': ''}", 73, "InvalidNamespace"},
     {"{'find': 'c', '$db': 'a.b'}", 73, "InvalidNamespace"},
     {"{'find': 'c', '$db': 'a b'}", 73, "InvalidNamespace"},
+    {"{'find': 'c', '$db': 'a/b'}", 73, "InvalidNamespace"},
+    {"{'find': 'c', '$db': 'a\\\\b'}", 73, "InvalidNamespace"},
+    {"{'find': 'c', '$db': 'a\\\"b'}", 73, "InvalidNamespace"},
+    {"{'find': 'c', '$db': 'a$'}", 73, "InvalidNamespace"},
     {"{'find': 'c', '$db': "
      "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'}",
      73, "InvalidNamespace"},
@@ -237,6 +241,9 @@ static const struct refusal refusals[] = {
 /* Statements that are refused one by one: their failure stands in writeErrors. */
 static const struct refusal statement_refusals[] = {
     {"{'update': 'c', 'updates': [{'q': {}, 'u': {}, 'collation sort': false}]}", 40415, ""},
+    {"{'update': 'c', 'updates': [{'q': {}, 'u': {}, 'upsert': false, 'multi': false, 'hint': "
+     "'_id_', 'arrayFilters collation sort c': false}]}",
+     40415, ""},
     {"{'update': 'c', 'updates': [{'u': {}}]}", 40414, ""},
     {"{'update': 'c', 'updates': [{'q': {}}]}", 40414, ""},
     {"{'update': 'c', 'updates': [1]}", 14, ""},
@@ -286,6 +293,17 @@ static void test_refusals(void **state)
         assert_int_equal(int_at(reply, "ok"), 1);
         bson_destroy(reply);
     }
+}
+
+static void test_longest_database(void **state)
+{
+    bson_t *command = parse("{'find': 'c', '$db': "
+                            "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'}");
+    bson_t *reply = NULL;
+    engine_submit(*state, command, keep_reply, &reply);
+    assert_int_equal(int_at(reply, "ok"), 1);
+    bson_destroy(command);
+    bson_destroy(reply);
 }
 
 static void test_no_database(void **state)
@@ -386,6 +404,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refusals, engine_setup, engine_teardown),
         cmocka_unit_test_setup_teardown(test_tables_of_commands, engine_setup, engine_teardown),
         cmocka_unit_test_setup_teardown(test_tables_of_operators, engine_setup, engine_teardown),
+        cmocka_unit_test_setup_teardown(test_longest_database, engine_setup, engine_teardown),
         cmocka_unit_test_setup_teardown(test_no_database, engine_setup, engine_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -428,6 +428,29 @@ static void test_refusals(void **state)
     }
 }
 
+/* In an array it is the position that counts, whatever name a client has given. */
+static void test_arrays_go_by_position(void **state)
+{
+    bson_t was = BSON_INITIALIZER, is = BSON_INITIALIZER, array;
+    bson_iter_t iter, item;
+    bson_t *holder = parse_update("{\"$set\": {\"a.0\": 5}}");
+    bson_value_t change = value_of(holder);
+    struct failure failure = {0};
+    bool changed = false;
+    (void)state;
+    BSON_APPEND_ARRAY_BEGIN(&was, "a", &array);
+    BSON_APPEND_INT32(&array, "1", 1);
+    BSON_APPEND_INT32(&array, "0", 2);
+    bson_append_array_end(&was, &array);
+    assert_true(apply(&change, &was, &is, &changed, &failure));
+    assert_true(bson_iter_init_find(&iter, &is, "a") && bson_iter_recurse(&iter, &item));
+    assert_true(bson_iter_next(&item) && bson_iter_int32(&item) == 5);
+    assert_true(bson_iter_next(&item) && bson_iter_int32(&item) == 2);
+    bson_destroy(&was);
+    bson_destroy(&is);
+    bson_destroy(holder);
+}
+
 /* $set of random paths twice is $set of them once. */
 static void test_set_twice_is_set_once(void **state)
 {
@@ -553,6 +576,7 @@ int main(void)
         cmocka_unit_test(test_one_update_many_documents),
         cmocka_unit_test(test_current_date_has_types),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_arrays_go_by_position),
         cmocka_unit_test(test_set_twice_is_set_once),
         cmocka_unit_test(test_depth_is_limited_and_fits_on_a_fiber),
         cmocka_unit_test(test_results_are_limited_in_size),

@@ -375,61 +375,6 @@ static void test_deep_comparison_fits_on_a_fiber(void **state)
     assert_true(fine);
 }
 
-/* libbson takes the documents inside for documents as well. */
-static void expect_whole(const bson_value_t *value)
-{
-    bson_t inner;
-    bson_iter_t iter;
-    if (value->value_type != BSON_TYPE_DOCUMENT && value->value_type != BSON_TYPE_ARRAY)
-        return;
-    assert_true(bson_init_static(&inner, value->value.v_doc.data, value->value.v_doc.data_len));
-    assert_true(bson_iter_init(&iter, &inner));
-    while (bson_iter_next(&iter))
-        expect_whole(bson_iter_value(&iter));
-    assert_int_equal(iter.err_off, 0);
-}
-
-/* Every single changed byte and every cut either is refused or still is what libbson can walk. */
-static void test_damaged_bytes_are_refused_or_harmless(void **state)
-{
-    (void)state;
-    bson_t *document =
-        parse("{\"a\": 1, \"s\": \"text\", \"d\": {\"x\": [1, \"y\", null, true]}, "
-              "\"b\": {\"$binary\": {\"base64\": \"YWJj\", \"subType\": \"00\"}}, "
-              "\"r\": {\"$regularExpression\": {\"pattern\": \"a\", \"options\": \"i\"}}, "
-              "\"l\": " LONG("5") ", \"o\": {\"$oid\": \"000000000000000000000001\"}}");
-    uint32_t length = document->len;
-    const uint8_t *bytes = bson_get_data(document);
-    uint8_t *copy = x_malloc(length);
-    int refused = 0;
-    assert_false(value_malformed(bytes, length));
-    for (uint32_t cut = 0; cut < length; cut++) {
-        uint8_t *exact = x_malloc(cut); /* so that AddressSanitizer sees a read beyond the end */
-        memcpy(exact, bytes, cut);
-        assert_true(value_malformed(exact, cut));
-        free(exact);
-    }
-    for (uint32_t at = 0; at < length; at++)
-        for (int byte = 0; byte < 256; byte++) {
-            memcpy(copy, bytes, length);
-            copy[at] = (uint8_t)byte;
-            if (value_malformed(copy, length)) {
-                refused++;
-                continue;
-            }
-            bson_t view;
-            bson_iter_t iter;
-            assert_true(bson_init_static(&view, copy, length));
-            bson_iter_init(&iter, &view);
-            while (bson_iter_next(&iter))
-                expect_whole(bson_iter_value(&iter));
-            assert_int_equal(iter.err_off, 0);
-        }
-    assert_true(refused > 1000);
-    free(copy);
-    bson_destroy(document);
-}
-
 /* document_append() is bson_concat(), of all sizes, inside a bson_t and outside of it. */
 static void test_documents_are_appended(void **state)
 {
@@ -456,64 +401,6 @@ static void test_documents_are_appended(void **state)
         }
 }
 
-/* Texts of all short lengths, with a byte that is no UTF-8 at each place. */
-static void test_text_is_utf8(void **state)
-{
-    enum { LENGTH_MAX = 33, DATA = 4 + 1 + 2 + 4 }; /* length, type, "t", length of the text */
-    char text[LENGTH_MAX + 1];
-    (void)state;
-    for (int length = 0; length <= LENGTH_MAX; length++) {
-        uint8_t copy[128];
-        bson_t document = BSON_INITIALIZER;
-        memset(text, 'a', sizeof text);
-        bson_append_utf8(&document, "t", 1, text, length);
-        assert_false(value_malformed(bson_get_data(&document), document.len));
-        for (int at = 0; at < length; at++) {
-            memcpy(copy, bson_get_data(&document), document.len);
-            copy[DATA + at] = 0xff;
-            assert_true(value_malformed(copy, document.len));
-            copy[DATA + at] = 0xc3; /* begins a letter of two bytes */
-            assert_true(value_malformed(copy, document.len));
-            if (at + 1 < length)
-                copy[DATA + at + 1] = 0xa4;
-            assert_int_equal(value_malformed(copy, document.len), at + 1 == length);
-        }
-        bson_destroy(&document);
-    }
-}
-
-/* Names of all short lengths, before long and short values and after each other. */
-static void test_names_of_all_lengths(void **state)
-{
-    enum { LENGTH_MAX = 33 };
-    bson_t document = BSON_INITIALIZER;
-    char name[LENGTH_MAX + 1];
-    struct element element;
-    (void)state;
-    memset(name, 'n', sizeof name);
-    for (int length = 0; length <= LENGTH_MAX; length++) {
-        if (length % 3 == 0)
-            bson_append_null(&document, name, length);
-        else if (length % 3 == 1)
-            bson_append_bool(&document, name, length, true);
-        else
-            bson_append_int64(&document, name, length, INT64_C(0x0101010101010100) + length);
-    }
-    struct elements elements = elements_of(&document);
-    for (size_t length = 0; length <= LENGTH_MAX; length++) {
-        assert_true(elements_next(&elements, &element));
-        assert_int_equal(element.name_length, length);
-        assert_true(elements_find(elements_of(&document), name, length, &element));
-        assert_int_equal(element.name_length, length);
-        assert_int_equal(element.type, length % 3 == 0   ? BSON_TYPE_NULL
-                                       : length % 3 == 1 ? BSON_TYPE_BOOL
-                                                         : BSON_TYPE_INT64);
-    }
-    assert_false(elements_next(&elements, &element));
-    assert_ptr_equal(elements.at, elements.end);
-    bson_destroy(&document);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -526,10 +413,7 @@ int main(void)
         cmocka_unit_test(test_walks),
         cmocka_unit_test(test_depth_is_limited),
         cmocka_unit_test(test_deep_comparison_fits_on_a_fiber),
-        cmocka_unit_test(test_damaged_bytes_are_refused_or_harmless),
         cmocka_unit_test(test_documents_are_appended),
-        cmocka_unit_test(test_text_is_utf8),
-        cmocka_unit_test(test_names_of_all_lengths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) > 0;
 }

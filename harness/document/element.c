@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * element: see element.h. Documents have passed value_malformed() or were built by libbson, so that
- * the checks here only keep a mistake elsewhere from reading past the end. One table knows the
- * names, ranks and sizes of all types; the check of foreign bytes (value_check.c) rests on it too.
+ * the checks here only keep a mistake elsewhere from reading past the end. Two tables know all
+ * types: their names and ranks, and how long their values are. The second is small, since each step
+ * from element to element looks there, and the check of foreign bytes (value_check.c) does too.
  */
 #include "element.h"
 
@@ -18,48 +19,61 @@ static int64_t read_int64(const uint8_t *data)
 }
 
 const struct element_type element_types[256] = {
-    [BSON_TYPE_DOUBLE] = {"double", 10, 8, 0, 0},
-    [BSON_TYPE_UTF8] = {"string", 15, SIZE_PREFIXED, 4, 1},
-    [BSON_TYPE_DOCUMENT] = {"object", 20, SIZE_PREFIXED, 0, 5},
-    [BSON_TYPE_ARRAY] = {"array", 25, SIZE_PREFIXED, 0, 5},
-    [BSON_TYPE_BINARY] = {"binData", 30, SIZE_PREFIXED, 5, 0},
-    [BSON_TYPE_UNDEFINED] = {"undefined", 0, 0, 0, 0},
-    [BSON_TYPE_OID] = {"objectId", 35, 12, 0, 0},
-    [BSON_TYPE_BOOL] = {"bool", 40, 1, 0, 0},
-    [BSON_TYPE_DATE_TIME] = {"date", 45, 8, 0, 0},
-    [BSON_TYPE_NULL] = {"null", 5, 0, 0, 0},
-    [BSON_TYPE_REGEX] = {"regex", 50, SIZE_TWO_TEXTS, 0, 0},
-    [BSON_TYPE_DBPOINTER] = {"dbPointer", 55, SIZE_PREFIXED, 16, 1},
-    [BSON_TYPE_CODE] = {"javascript", 60, SIZE_PREFIXED, 4, 1},
-    [BSON_TYPE_SYMBOL] = {"symbol", 15, SIZE_PREFIXED, 4, 1},
-    [BSON_TYPE_CODEWSCOPE] = {"javascriptWithScope", 65, SIZE_PREFIXED, 0, 14},
-    [BSON_TYPE_INT32] = {"int", 10, 4, 0, 0},
-    [BSON_TYPE_TIMESTAMP] = {"timestamp", 47, 8, 0, 0},
-    [BSON_TYPE_INT64] = {"long", 10, 8, 0, 0},
-    [BSON_TYPE_DECIMAL128] = {"decimal", 10, 16, 0, 0},
-    [BSON_TYPE_MAXKEY] = {"maxKey", 127, 0, 0, 0},
-    [BSON_TYPE_MINKEY] = {"minKey", -1, 0, 0, 0},
+    [BSON_TYPE_DOUBLE] = {"double", 10},
+    [BSON_TYPE_UTF8] = {"string", 15},
+    [BSON_TYPE_DOCUMENT] = {"object", 20},
+    [BSON_TYPE_ARRAY] = {"array", 25},
+    [BSON_TYPE_BINARY] = {"binData", 30},
+    [BSON_TYPE_UNDEFINED] = {"undefined", 0},
+    [BSON_TYPE_OID] = {"objectId", 35},
+    [BSON_TYPE_BOOL] = {"bool", 40},
+    [BSON_TYPE_DATE_TIME] = {"date", 45},
+    [BSON_TYPE_NULL] = {"null", 5},
+    [BSON_TYPE_REGEX] = {"regex", 50},
+    [BSON_TYPE_DBPOINTER] = {"dbPointer", 55},
+    [BSON_TYPE_CODE] = {"javascript", 60},
+    [BSON_TYPE_SYMBOL] = {"symbol", 15},
+    [BSON_TYPE_CODEWSCOPE] = {"javascriptWithScope", 65},
+    [BSON_TYPE_INT32] = {"int", 10},
+    [BSON_TYPE_TIMESTAMP] = {"timestamp", 47},
+    [BSON_TYPE_INT64] = {"long", 10},
+    [BSON_TYPE_DECIMAL128] = {"decimal", 10},
+    [BSON_TYPE_MAXKEY] = {"maxKey", 127},
+    [BSON_TYPE_MINKEY] = {"minKey", -1},
 };
 
-/* Two texts, each ended by a zero byte. */
-static size_t two_texts_size(const uint8_t *data, size_t available)
+#define FIXED(bytes) (bytes) + 1, 0, 0
+const struct element_layout element_layouts[256] = {
+    [BSON_TYPE_DOUBLE] = {FIXED(8)},
+    [BSON_TYPE_UTF8] = {LAYOUT_PREFIXED, 4, 1},
+    [BSON_TYPE_DOCUMENT] = {LAYOUT_PREFIXED, 0, 5},
+    [BSON_TYPE_ARRAY] = {LAYOUT_PREFIXED, 0, 5},
+    [BSON_TYPE_BINARY] = {LAYOUT_PREFIXED, 5, 0},
+    [BSON_TYPE_UNDEFINED] = {FIXED(0)},
+    [BSON_TYPE_OID] = {FIXED(12)},
+    [BSON_TYPE_BOOL] = {FIXED(1)},
+    [BSON_TYPE_DATE_TIME] = {FIXED(8)},
+    [BSON_TYPE_NULL] = {FIXED(0)},
+    [BSON_TYPE_REGEX] = {LAYOUT_TWO_TEXTS, 0, 0},
+    [BSON_TYPE_DBPOINTER] = {LAYOUT_PREFIXED, 16, 1},
+    [BSON_TYPE_CODE] = {LAYOUT_PREFIXED, 4, 1},
+    [BSON_TYPE_SYMBOL] = {LAYOUT_PREFIXED, 4, 1},
+    [BSON_TYPE_CODEWSCOPE] = {LAYOUT_PREFIXED, 0, 14},
+    [BSON_TYPE_INT32] = {FIXED(4)},
+    [BSON_TYPE_TIMESTAMP] = {FIXED(8)},
+    [BSON_TYPE_INT64] = {FIXED(8)},
+    [BSON_TYPE_DECIMAL128] = {FIXED(16)},
+    [BSON_TYPE_MAXKEY] = {FIXED(0)},
+    [BSON_TYPE_MINKEY] = {FIXED(0)},
+};
+
+size_t element_size_of_texts(const uint8_t *data, size_t available)
 {
     const uint8_t *first = memchr(data, 0, available);
     if (first == NULL)
         return SIZE_MAX;
     const uint8_t *second = memchr(first + 1, 0, available - (size_t)(first + 1 - data));
     return second == NULL ? SIZE_MAX : (size_t)(second + 1 - data);
-}
-
-static inline size_t size_of(uint8_t type, const uint8_t *data, size_t available)
-{
-    return element_types[type].size == SIZE_TWO_TEXTS ? two_texts_size(data, available)
-                                                      : element_size_of_one(type, data, available);
-}
-
-size_t element_size(uint8_t type, const uint8_t *data, size_t available)
-{
-    return size_of(type, data, available);
 }
 
 static struct elements elements_of_bytes(const uint8_t *bytes, size_t length)
@@ -98,13 +112,6 @@ void document_of_buffer(const struct buffer *buffer, bson_t *document)
     must(bson_init_static(document, buffer->bytes, buffer->length));
 }
 
-bool element_take_texts(struct elements *elements, const uint8_t *at, const uint8_t *zero,
-                        struct element *element)
-{
-    size_t size = two_texts_size(zero + 1, (size_t)(elements->end - zero - 1));
-    return size != SIZE_MAX && element_take_sized(elements, at, zero, size, element);
-}
-
 bool elements_find(struct elements elements, const char *name, size_t length,
                    struct element *element)
 {
@@ -116,7 +123,7 @@ bool elements_find(struct elements elements, const char *name, size_t length,
         zero = element_find_zero(zero, end);
         if (zero == end)
             return false;
-        size_t size = size_of(*at, zero + 1, (size_t)(end - zero - 1));
+        size_t size = element_size(*at, zero + 1, (size_t)(end - zero - 1));
         if (size == SIZE_MAX)
             return false;
         at = zero + 1 + size;

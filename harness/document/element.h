@@ -11,16 +11,22 @@
 #include <bson/bson.h>
 #include <stdbool.h>
 
-/* What is known of a BSON type: its name in MongoDB's messages (NULL: no such type), its canonical
- * rank, the size of its values: a number of bytes, or how it is found. A value that begins with its
- * length has `beyond` bytes that the length does not count, and a least length. */
+/* What is known of a BSON type: its name in MongoDB's messages (NULL: no such type) and its
+ * canonical rank. */
 struct element_type {
     const char *name;
-    int8_t rank, size;
+    int rank;
+};
+extern const struct element_type element_types[256];
+
+/* How the size of a type's values is found: so many bytes, plus one; or one of these. A value that
+ * begins with its length has `beyond` bytes that the length does not count, and a least length. */
+struct element_layout {
+    int8_t fixed;
     uint8_t beyond, length_least;
 };
-enum { SIZE_PREFIXED = -1, SIZE_TWO_TEXTS = -2 };
-extern const struct element_type element_types[256];
+enum { LAYOUT_UNKNOWN = 0, LAYOUT_PREFIXED = -1, LAYOUT_TWO_TEXTS = -2 };
+extern const struct element_layout element_layouts[256];
 
 /* One element, borrowed from its document: [start, data + size) are its bytes. */
 struct element {
@@ -55,19 +61,24 @@ static inline int32_t element_int32(const uint8_t *data)
     return (int32_t)BSON_UINT32_FROM_LE(bits);
 }
 
-/* See element_size(); of every type but regular expressions. */
-static inline size_t element_size_of_one(uint8_t type, const uint8_t *data, size_t available)
+/* Two texts, each ended by a zero byte: a regular expression. See element_size(). */
+size_t element_size_of_texts(const uint8_t *data, size_t available);
+
+/* Size of a value of `type` whose bytes begin at `data`, or SIZE_MAX when it does not fit into
+ * `available` bytes or the type is unknown. What is inside a document or array is not looked at. */
+__attribute__((always_inline)) static inline size_t element_size(uint8_t type, const uint8_t *data,
+                                                                 size_t available)
 {
-    const struct element_type *known = &element_types[type];
-    size_t size = (size_t)known->size;
-    if (known->name == NULL)
-        return SIZE_MAX;
-    if (known->size == SIZE_PREFIXED) {
-        if (available < 4 || element_int32(data) < known->length_least)
+    const struct element_layout *layout = &element_layouts[type];
+    size_t size = (size_t)layout->fixed - 1;
+    if (layout->fixed < LAYOUT_UNKNOWN) {
+        if (layout->fixed == LAYOUT_TWO_TEXTS)
+            return element_size_of_texts(data, available);
+        if (available < 4 || element_int32(data) < layout->length_least)
             return SIZE_MAX;
-        size = (size_t)element_int32(data) + known->beyond;
+        size = (size_t)element_int32(data) + layout->beyond;
     }
-    return size > available ? SIZE_MAX : size;
+    return size > available ? SIZE_MAX : size; /* unknown: -1, which is more than any */
 }
 
 /* The first zero byte from `at` on, or `end`. Names are short, so that a call costs more than the
@@ -90,24 +101,6 @@ static inline const uint8_t *element_find_zero(const uint8_t *at, const uint8_t 
     return at;
 }
 
-/* The element at `at` whose name ends at `zero` and whose value has so many bytes. */
-static inline bool element_take_sized(struct elements *elements, const uint8_t *at,
-                                      const uint8_t *zero, size_t size, struct element *element)
-{
-    *element = (struct element){.start = at,
-                                .name = (const char *)at + 1,
-                                .name_length = (size_t)(zero - at) - 1,
-                                .data = zero + 1,
-                                .size = size,
-                                .type = (bson_type_t)*at};
-    elements->at = zero + 1 + size;
-    return true;
-}
-
-/* A regular expression: rare, and kept out of the way of the others. */
-bool element_take_texts(struct elements *, const uint8_t *at, const uint8_t *zero,
-                        struct element *);
-
 /* The element at `at` whose name ends at `zero`. */
 __attribute__((always_inline)) static inline bool element_take(struct elements *elements,
                                                                const uint8_t *at,
@@ -116,10 +109,17 @@ __attribute__((always_inline)) static inline bool element_take(struct elements *
 {
     if (zero >= elements->end)
         return false;
-    if (element_types[*at].size == SIZE_TWO_TEXTS)
-        return element_take_texts(elements, at, zero, element);
-    size_t size = element_size_of_one(*at, zero + 1, (size_t)(elements->end - zero - 1));
-    return size != SIZE_MAX && element_take_sized(elements, at, zero, size, element);
+    size_t size = element_size(*at, zero + 1, (size_t)(elements->end - zero - 1));
+    if (size == SIZE_MAX)
+        return false;
+    *element = (struct element){.start = at,
+                                .name = (const char *)at + 1,
+                                .name_length = (size_t)(zero - at) - 1,
+                                .data = zero + 1,
+                                .size = size,
+                                .type = (bson_type_t)*at};
+    elements->at = zero + 1 + size;
+    return true;
 }
 
 /* Takes the next element; false at the end, and at bytes that are no element. */
@@ -132,10 +132,6 @@ __attribute__((always_inline)) static inline bool elements_next(struct elements 
 }
 /* Finds the first element of that name from the cursor on; false when there is none. */
 bool elements_find(struct elements, const char *name, size_t length, struct element *element);
-
-/* Size of a value of `type` whose bytes begin at `data`, or SIZE_MAX when it does not fit into
- * `available` bytes or the type is unknown. What is inside a document or array is not looked at. */
-size_t element_size(uint8_t type, const uint8_t *data, size_t available);
 
 /* The element as libbson's value: a view, borrowed from the document. */
 void element_value(const struct element *, bson_value_t *value);

@@ -121,8 +121,11 @@ static bool store_document(const struct fields_reader *reader, const struct fiel
     return true;
 }
 
-static bool store_checked(const struct fields_reader *reader, const struct field *field,
-                          const struct element *element, struct failure *failure)
+/* Not inlined: its bson_value_t would cost those who need none. */
+__attribute__((noinline)) static bool store_checked(const struct fields_reader *reader,
+                                                    const struct field *field,
+                                                    const struct element *element,
+                                                    struct failure *failure)
 {
     bson_value_t value;
     char *place = (char *)reader->arguments + field->offset;
@@ -183,26 +186,13 @@ static bool is_other_name(const struct field *field, const struct element *eleme
     return holds_several(field) && words_contain(field->name, element->name);
 }
 
-/* The row behind the last that was seen. */
-static const struct field *likely_field(const struct fields_reader *reader)
-{
-    int bits = (int)sizeof reader->seen * 8;
-    return reader->fields + (reader->seen == 0 ? 0 : bits - __builtin_clzll(reader->seen));
-}
-
 /* The row of an element's name, and whose it is; NULL: there is none. A name with a blank may find
  * a row of several. */
-static const struct field *find_field(struct fields_reader **reader, const struct element *element)
+static const struct field *search(struct fields_reader **reader, const struct element *element)
 {
     struct fields_reader *first = *reader;
     const struct field *field;
-    for (; *reader != NULL; *reader = (*reader)->next) {
-        field = likely_field(*reader);
-        if (field->kind != FIELD_END && field->name[0] == element->name[0] &&
-            strcmp(field->name, element->name) == 0)
-            return field;
-    }
-    for (*reader = first; *reader != NULL; *reader = (*reader)->next)
+    for (; *reader != NULL; *reader = (*reader)->next)
         for (field = (*reader)->fields; field->kind != FIELD_END; field++)
             if (is_first_name(field, element))
                 return field;
@@ -213,12 +203,14 @@ static const struct field *find_field(struct fields_reader **reader, const struc
     return NULL;
 }
 
-bool fields_read(struct fields_reader *reader, const struct element *element, bool *known,
-                 struct failure *failure)
+/* Reads an element whose row is known. */
+__attribute__((always_inline)) static inline bool take(struct fields_reader *reader,
+                                                       const struct field *field,
+                                                       const struct element *element,
+                                                       struct failure *failure)
 {
-    const struct field *field = find_field(&reader, element);
-    *known = field != NULL && !(holds_several(field) && strchr(element->name, ' ') != NULL);
-    if (!*known || field->kind == FIELD_IGNORED)
+    reader->likely = field + 1;
+    if (field->kind == FIELD_IGNORED)
         return true;
     if (field->kind == FIELD_REFUSED) /* a row of several names: no bit of its own each */
         return store_value(reader, field, element, failure);
@@ -229,6 +221,31 @@ bool fields_read(struct fields_reader *reader, const struct element *element, bo
                            element->name);
     reader->seen |= bit;
     return store_value(reader, field, element, failure);
+}
+
+/* Reads an element that is in none of the likely rows. Not inlined: that would cost the others. */
+__attribute__((noinline)) static bool read_unlikely(struct fields_reader *reader,
+                                                    const struct element *element, bool *known,
+                                                    struct failure *failure)
+{
+    const struct field *field = search(&reader, element);
+    *known = field != NULL && !(holds_several(field) && strchr(element->name, ' ') != NULL);
+    return !*known || take(reader, field, element, failure);
+}
+
+bool fields_read(struct fields_reader *reader, const struct element *element, bool *known,
+                 struct failure *failure)
+{
+    for (struct fields_reader *at = reader; at != NULL; at = at->next) {
+        const struct field *field = at->likely;
+        if (field->kind == FIELD_END || field->name[0] != element->name[0] ||
+            strcmp(field->name, element->name) != 0 ||
+            (holds_several(field) && strchr(element->name, ' ') != NULL))
+            continue;
+        *known = true;
+        return take(at, field, element, failure);
+    }
+    return read_unlikely(reader, element, known, failure);
 }
 
 bool fields_complete(const struct fields_reader *reader, struct failure *failure)
@@ -247,7 +264,6 @@ static bool parse(struct fields_reader *reader, struct elements elements, struct
 {
     struct element element;
     bool known;
-    reader->seen = 0;
     fields_prepare(reader->fields, reader->arguments);
     while (elements_next(&elements, &element)) {
         if (!fields_read(reader, &element, &known, failure))

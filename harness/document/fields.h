@@ -43,16 +43,28 @@ bool words_contain(const char *words, const char *word);
 /* Makes all the documents and arrays of `arguments` empty. To be called before the first field. */
 void fields_prepare(const struct field *, void *arguments);
 
-/* Reads one element. `context` ("find", "update.updates") is for the message. `seen` has one bit
- * for each field of the table; zero at the start. What the table lacks is looked for in that of
- * `next` (NULL: there is none); no name may be in both. `*known` is false when all lack it. */
+/* What reads a document by a table: fields_reader() makes it. */
 struct fields_reader {
-    const struct field *fields;
+    const struct field *fields, *likely; /* the row behind the last that was met */
     const char *context;
     void *arguments;
-    uint64_t seen;
+    uint64_t seen; /* one bit for each row */
     struct fields_reader *next;
 };
+
+/* `context` ("find", "update.updates") is for messages, `arguments` what the offsets mean. What the
+ * table lacks is looked for in that of `next` (NULL: there is none); no name may be in both. */
+static inline struct fields_reader fields_reader(const struct field *fields, const char *context,
+                                                 void *arguments, struct fields_reader *next)
+{
+    return (struct fields_reader){.fields = fields,
+                                  .likely = fields,
+                                  .context = context,
+                                  .arguments = arguments,
+                                  .next = next};
+}
+
+/* Reads one element. `*known` is false when all tables lack it. */
 bool fields_read(struct fields_reader *, const struct element *, bool *known, struct failure *);
 
 /* After the last element: are all the required fields there? */

@@ -37,39 +37,43 @@ struct applying {
 static bool write_level(const struct applying *applying, struct elements old, bool is_array,
                         const struct group *group);
 
-/* The changes of the group, from `from` on, that go into the same field as the first: `name`. */
-static struct group part_from(const struct group *group, struct change *from, const char **name,
-                              size_t *length)
+/* The changes of the group, from `from` on, that go into the same field as the first. */
+static struct group part_from(const struct group *group, struct change *from)
 {
-    *name = from->operand.name + group->skip;
-    *length = path_part(*name);
+    const char *name = from->operand.name + group->skip;
+    size_t length = path_part(name);
     struct change *end = from + 1;
     while (end < group->end) {
         const char *other = end->operand.name + group->skip;
-        if (strncmp(other, *name, *length) != 0 ||
-            (other[*length] != '.' && other[*length] != '\0'))
+        if (strncmp(other, name, length) != 0 || (other[length] != '.' && other[length] != '\0'))
             break;
         end++;
     }
-    return (struct group){from, end, group->skip + *length + 1, group->level + 1};
+    return (struct group){from, end, group->skip + length + 1, group->level + 1};
 }
 
-/* The changes that concern an old element; false: none. `at` is its position. */
+/* Does the change go into this old element, whose position is `at`? */
+static bool goes_into(const struct group *group, const struct change *change,
+                      const struct element *old, bool is_array, int64_t at)
+{
+    const char *name = change->operand.name + group->skip;
+    size_t length = path_part(name);
+    return is_array ? element_index(name, length) == at : element_is_named(old, name, length);
+}
+
+/* The changes that concern an old element; false: none. */
 static bool find_part(const struct group *group, const struct element *old, bool is_array,
                       int64_t at, struct group *part)
 {
-    const char *name;
-    size_t length;
-    for (struct change *change = group->from; change < group->end; change = part->end) {
-        *part = part_from(group, change, &name, &length);
-        bool same =
-            is_array ? element_index(name, length) == at : element_is_named(old, name, length);
-        if (same && change->handled < group->level) { /* of two fields of one name: the first */
-            change->handled = group->level;
-            return true;
-        }
-    }
-    return false;
+    struct change *change = group->from;
+    while (change < group->end && !goes_into(group, change, old, is_array, at))
+        change++;
+    if (change == group->end || change->handled >= group->level)
+        return false; /* of two fields of one name it is the first */
+    *part = part_from(group, change);
+    for (; change < part->end; change++)
+        change->handled = group->level;
+    return true;
 }
 
 /* Does the path end here? Without conflicts the change is then alone in its group. */
@@ -161,14 +165,28 @@ static bool pad_array(const struct applying *applying, const struct group *group
     return true;
 }
 
+/* Writes what a part of the group makes where nothing was. `count`: of the array, so far. */
+static bool write_missing(const struct applying *applying, const struct group *group, bool is_array,
+                          int64_t *count, const struct group *part)
+{
+    const char *name = part->from->operand.name + group->skip;
+    size_t length = path_part(name);
+    if (!is_creating(applying, part))
+        return true;
+    if (is_array) {
+        struct group here = {part->from, part->end, group->skip, group->level};
+        if (!pad_array(applying, &here, element_index(name, length), count))
+            return false;
+    }
+    return write_new(applying, name, length, part);
+}
+
 /* Copies one level of the old document with the group's changes; then appends what is new. */
 static bool write_level(const struct applying *applying, struct elements old, bool is_array,
                         const struct group *group)
 {
     struct element element;
     struct group part;
-    const char *name;
-    size_t length;
     int64_t count = 0;
     for (; elements_next(&old, &element); count++) {
         if (!find_part(group, &element, is_array, count, &part))
@@ -176,17 +194,15 @@ static bool write_level(const struct applying *applying, struct elements old, bo
         else if (!write_changed(applying, &element, is_array, &part))
             return false;
     }
-    for (struct change *change = group->from; change < group->end; change = part.end) {
-        part = part_from(group, change, &name, &length);
-        if (change->handled >= group->level || !is_creating(applying, &part))
+    for (struct change *change = group->from; change < group->end;) {
+        if (change->handled >= group->level) {
+            change++;
             continue;
-        if (is_array) {
-            struct group here = {part.from, part.end, group->skip, group->level};
-            if (!pad_array(applying, &here, element_index(name, length), &count))
-                return false;
         }
-        if (!write_new(applying, name, length, &part))
+        part = part_from(group, change);
+        if (!write_missing(applying, group, is_array, &count, &part))
             return false;
+        change = part.end;
     }
     return true;
 }
@@ -234,6 +250,18 @@ static bool is_same(const struct element *a, const struct element *b)
     element_value(a, &x);
     element_value(b, &y);
     return value_compare(&x, &y) == 0;
+}
+
+/* Do both begin with the same _id? Nearly always, and then nothing else is to be looked at. */
+static bool begins_with_id(const bson_t *was, const struct buffer *is)
+{
+    struct elements fields = elements_of(was);
+    const uint8_t *at = fields.at;
+    struct element id;
+    if (!elements_next(&fields, &id) || !element_is_named(&id, "_id", 3))
+        return false;
+    size_t length = (size_t)(fields.at - at);
+    return is->length > 4 + length && memcmp(is->bytes + 4, at, length) == 0;
 }
 
 /* The _id may not become another one. */
@@ -290,8 +318,9 @@ bool update_apply(struct update *update, const bson_t *was, struct buffer *is, b
     if (is->length > DOCUMENT_BYTES_MAX)
         return failure_set(failure, FAILURE_OBJECT_TOO_LARGE, too_large, DOCUMENT_BYTES_MAX);
     struct elements fields = elements_of_buffer(is);
-    bool has = elements_find(fields, "_id", 3, &id);
-    if (!check_id(was, has ? &id : NULL, failure))
+    bool kept = begins_with_id(was, is);
+    bool has = !kept && elements_find(fields, "_id", 3, &id);
+    if (!kept && !check_id(was, has ? &id : NULL, failure))
         return false;
     if (has && id.start != fields.at)
         move_id_first(is, was);

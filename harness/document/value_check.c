@@ -40,19 +40,18 @@ static bool is_utf8(const uint8_t *text, size_t length)
 
 /* What the size alone does not say of a value that holds no document. Code with scope is refused:
  * nobody needs it here and its nesting would need a second count. */
-static bool is_sound(const struct element *element)
+static bool is_sound(uint8_t type, const uint8_t *data, size_t size)
 {
-    const uint8_t *data = element->data;
-    switch ((int)element->type) {
+    switch (type) {
     case BSON_TYPE_UTF8:
-        return is_text(data, element->size) && is_utf8(data + 4, element->size - 5);
+        return is_text(data, size) && is_utf8(data + 4, size - 5);
     case BSON_TYPE_CODE:
     case BSON_TYPE_SYMBOL:
     case BSON_TYPE_DBPOINTER:
-        return is_text(data, element->size);
+        return is_text(data, size);
     case BSON_TYPE_BINARY: /* subtype 2 repeats its length inside */
         return data[4] != BSON_SUBTYPE_BINARY_DEPRECATED ||
-               (element->size >= 9 && read_length(data + 5) == element->size - 9);
+               (size >= 9 && read_length(data + 5) == size - 9);
     case BSON_TYPE_BOOL:
         return data[0] <= 1;
     case BSON_TYPE_CODEWSCOPE:
@@ -69,25 +68,36 @@ bool value_malformed(const uint8_t *bytes, size_t length)
 
 bool value_malformed_below(const uint8_t *bytes, size_t length, int first)
 {
-    struct elements around[VALUE_DEPTH_MAX]; /* what is left to read at each depth above */
-    struct element element;
+    const uint8_t *around[VALUE_DEPTH_MAX]; /* where the documents around this one end */
     int depth = first;
     if (length < 5 || length > INT32_MAX || read_length(bytes) != length || bytes[length - 1] != 0)
         return true;
-    struct elements here = {bytes + 4, bytes + length - 1};
+    const uint8_t *at = bytes + 4, *end = bytes + length - 1;
     for (;;) {
-        while (here.at == here.end) {
+        while (at == end) {
             if (depth == first)
                 return false;
-            here = around[--depth];
+            end = around[--depth];
+            at++; /* behind the zero byte of the document that has ended */
         }
-        if (!elements_next(&here, &element) || !is_sound(&element))
+        uint8_t type = *at;
+        const uint8_t *zero = element_find_zero(at + 1, end);
+        if (zero == end)
             return true;
-        if (!element_is_container(&element))
+        const uint8_t *data = zero + 1;
+        size_t size = element_size(type, data, (size_t)(end - data));
+        if (size == SIZE_MAX)
+            return true;
+        at = data + size;
+        if (type != BSON_TYPE_DOCUMENT && type != BSON_TYPE_ARRAY) {
+            if (!is_sound(type, data, size))
+                return true;
             continue;
-        around[depth] = here;
-        if (++depth == VALUE_DEPTH_MAX || element.data[element.size - 1] != 0)
+        }
+        around[depth] = end;
+        end = at - 1;
+        at = data + 4;
+        if (++depth == VALUE_DEPTH_MAX || *end != 0)
             return true;
-        here = elements_of_element(&element);
     }
 }

@@ -192,7 +192,7 @@ static const struct field option_fields[] = {
 bool cursor_reply_all(struct request *request, const bson_t *options, struct documents *documents)
 {
     struct cursor_options given = {.batch_size = CURSOR_FIRST_BATCH};
-    struct fields_reader reader = {option_fields, "cursor", &given, 0, NULL};
+    struct fields_reader reader = fields_reader(option_fields, "cursor", &given, NULL);
     bool fine = fields_parse(&reader, options, &request->failure);
     struct cursor_reply reply = {.batch_size = given.batch_size};
     cursor_reply_begin(&reply, request->reply);

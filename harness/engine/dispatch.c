@@ -28,16 +28,27 @@ static const struct command *const all[] = {
 
 enum { UPDATED_BYTES_KEPT = 1024 * 1024 }; /* of engine->updated, between commands */
 
+/* Also: what its arguments are before the fields are read. */
 struct command_name {
     const char *name;
     const struct command *command;
+    const void *arguments;
 };
 
 struct commands {
     const struct command_name *latest; /* found: the next command is often the same */
     size_t count;
     struct command_name names[COUNT_OF(all) * 3];
+    struct envelope envelope; /* what it is before the fields are read */
+    _Alignas(bson_t) char arguments[COUNT_OF(all)][COMMAND_ARGUMENTS_MAX];
 };
+
+static const struct field no_fields[] = {{NULL, FIELD_END, 0, false}};
+
+static const struct field *fields_of(const struct command *command)
+{
+    return command->fields != NULL ? command->fields : no_fields;
+}
 
 static int name_compare(const void *a, const void *b)
 {
@@ -46,13 +57,20 @@ static int name_compare(const void *a, const void *b)
 
 struct commands *commands_new(void)
 {
-    struct commands *commands = x_calloc(1, sizeof *commands);
+    struct commands *commands = aligned_alloc(_Alignof(struct commands), sizeof *commands);
+    must(commands != NULL); /* bson_t asks for more than malloc() gives */
+    memset(commands, 0, sizeof *commands);
+    fields_prepare(envelope_fields, &commands->envelope);
     for (size_t i = 0; i < COUNT_OF(all); i++) {
         const char *names[] = {all[i]->name, all[i]->alias, all[i]->second_alias};
         must(all[i]->arguments_bytes <= COMMAND_ARGUMENTS_MAX);
+        if (all[i]->defaults != NULL)
+            memcpy(commands->arguments[i], all[i]->defaults, all[i]->arguments_bytes);
+        fields_prepare(fields_of(all[i]), commands->arguments[i]);
         for (size_t j = 0; j < COUNT_OF(names); j++)
             if (names[j] != NULL)
-                commands->names[commands->count++] = (struct command_name){names[j], all[i]};
+                commands->names[commands->count++] =
+                    (struct command_name){names[j], all[i], commands->arguments[i]};
     }
     qsort(commands->names, commands->count, sizeof *commands->names, name_compare);
     return commands;
@@ -63,17 +81,17 @@ void commands_free(struct commands *commands)
     free(commands);
 }
 
-const struct command *commands_find(struct commands *commands, const char *name)
+/* The command of that name; NULL: there is none. */
+static const struct command_name *find(struct commands *commands, const char *name)
 {
-    struct command_name wanted = {name, NULL};
+    struct command_name wanted = {.name = name};
     const struct command_name *found = commands->latest;
     if (found == NULL || strcmp(found->name, name) != 0)
         found = bsearch(&wanted, commands->names, commands->count, sizeof *commands->names,
                         name_compare);
-    if (found == NULL)
-        return NULL;
-    commands->latest = found;
-    return found->command;
+    if (found != NULL)
+        commands->latest = found;
+    return found;
 }
 
 void dispatch_refuse(bson_t *reply, const struct failure *failure)
@@ -159,21 +177,14 @@ void request_first(const struct request *request, bson_value_t *value)
 /* Reads all fields of the body: the command's own, else the envelope's. */
 static bool read_fields(struct request *request, struct envelope *envelope)
 {
-    static const struct field none[] = {{NULL, FIELD_END, 0, false}};
     const struct command *command = request->command;
-    const struct field *fields = command->fields != NULL ? command->fields : none;
-    struct fields_reader common = {envelope_fields, command->name, envelope, 0, NULL};
-    struct fields_reader own = {fields, command->name, request->arguments, 0, &common};
+    struct fields_reader common = fields_reader(envelope_fields, command->name, envelope, NULL);
+    struct fields_reader own =
+        fields_reader(fields_of(command), command->name, request->arguments, &common);
     struct elements elements = elements_of(request->body);
     struct element element;
     bool known = false;
     elements.at = request->first.data + request->first.size;
-    fields_prepare(common.fields, envelope);
-    if (command->defaults != NULL)
-        memcpy(request->arguments, command->defaults, command->arguments_bytes);
-    else
-        memset(request->arguments, 0, command->arguments_bytes);
-    fields_prepare(own.fields, request->arguments);
     while (elements_next(&elements, &element)) {
         if (!fields_read(&own, &element, &known, &request->failure))
             return false;
@@ -185,13 +196,35 @@ static bool read_fields(struct request *request, struct envelope *envelope)
     return fields_complete(&own, &request->failure);
 }
 
+static bool is_forbidden(char letter)
+{
+    switch (letter) {
+    case '/':
+    case '\\':
+    case '.':
+    case ' ':
+    case '"':
+    case '$':
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* MongoDB's rules for names of databases: 1 to 63 bytes without / \ . " $ blank. */
-static bool check_database(struct request *request)
+static bool is_database(const char *name)
 {
     enum { DATABASE_BYTES_MAX = 63 };
-    size_t length = strlen(request->database);
-    if (length == 0 || length > DATABASE_BYTES_MAX ||
-        strpbrk(request->database, "/\\. \"$") != NULL)
+    size_t length = 0;
+    for (; name[length] != '\0'; length++)
+        if (length == DATABASE_BYTES_MAX || is_forbidden(name[length]))
+            return false;
+    return length > 0;
+}
+
+static bool check_database(struct request *request)
+{
+    if (!is_database(request->database))
         return failure_set(&request->failure, FAILURE_INVALID_NAMESPACE,
                            "Invalid database name: '%.80s'", request->database);
     if ((request->command->flags & COMMAND_ADMIN) && strcmp(request->database, "admin") != 0)
@@ -199,6 +232,15 @@ static bool check_database(struct request *request)
                            "%s may only be run against the admin database.",
                            request->command->name);
     return true;
+}
+
+/* Not empty, without $ and zero bytes, and no dot in front. */
+static bool is_collection(const char *name, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (name[i] == '$' || name[i] == '\0')
+            return false;
+    return length > 0 && name[0] != '.';
 }
 
 static bool check_collection(struct request *request)
@@ -214,7 +256,7 @@ static bool check_collection(struct request *request)
                            fields_type_name(value.value_type));
     const char *name = value.value.v_utf8.str;
     uint32_t length = value.value.v_utf8.len;
-    if (length == 0 || strlen(name) != length || strchr(name, '$') != NULL || name[0] == '.' ||
+    if (!is_collection(name, length) ||
         strlen(request->database) + 1 + length > NAMESPACE_BYTES_MAX)
         return failure_set(&request->failure, FAILURE_INVALID_NAMESPACE,
                            "Invalid namespace specified '%s.%.100s'", request->database, name);
@@ -270,10 +312,13 @@ static bool prepare(struct request *request, struct envelope *envelope)
 {
     struct elements fields = elements_of(request->body);
     const char *name = elements_next(&fields, &request->first) ? request->first.name : "";
-    request->command = commands_find(request->engine->commands, name);
-    if (request->command == NULL)
+    const struct command_name *found = find(request->engine->commands, name);
+    if (found == NULL)
         return failure_set(&request->failure, FAILURE_COMMAND_NOT_FOUND,
                            "no such command: '%.200s'", name);
+    request->command = found->command;
+    memcpy(request->arguments, found->arguments, found->command->arguments_bytes);
+    *envelope = request->engine->commands->envelope;
     if (request->origin->legacy && !(request->command->flags & COMMAND_HANDSHAKE))
         return failure_set(&request->failure, FAILURE_UNSUPPORTED_OP_QUERY,
                            "Unsupported OP_QUERY command: %s. The client driver may require an "
@@ -294,7 +339,7 @@ static bool prepare(struct request *request, struct envelope *envelope)
 static enum executed execute(struct request *request, const struct receiver *receiver)
 {
     _Alignas(bson_t) char arguments[COMMAND_ARGUMENTS_MAX];
-    struct envelope envelope = {.database = NULL};
+    struct envelope envelope;
     request->arguments = arguments;
     if (!prepare(request, &envelope) || !check_database(request) || !check_collection(request))
         return REFUSED;
@@ -352,7 +397,8 @@ static void complete(struct request *request, bool fine)
         concern_code = (int32_t)bson_iter_as_int64(&code);
     if (concern_code != 0)
         append_concern(request);
-    labels_append(request, 0, concern_code);
+    if (concern_code != 0 || request->order.labels != NULL)
+        labels_append(request, 0, concern_code);
     envelope_append_success(request);
 }
 

@@ -22,8 +22,6 @@ struct collection;
 /* The table of all commands and aliases, sorted by name; free with commands_free(). */
 struct commands *commands_new(void);
 void commands_free(struct commands *);
-/* The command of that name or alias, or NULL. */
-const struct command *commands_find(struct commands *, const char *name);
 
 /* Runs a request that has passed the gate, now or before it was parked; answers or parks it. */
 void dispatch_run(struct request *, const struct receiver *);

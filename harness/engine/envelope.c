@@ -50,7 +50,8 @@ static bool check_write_concern(struct request *request, const bson_t *concern)
 {
     enum { W_MAX = 50 };
     struct write_concern_fields arguments = {.journal = false};
-    struct fields_reader reader = {write_concern_table, "writeConcern", &arguments, 0, NULL};
+    struct fields_reader reader =
+        fields_reader(write_concern_table, "writeConcern", &arguments, NULL);
     int64_t nodes = 0;
     if (!fields_parse(&reader, concern, &request->failure))
         return false;
@@ -189,7 +190,8 @@ static bool check_read_concern(struct request *request, const struct envelope *e
 {
     const bson_t *concern = &envelope->read_concern;
     struct read_concern_fields arguments = {.level = "local"};
-    struct fields_reader reader = {read_concern_table, "readConcern", &arguments, 0, NULL};
+    struct fields_reader reader =
+        fields_reader(read_concern_table, "readConcern", &arguments, NULL);
     const char *level;
     if (!fields_parse(&reader, concern, &request->failure))
         return false;

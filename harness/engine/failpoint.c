@@ -80,7 +80,7 @@ static bool check_code(const bson_value_t *value, const char *name, struct failu
 static bool read_effects(const struct field *fields, const bson_t *data, struct effects *effects,
                          struct failure *failure)
 {
-    struct fields_reader reader = {fields, "configureFailPoint.data", effects, 0, NULL};
+    struct fields_reader reader = fields_reader(fields, "configureFailPoint.data", effects, NULL);
     *effects = (struct effects){.block_ms = -1};
     if (!fields_parse(&reader, data, failure))
         return false;

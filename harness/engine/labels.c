@@ -42,8 +42,6 @@ void labels_append(const struct request *request, int32_t code, int32_t concern_
             value_append_array(request->reply, "errorLabels", -1, request->order.labels);
         return;
     }
-    if (code == 0 && concern_code == 0)
-        return;
     if (inside &&
         (is_transient(code, ends) || (code == FAILURE_NO_SUCH_TRANSACTION && (!ends || commits))))
         label = "TransientTransactionError";

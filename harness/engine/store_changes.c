@@ -46,8 +46,6 @@ void changes_note(struct changes *changes, struct store_transaction *transaction
                   struct store_table *table, const struct store_change *change)
 {
     struct slice before = {NULL, 0};
-    if (transaction->store->watcher == NULL)
-        return;
     struct changed_row *row = find(changes, table, change->key);
     if (row == NULL) {
         if (store_get(transaction, table, change->key, &before) != STORE_DONE)
@@ -66,7 +64,7 @@ void changes_note(struct changes *changes, struct store_transaction *transaction
 
 void changes_tell(const struct changes *changes, const struct store *store)
 {
-    for (size_t i = 0; i < changes->count && store->watcher != NULL; i++) {
+    for (size_t i = 0; i < changes->count && changes_watched(store); i++) {
         const struct changed_row *row = &changes->rows[i];
         store->watcher(&(struct store_change){.table = row->name,
                                               .key = row->key,

@@ -284,8 +284,9 @@ static enum store_result put_row(struct store_transaction *base, struct store_ta
     struct wired_store *store = table->store;
     struct wired_transaction *transaction = (struct wired_transaction *)base;
     enum store_result result = STORE_DONE;
-    changes_note(&transaction->changes, base, table,
-                 &(struct store_change){.table = table->name, .key = key, .after = value});
+    if (changes_watched(base->store))
+        changes_note(&transaction->changes, base, table,
+                     &(struct store_change){.table = table->name, .key = key, .after = value});
     if (transaction->session.begun)
         result = wired_put(&transaction->session, &table->file, key, value);
     else
@@ -299,8 +300,9 @@ static enum store_result delete_row(struct store_transaction *base, struct store
     struct wired_store *store = table->store;
     struct wired_transaction *transaction = (struct wired_transaction *)base;
     struct slice nothing = {NULL, 0}, there;
-    changes_note(&transaction->changes, base, table,
-                 &(struct store_change){.table = table->name, .key = key});
+    if (changes_watched(base->store))
+        changes_note(&transaction->changes, base, table,
+                     &(struct store_change){.table = table->name, .key = key});
     if (transaction->session.begun)
         return wrote(transaction, table, wired_delete(&transaction->session, &table->file, key));
     if (get_row(base, table, key, &there) == STORE_ABSENT)

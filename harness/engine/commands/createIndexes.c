@@ -112,7 +112,8 @@ static bool create_one(struct request *request, struct collection *collection,
 static bool read_specification(struct request *request, const struct element *item,
                                struct specification *wanted)
 {
-    struct fields_reader reader = {specification_fields, "createIndexes.indexes", wanted, 0, NULL};
+    struct fields_reader reader =
+        fields_reader(specification_fields, "createIndexes.indexes", wanted, NULL);
     *wanted = (struct specification){.unique = false};
     return fields_parse_element(&reader, item, &request->failure);
 }

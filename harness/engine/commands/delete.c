@@ -44,7 +44,8 @@ static bool delete_one(struct request *request, const struct element *item,
                        struct write_outcome *outcome)
 {
     struct statement statement = {.limit = 0};
-    struct fields_reader reader = {statement_fields, "delete.deletes", &statement, 0, NULL};
+    struct fields_reader reader =
+        fields_reader(statement_fields, "delete.deletes", &statement, NULL);
     if (!fields_parse_element(&reader, item, &request->failure))
         return false;
     if (statement.limit != 0 && statement.limit != 1)

@@ -65,7 +65,8 @@ static bool update_one(struct request *request, const struct element *item,
                        struct write_outcome *outcome)
 {
     struct statement statement = {.upsert = false};
-    struct fields_reader reader = {statement_fields, "update.updates", &statement, 0, NULL};
+    struct fields_reader reader =
+        fields_reader(statement_fields, "update.updates", &statement, NULL);
     struct update update;
     if (!fields_parse_element(&reader, item, &request->failure) ||
         !read_statement(request, &statement, &update))
