@@ -87,6 +87,12 @@ void *x_malloc(size_t bytes)
     return checked(malloc(bytes > 0 ? bytes : 1));
 }
 
+void *x_aligned(size_t alignment, size_t bytes)
+{
+    void *memory = NULL;
+    return checked(posix_memalign(&memory, alignment, bytes) == 0 ? memory : NULL);
+}
+
 void *x_calloc(size_t count, size_t bytes)
 {
     return checked(calloc(count > 0 ? count : 1, bytes > 0 ? bytes : 1));

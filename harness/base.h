@@ -55,8 +55,10 @@ _Noreturn void must_failed(const char *expression, const char *file, int line,
                            const char *function);
 
 /* Allocation that cannot fail: these end with EXIT_INTERNAL when memory is out. The caller owns
- * the result and gives it back with free(). x_calloc zeroes. */
+ * the result and gives it back with free(). x_calloc zeroes. x_aligned is for what holds a bson_t,
+ * which asks for more alignment than malloc() gives. */
 void *x_malloc(size_t bytes);
+void *x_aligned(size_t alignment, size_t bytes);
 void *x_calloc(size_t count, size_t bytes);
 void *x_realloc(void *memory, size_t bytes);
 char *x_strdup(const char *text);

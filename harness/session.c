@@ -83,20 +83,13 @@ bool session_step(struct session *session, enum step_kind kind, const char *targ
 /* Documents are made once and used again; whoever touches one after its attempt is told by
  * AddressSanitizer all the same. */
 
-/* Not bson_new(): what it makes cannot be made anew. */
-static bson_t *make_document(void)
-{
-    void *document;
-    must(posix_memalign(&document, _Alignof(bson_t), sizeof(bson_t)) == 0);
-    return document;
-}
-
 bson_t *session_document(struct session *session)
 {
     if (session->document_count == session->document_made) {
         size_t i = array_grow((void **)&session->documents, &session->document_made,
                               &session->document_capacity, sizeof(*session->documents));
-        session->documents[i] = make_document();
+        /* not bson_new(): what it makes cannot be made anew */
+        session->documents[i] = x_aligned(_Alignof(bson_t), sizeof(bson_t));
     }
     bson_t *document = session->documents[session->document_count++];
     ASAN_UNPOISON_MEMORY_REGION(document, sizeof(*document));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * value: the order of values is MongoDB's and a total one; bytes that are not BSON are refused.
+ * value: the order of values is MongoDB's and a total one; walks, places, depth.
  * labels: engine unit
  */
 #include "semantics.h"
@@ -339,16 +339,19 @@ static void nest(bson_t *document, int levels)
     bson_destroy(inner);
 }
 
+/* What stands `first` levels down may be so many levels less deep. */
 static void test_depth_is_limited(void **state)
 {
     (void)state;
-    bson_t fine = BSON_INITIALIZER, deep = BSON_INITIALIZER;
-    nest(&fine, VALUE_DEPTH_MAX);
-    nest(&deep, VALUE_DEPTH_MAX + 1);
-    assert_false(value_malformed(bson_get_data(&fine), fine.len));
-    assert_true(value_malformed(bson_get_data(&deep), deep.len));
-    bson_destroy(&fine);
-    bson_destroy(&deep);
+    for (int first = 0; first < VALUE_DEPTH_MAX; first++) {
+        bson_t fine = BSON_INITIALIZER, deep = BSON_INITIALIZER;
+        nest(&fine, VALUE_DEPTH_MAX - first);
+        nest(&deep, VALUE_DEPTH_MAX - first + 1);
+        assert_false(value_malformed_below(bson_get_data(&fine), fine.len, first));
+        assert_true(value_malformed_below(bson_get_data(&deep), deep.len, first));
+        bson_destroy(&fine);
+        bson_destroy(&deep);
+    }
 }
 
 static void compare_deep(void *context)

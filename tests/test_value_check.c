@@ -164,6 +164,35 @@ static void test_every_type_is_walked(void **state)
     }
     assert_ptr_equal(elements.at, elements.end);
     bson_destroy(&all);
+    for (int type = 0; type < 256; type++)
+        assert_int_equal(element_types[type].name != NULL,
+                         element_layouts[type].rule != LAYOUT_UNKNOWN);
+}
+
+/* Values that begin with their length: the least that each may have, and one less. */
+static void test_least_lengths(void **state)
+{
+    static const struct {
+        bson_type_t type;
+        uint8_t least;
+        size_t size;
+    } rows[] = {
+        {BSON_TYPE_UTF8, 1, 5},   {BSON_TYPE_DOCUMENT, 5, 5},     {BSON_TYPE_ARRAY, 5, 5},
+        {BSON_TYPE_BINARY, 0, 5}, {BSON_TYPE_DBPOINTER, 1, 17},   {BSON_TYPE_CODE, 1, 5},
+        {BSON_TYPE_SYMBOL, 1, 5}, {BSON_TYPE_CODEWSCOPE, 14, 14},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        uint8_t data[32] = {rows[i].least}, type = (uint8_t)rows[i].type;
+        assert_int_equal(element_size(type, data, sizeof data), rows[i].size);
+        assert_int_equal(element_size(type, data, rows[i].size), rows[i].size);
+        assert_int_equal(element_size(type, data, rows[i].size - 1), SIZE_MAX);
+        int32_t less = rows[i].least - 1;
+        memcpy(data, &(int32_t){(int32_t)BSON_UINT32_TO_LE((uint32_t)less)}, sizeof less);
+        assert_int_equal(element_size(type, data, sizeof data), SIZE_MAX);
+        for (size_t available = 0; available < 4; available++)
+            assert_int_equal(element_size(type, data, available), SIZE_MAX);
+    }
 }
 
 /* Lengths that lie, in bytes of their own, so that AddressSanitizer sees a read beyond the end. */
@@ -172,8 +201,6 @@ static void test_lengths_that_cannot_be(void **state)
     static const char *const lies[] = {
         "\x07\0\0\0\x0a"
         "a\0", /* a name that ends where the document does */
-        "\x0c\0\0\0\x03"
-        "a\0\x04\0\0\0\0", /* a document of four bytes */
         "\x0c\0\0\0\x04"
         "a\0\xff\xff\xff\xff\0", /* an array of -1 */
         "\x0c\0\0\0\x02"
@@ -199,6 +226,7 @@ int main(void)
         cmocka_unit_test(test_text_is_utf8),
         cmocka_unit_test(test_names_of_all_lengths),
         cmocka_unit_test(test_every_type_is_walked),
+        cmocka_unit_test(test_least_lengths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) > 0;
 }

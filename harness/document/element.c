@@ -66,6 +66,7 @@ const struct element_layout element_layouts[256] = {
     [BSON_TYPE_MAXKEY] = {FIXED(0)},
     [BSON_TYPE_MINKEY] = {FIXED(0)},
 };
+#undef FIXED
 
 size_t element_size_of_texts(const uint8_t *data, size_t available)
 {

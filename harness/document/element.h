@@ -19,10 +19,11 @@ struct element_type {
 };
 extern const struct element_type element_types[256];
 
-/* How the size of a type's values is found: so many bytes, plus one; or one of these. A value that
- * begins with its length has `beyond` bytes that the length does not count, and a least length. */
+/* How the size of a type's values is found. `rule`: so many bytes, plus one; or one of the rules
+ * below. A value that begins with its length has `beyond` bytes that the length does not count, and
+ * a least length. */
 struct element_layout {
-    int8_t fixed;
+    int8_t rule;
     uint8_t beyond, length_least;
 };
 enum { LAYOUT_UNKNOWN = 0, LAYOUT_PREFIXED = -1, LAYOUT_TWO_TEXTS = -2 };
@@ -70,9 +71,9 @@ __attribute__((always_inline)) static inline size_t element_size(uint8_t type, c
                                                                  size_t available)
 {
     const struct element_layout *layout = &element_layouts[type];
-    size_t size = (size_t)layout->fixed - 1;
-    if (layout->fixed < LAYOUT_UNKNOWN) {
-        if (layout->fixed == LAYOUT_TWO_TEXTS)
+    size_t size = (size_t)layout->rule - 1;
+    if (layout->rule < LAYOUT_UNKNOWN) {
+        if (layout->rule == LAYOUT_TWO_TEXTS)
             return element_size_of_texts(data, available);
         if (available < 4 || element_int32(data) < layout->length_least)
             return SIZE_MAX;

@@ -43,7 +43,7 @@ bool words_contain(const char *words, const char *word);
 /* Makes all the documents and arrays of `arguments` empty. To be called before the first field. */
 void fields_prepare(const struct field *, void *arguments);
 
-/* What reads a document by a table: fields_reader() makes it. */
+/* What reads one document by a table: fields_reader() makes it. */
 struct fields_reader {
     const struct field *fields, *likely; /* the row behind the last that was met */
     const char *context;

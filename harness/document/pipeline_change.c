@@ -29,7 +29,8 @@ static void flatten(struct elements fields, struct buffer *prefix, struct buffer
             buffer_byte(prefix, '.');
             flatten(elements_of_element(&field), prefix, out);
         } else {
-            element_write_named(out, (const char *)prefix->bytes, prefix->length, &field);
+            const char *path = prefix->length > 0 ? (const char *)prefix->bytes : "";
+            element_write_named(out, path, prefix->length, &field);
         }
         prefix->length = length;
     }

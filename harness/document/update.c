@@ -165,7 +165,8 @@ static bool pad_array(const struct applying *applying, const struct group *group
     return true;
 }
 
-/* Writes what a part of the group makes where nothing was. `count`: of the array, so far. */
+/* Writes what a part of the group makes, if anything, where nothing was. `count`: elements of the
+ * array so far. */
 static bool write_missing(const struct applying *applying, const struct group *group, bool is_array,
                           int64_t *count, const struct group *part)
 {
@@ -252,13 +253,20 @@ static bool is_same(const struct element *a, const struct element *b)
     return value_compare(&x, &y) == 0;
 }
 
-/* Do both begin with the same _id? Nearly always, and then nothing else is to be looked at. */
+/* Types that _id may not have, since a match means more by them than the value. */
+static bool is_no_id(const struct element *id)
+{
+    return id->type == BSON_TYPE_ARRAY || id->type == BSON_TYPE_REGEX ||
+           id->type == BSON_TYPE_UNDEFINED;
+}
+
+/* Do both begin with the same _id, one that may be? Nearly always; then it needs no other look. */
 static bool begins_with_id(const bson_t *was, const struct buffer *is)
 {
     struct elements fields = elements_of(was);
     const uint8_t *at = fields.at;
     struct element id;
-    if (!elements_next(&fields, &id) || !element_is_named(&id, "_id", 3))
+    if (!elements_next(&fields, &id) || !element_is_named(&id, "_id", 3) || is_no_id(&id))
         return false;
     size_t length = (size_t)(fields.at - at);
     return is->length > 4 + length && memcmp(is->bytes + 4, at, length) == 0;
@@ -273,8 +281,7 @@ static bool check_id(const bson_t *was, const struct element *after, struct fail
         return failure_set(failure, FAILURE_IMMUTABLE_FIELD,
                            "Performing an update on the path '_id' would modify the immutable "
                            "field '_id'");
-    if (after != NULL && (after->type == BSON_TYPE_ARRAY || after->type == BSON_TYPE_REGEX ||
-                          after->type == BSON_TYPE_UNDEFINED))
+    if (after != NULL && is_no_id(after))
         return failure_set(failure, FAILURE_INVALID_ID_FIELD,
                            "The '_id' value cannot be of type %s", fields_type_name(after->type));
     return true;

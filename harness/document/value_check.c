@@ -94,7 +94,7 @@ bool value_malformed_below(const uint8_t *bytes, size_t length, int first)
                 return true;
             continue;
         }
-        around[depth] = end;
+        around[depth] = end; /* its size is 5 at least, by element_size() */
         end = at - 1;
         at = data + 4;
         if (++depth == VALUE_DEPTH_MAX || *end != 0)

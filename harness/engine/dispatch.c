@@ -13,6 +13,7 @@
 #include "labels.h"
 #include "parking.h"
 #include "sessions.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,20 +29,22 @@ static const struct command *const all[] = {
 
 enum { UPDATED_BYTES_KEPT = 1024 * 1024 }; /* of engine->updated, between commands */
 
-/* Also: what its arguments are before the fields are read. */
-struct command_name {
+/* A name of a command, and what the command's arguments are before its fields are read. */
+struct command_entry {
     const char *name;
     const struct command *command;
     const void *arguments;
 };
 
 struct commands {
-    const struct command_name *latest; /* found: the next command is often the same */
+    const struct command_entry *latest; /* found: the next command is often the same */
     size_t count;
-    struct command_name names[COUNT_OF(all) * 3];
+    struct command_entry names[COUNT_OF(all) * 3];
     struct envelope envelope; /* what it is before the fields are read */
     _Alignas(bson_t) char arguments[COUNT_OF(all)][COMMAND_ARGUMENTS_MAX];
 };
+
+static_assert(COMMAND_ARGUMENTS_MAX % _Alignof(bson_t) == 0, "each row is aligned as the first is");
 
 static const struct field no_fields[] = {{NULL, FIELD_END, 0, false}};
 
@@ -52,13 +55,12 @@ static const struct field *fields_of(const struct command *command)
 
 static int name_compare(const void *a, const void *b)
 {
-    return strcmp(((const struct command_name *)a)->name, ((const struct command_name *)b)->name);
+    return strcmp(((const struct command_entry *)a)->name, ((const struct command_entry *)b)->name);
 }
 
 struct commands *commands_new(void)
 {
-    struct commands *commands = aligned_alloc(_Alignof(struct commands), sizeof *commands);
-    must(commands != NULL); /* bson_t asks for more than malloc() gives */
+    struct commands *commands = x_aligned(_Alignof(struct commands), sizeof *commands);
     memset(commands, 0, sizeof *commands);
     fields_prepare(envelope_fields, &commands->envelope);
     for (size_t i = 0; i < COUNT_OF(all); i++) {
@@ -70,7 +72,7 @@ struct commands *commands_new(void)
         for (size_t j = 0; j < COUNT_OF(names); j++)
             if (names[j] != NULL)
                 commands->names[commands->count++] =
-                    (struct command_name){names[j], all[i], commands->arguments[i]};
+                    (struct command_entry){names[j], all[i], commands->arguments[i]};
     }
     qsort(commands->names, commands->count, sizeof *commands->names, name_compare);
     return commands;
@@ -82,10 +84,10 @@ void commands_free(struct commands *commands)
 }
 
 /* The command of that name; NULL: there is none. */
-static const struct command_name *find(struct commands *commands, const char *name)
+static const struct command_entry *find(struct commands *commands, const char *name)
 {
-    struct command_name wanted = {.name = name};
-    const struct command_name *found = commands->latest;
+    struct command_entry wanted = {.name = name};
+    const struct command_entry *found = commands->latest;
     if (found == NULL || strcmp(found->name, name) != 0)
         found = bsearch(&wanted, commands->names, commands->count, sizeof *commands->names,
                         name_compare);
@@ -312,7 +314,7 @@ static bool prepare(struct request *request, struct envelope *envelope)
 {
     struct elements fields = elements_of(request->body);
     const char *name = elements_next(&fields, &request->first) ? request->first.name : "";
-    const struct command_name *found = find(request->engine->commands, name);
+    const struct command_entry *found = find(request->engine->commands, name);
     if (found == NULL)
         return failure_set(&request->failure, FAILURE_COMMAND_NOT_FOUND,
                            "no such command: '%.200s'", name);

@@ -83,6 +83,11 @@ struct store {
     size_t bytes; /* of memory that rows take; 0 where they are on disk */
 };
 
+static inline bool store_is_watched(const struct store *store)
+{
+    return store->watcher != NULL;
+}
+
 enum { STORE_TRANSACTIONS_MAX = 4000 }; /* open at the same time */
 
 struct store_settings {

@@ -64,7 +64,7 @@ void changes_note(struct changes *changes, struct store_transaction *transaction
 
 void changes_tell(const struct changes *changes, const struct store *store)
 {
-    for (size_t i = 0; i < changes->count && changes_watched(store); i++) {
+    for (size_t i = 0; i < changes->count && store_is_watched(store); i++) {
         const struct changed_row *row = &changes->rows[i];
         store->watcher(&(struct store_change){.table = row->name,
                                               .key = row->key,

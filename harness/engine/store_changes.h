@@ -19,14 +19,8 @@ struct changes {
     size_t count, capacity;
 };
 
-/* Does anybody watch? Else nothing needs to be noted. */
-static inline bool changes_watched(const struct store *store)
-{
-    return store->watcher != NULL;
-}
-
 /* A row of a table is about to be written within this transaction; `after` is empty (bytes NULL)
- * when it will be absent. */
+ * when it will be absent. Only for a store that is watched. */
 void changes_note(struct changes *, struct store_transaction *, struct store_table *,
                   const struct store_change *);
 /* The transaction commits: tells who watches the store. */

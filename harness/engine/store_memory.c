@@ -270,7 +270,7 @@ static enum store_result memory_commit(struct store_transaction *base)
         store->sequence++;
     for (size_t i = 0; i < transaction->written_count; i++) {
         struct row *row = transaction->written[i];
-        if (store->base.watcher != NULL)
+        if (store_is_watched(&store->base))
             row_tell(row);
         row->newest->writer = NULL;
         row->newest->committed = store->sequence;

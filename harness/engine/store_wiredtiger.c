@@ -284,7 +284,7 @@ static enum store_result put_row(struct store_transaction *base, struct store_ta
     struct wired_store *store = table->store;
     struct wired_transaction *transaction = (struct wired_transaction *)base;
     enum store_result result = STORE_DONE;
-    if (changes_watched(base->store))
+    if (store_is_watched(base->store))
         changes_note(&transaction->changes, base, table,
                      &(struct store_change){.table = table->name, .key = key, .after = value});
     if (transaction->session.begun)
@@ -300,7 +300,7 @@ static enum store_result delete_row(struct store_transaction *base, struct store
     struct wired_store *store = table->store;
     struct wired_transaction *transaction = (struct wired_transaction *)base;
     struct slice nothing = {NULL, 0}, there;
-    if (changes_watched(base->store))
+    if (store_is_watched(base->store))
         changes_note(&transaction->changes, base, table,
                      &(struct store_change){.table = table->name, .key = key});
     if (transaction->session.begun)

@@ -82,7 +82,7 @@ static void image_with_id(struct request *request, const bson_t *document)
     bson_oid_t generated;
     bson_reinit(image);
     if (bson_iter_init_find(&iter, document, "_id")) {
-        bson_append_iter(image, "_id", 3, &iter);
+        value_append(image, "_id", 3, bson_iter_value(&iter));
     } else {
         engine_generate_id(request->engine, request->now_ms, &generated);
         bson_append_oid(image, "_id", 3, &generated);
