@@ -83,6 +83,7 @@ struct store {
     size_t bytes; /* of memory that rows take; 0 where they are on disk */
 };
 
+/* Is anybody to be told of what changes? */
 static inline bool store_is_watched(const struct store *store)
 {
     return store->watcher != NULL;
