@@ -374,6 +374,7 @@ static const struct {
     {"{\"_id\": 1}", "[{\"$set\": {\"_id\": 2}}]", FAILURE_IMMUTABLE_FIELD},
     {"{}", "{\"$set\": {\"_id\": [1]}}", FAILURE_INVALID_ID_FIELD},
     {"{\"_id\": [1]}", "{\"$set\": {\"a\": 1}}", FAILURE_INVALID_ID_FIELD},
+    {"{}", "{\"$set\": {\"_id\": {\"$undefined\": true}}}", FAILURE_INVALID_ID_FIELD},
     {"{}", "{\"_id\": {\"$regularExpression\": {\"pattern\": \"a\", \"options\": \"\"}}}",
      FAILURE_INVALID_ID_FIELD},
     {"{}", "{\"$set\": {\".a\": 1}}", FAILURE_EMPTY_FIELD_NAME},

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * element: see element.h. Documents have passed value_malformed() or were built by libbson, so that
- * the checks here only keep a mistake elsewhere from reading past the end. Two tables know all
- * types: their names and ranks, and how long their values are. The second is small, since each step
- * from element to element looks there, and the check of foreign bytes (value_check.c) does too.
+ * the checks here only keep a mistake elsewhere from reading past the end. One list knows the
+ * names, ranks and sizes of all types; the check of foreign bytes (value_check.c) rests on it too.
+ * It becomes two tables: sizes are small ones, since each step from element to element looks there.
  */
 #include "element.h"
 
@@ -18,55 +18,37 @@ static int64_t read_int64(const uint8_t *data)
     return (int64_t)BSON_UINT64_FROM_LE(bits);
 }
 
-const struct element_type element_types[256] = {
-    [BSON_TYPE_DOUBLE] = {"double", 10},
-    [BSON_TYPE_UTF8] = {"string", 15},
-    [BSON_TYPE_DOCUMENT] = {"object", 20},
-    [BSON_TYPE_ARRAY] = {"array", 25},
-    [BSON_TYPE_BINARY] = {"binData", 30},
-    [BSON_TYPE_UNDEFINED] = {"undefined", 0},
-    [BSON_TYPE_OID] = {"objectId", 35},
-    [BSON_TYPE_BOOL] = {"bool", 40},
-    [BSON_TYPE_DATE_TIME] = {"date", 45},
-    [BSON_TYPE_NULL] = {"null", 5},
-    [BSON_TYPE_REGEX] = {"regex", 50},
-    [BSON_TYPE_DBPOINTER] = {"dbPointer", 55},
-    [BSON_TYPE_CODE] = {"javascript", 60},
-    [BSON_TYPE_SYMBOL] = {"symbol", 15},
-    [BSON_TYPE_CODEWSCOPE] = {"javascriptWithScope", 65},
-    [BSON_TYPE_INT32] = {"int", 10},
-    [BSON_TYPE_TIMESTAMP] = {"timestamp", 47},
-    [BSON_TYPE_INT64] = {"long", 10},
-    [BSON_TYPE_DECIMAL128] = {"decimal", 10},
-    [BSON_TYPE_MAXKEY] = {"maxKey", 127},
-    [BSON_TYPE_MINKEY] = {"minKey", -1},
-};
-
+/* Type, name, rank, layout. */
 #define FIXED(bytes) (bytes) + 1, 0, 0
-const struct element_layout element_layouts[256] = {
-    [BSON_TYPE_DOUBLE] = {FIXED(8)},
-    [BSON_TYPE_UTF8] = {LAYOUT_PREFIXED, 4, 1},
-    [BSON_TYPE_DOCUMENT] = {LAYOUT_PREFIXED, 0, 5},
-    [BSON_TYPE_ARRAY] = {LAYOUT_PREFIXED, 0, 5},
-    [BSON_TYPE_BINARY] = {LAYOUT_PREFIXED, 5, 0},
-    [BSON_TYPE_UNDEFINED] = {FIXED(0)},
-    [BSON_TYPE_OID] = {FIXED(12)},
-    [BSON_TYPE_BOOL] = {FIXED(1)},
-    [BSON_TYPE_DATE_TIME] = {FIXED(8)},
-    [BSON_TYPE_NULL] = {FIXED(0)},
-    [BSON_TYPE_REGEX] = {LAYOUT_TWO_TEXTS, 0, 0},
-    [BSON_TYPE_DBPOINTER] = {LAYOUT_PREFIXED, 16, 1},
-    [BSON_TYPE_CODE] = {LAYOUT_PREFIXED, 4, 1},
-    [BSON_TYPE_SYMBOL] = {LAYOUT_PREFIXED, 4, 1},
-    [BSON_TYPE_CODEWSCOPE] = {LAYOUT_PREFIXED, 0, 14},
-    [BSON_TYPE_INT32] = {FIXED(4)},
-    [BSON_TYPE_TIMESTAMP] = {FIXED(8)},
-    [BSON_TYPE_INT64] = {FIXED(8)},
-    [BSON_TYPE_DECIMAL128] = {FIXED(16)},
-    [BSON_TYPE_MAXKEY] = {FIXED(0)},
-    [BSON_TYPE_MINKEY] = {FIXED(0)},
-};
-#undef FIXED
+#define TYPES                                                                                      \
+    X(DOUBLE, "double", 10, FIXED(8))                                                              \
+    X(UTF8, "string", 15, LAYOUT_PREFIXED, 4, 1)                                                   \
+    X(DOCUMENT, "object", 20, LAYOUT_PREFIXED, 0, 5)                                               \
+    X(ARRAY, "array", 25, LAYOUT_PREFIXED, 0, 5)                                                   \
+    X(BINARY, "binData", 30, LAYOUT_PREFIXED, 5, 0)                                                \
+    X(UNDEFINED, "undefined", 0, FIXED(0))                                                         \
+    X(OID, "objectId", 35, FIXED(12))                                                              \
+    X(BOOL, "bool", 40, FIXED(1))                                                                  \
+    X(DATE_TIME, "date", 45, FIXED(8))                                                             \
+    X(NULL, "null", 5, FIXED(0))                                                                   \
+    X(REGEX, "regex", 50, LAYOUT_TWO_TEXTS, 0, 0)                                                  \
+    X(DBPOINTER, "dbPointer", 55, LAYOUT_PREFIXED, 16, 1)                                          \
+    X(CODE, "javascript", 60, LAYOUT_PREFIXED, 4, 1)                                               \
+    X(SYMBOL, "symbol", 15, LAYOUT_PREFIXED, 4, 1)                                                 \
+    X(CODEWSCOPE, "javascriptWithScope", 65, LAYOUT_PREFIXED, 0, 14)                               \
+    X(INT32, "int", 10, FIXED(4))                                                                  \
+    X(TIMESTAMP, "timestamp", 47, FIXED(8))                                                        \
+    X(INT64, "long", 10, FIXED(8))                                                                 \
+    X(DECIMAL128, "decimal", 10, FIXED(16))                                                        \
+    X(MAXKEY, "maxKey", 127, FIXED(0))                                                             \
+    X(MINKEY, "minKey", -1, FIXED(0))
+
+#define X(type, name, rank, ...) [BSON_TYPE_##type] = {name, rank},
+const struct element_type element_types[256] = {TYPES};
+#undef X
+#define X(type, name, rank, ...) [BSON_TYPE_##type] = {__VA_ARGS__},
+const struct element_layout element_layouts[256] = {TYPES};
+#undef X
 
 size_t element_size_of_texts(const uint8_t *data, size_t available)
 {

@@ -181,6 +181,12 @@ static bool holds_several(const struct field *field)
     return field->kind == FIELD_IGNORED || field->kind == FIELD_REFUSED;
 }
 
+/* Is it the list of a row's names, not one of them? That is nobody's name. */
+static bool is_list(const struct field *field, const struct element *element)
+{
+    return holds_several(field) && strchr(element->name, ' ') != NULL;
+}
+
 static bool is_other_name(const struct field *field, const struct element *element)
 {
     return holds_several(field) && words_contain(field->name, element->name);
@@ -229,7 +235,7 @@ __attribute__((noinline)) static bool read_unlikely(struct fields_reader *reader
                                                     struct failure *failure)
 {
     const struct field *field = search(&reader, element);
-    *known = field != NULL && !(holds_several(field) && strchr(element->name, ' ') != NULL);
+    *known = field != NULL && !is_list(field, element);
     return !*known || take(reader, field, element, failure);
 }
 
@@ -239,8 +245,7 @@ bool fields_read(struct fields_reader *reader, const struct element *element, bo
     for (struct fields_reader *at = reader; at != NULL; at = at->next) {
         const struct field *field = at->likely;
         if (field->kind == FIELD_END || field->name[0] != element->name[0] ||
-            strcmp(field->name, element->name) != 0 ||
-            (holds_several(field) && strchr(element->name, ' ') != NULL))
+            strcmp(field->name, element->name) != 0 || is_list(field, element))
             continue;
         *known = true;
         return take(at, field, element, failure);

@@ -253,20 +253,14 @@ static bool is_same(const struct element *a, const struct element *b)
     return value_compare(&x, &y) == 0;
 }
 
-/* Types that _id may not have, since a match means more by them than the value. */
-static bool is_no_id(const struct element *id)
-{
-    return id->type == BSON_TYPE_ARRAY || id->type == BSON_TYPE_REGEX ||
-           id->type == BSON_TYPE_UNDEFINED;
-}
-
 /* Do both begin with the same _id, one that may be? Nearly always; then it needs no other look. */
 static bool begins_with_id(const bson_t *was, const struct buffer *is)
 {
     struct elements fields = elements_of(was);
     const uint8_t *at = fields.at;
     struct element id;
-    if (!elements_next(&fields, &id) || !element_is_named(&id, "_id", 3) || is_no_id(&id))
+    if (!elements_next(&fields, &id) || !element_is_named(&id, "_id", 3) ||
+        !value_type_is_id(id.type))
         return false;
     size_t length = (size_t)(fields.at - at);
     return is->length > 4 + length && memcmp(is->bytes + 4, at, length) == 0;
@@ -281,7 +275,7 @@ static bool check_id(const bson_t *was, const struct element *after, struct fail
         return failure_set(failure, FAILURE_IMMUTABLE_FIELD,
                            "Performing an update on the path '_id' would modify the immutable "
                            "field '_id'");
-    if (after != NULL && is_no_id(after))
+    if (after != NULL && !value_type_is_id(after->type))
         return failure_set(failure, FAILURE_INVALID_ID_FIELD,
                            "The '_id' value cannot be of type %s", fields_type_name(after->type));
     return true;
@@ -308,10 +302,22 @@ static void move_id_first(struct buffer *out, const bson_t *was)
     *out = ordered;
 }
 
+/* Sees to it that _id is the one it was, and the first field. */
+static bool settle_id(const bson_t *was, struct buffer *is, struct failure *failure)
+{
+    struct elements fields = elements_of_buffer(is);
+    struct element id;
+    bool has = elements_find(fields, "_id", 3, &id);
+    if (!check_id(was, has ? &id : NULL, failure))
+        return false;
+    if (has && id.start != fields.at)
+        move_id_first(is, was);
+    return true;
+}
+
 bool update_apply(struct update *update, const bson_t *was, struct buffer *is, bool *changed,
                   struct failure *failure)
 {
-    struct element id;
     bool fine = true;
     is->length = 0;
     if (update->form == UPDATE_PIPELINE)
@@ -324,13 +330,8 @@ bool update_apply(struct update *update, const bson_t *was, struct buffer *is, b
         return false;
     if (is->length > DOCUMENT_BYTES_MAX)
         return failure_set(failure, FAILURE_OBJECT_TOO_LARGE, too_large, DOCUMENT_BYTES_MAX);
-    struct elements fields = elements_of_buffer(is);
-    bool kept = begins_with_id(was, is);
-    bool has = !kept && elements_find(fields, "_id", 3, &id);
-    if (!kept && !check_id(was, has ? &id : NULL, failure))
+    if (!begins_with_id(was, is) && !settle_id(was, is, failure))
         return false;
-    if (has && id.start != fields.at)
-        move_id_first(is, was);
     *changed = is->length != was->len || memcmp(is->bytes, bson_get_data(was), is->length) != 0;
     return true;
 }

@@ -18,6 +18,11 @@ int value_rank(bson_type_t type)
     return element_types[type & 0xff].rank;
 }
 
+bool value_type_is_id(bson_type_t type)
+{
+    return type != BSON_TYPE_ARRAY && type != BSON_TYPE_REGEX && type != BSON_TYPE_UNDEFINED;
+}
+
 bool value_is_number(const bson_value_t *value)
 {
     return value->value_type == BSON_TYPE_INT32 || value->value_type == BSON_TYPE_INT64 ||

@@ -30,6 +30,9 @@ bool value_identical(const bson_value_t *a, const bson_value_t *b);
 /* Is it int32, int64 or double? (Decimal128 is not: its arithmetic is refused.) */
 bool value_is_number(const bson_value_t *value);
 
+/* May _id be of this type? Not of those by which a match means more than the value. */
+bool value_type_is_id(bson_type_t type);
+
 /* Is it true where MongoDB asks for truth ($exists, $expr, $cond)? Not so are false, null,
  * undefined and the numbers equal to 0; NULL, for a missing value, is not either. */
 bool value_is_true(const bson_value_t *value);

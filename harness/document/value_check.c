@@ -40,18 +40,19 @@ static bool is_utf8(const uint8_t *text, size_t length)
 
 /* What the size alone does not say of a value that holds no document. Code with scope is refused:
  * nobody needs it here and its nesting would need a second count. */
-static bool is_sound(uint8_t type, const uint8_t *data, size_t size)
+static bool is_sound(const struct element *element)
 {
-    switch (type) {
+    const uint8_t *data = element->data;
+    switch ((int)element->type) {
     case BSON_TYPE_UTF8:
-        return is_text(data, size) && is_utf8(data + 4, size - 5);
+        return is_text(data, element->size) && is_utf8(data + 4, element->size - 5);
     case BSON_TYPE_CODE:
     case BSON_TYPE_SYMBOL:
     case BSON_TYPE_DBPOINTER:
-        return is_text(data, size);
+        return is_text(data, element->size);
     case BSON_TYPE_BINARY: /* subtype 2 repeats its length inside */
         return data[4] != BSON_SUBTYPE_BINARY_DEPRECATED ||
-               (size >= 9 && read_length(data + 5) == size - 9);
+               (element->size >= 9 && read_length(data + 5) == element->size - 9);
     case BSON_TYPE_BOOL:
         return data[0] <= 1;
     case BSON_TYPE_CODEWSCOPE:
@@ -69,35 +70,28 @@ bool value_malformed(const uint8_t *bytes, size_t length)
 bool value_malformed_below(const uint8_t *bytes, size_t length, int first)
 {
     const uint8_t *around[VALUE_DEPTH_MAX]; /* where the documents around this one end */
+    struct element element;
     int depth = first;
     if (length < 5 || length > INT32_MAX || read_length(bytes) != length || bytes[length - 1] != 0)
         return true;
-    const uint8_t *at = bytes + 4, *end = bytes + length - 1;
+    struct elements here = {bytes + 4, bytes + length - 1};
     for (;;) {
-        while (at == end) {
+        while (here.at == here.end) {
             if (depth == first)
                 return false;
-            end = around[--depth];
-            at++; /* behind the zero byte of the document that has ended */
+            here.end = around[--depth];
+            here.at++; /* behind the zero byte of the document that has ended */
         }
-        uint8_t type = *at;
-        const uint8_t *zero = element_find_zero(at + 1, end);
-        if (zero == end)
+        if (!elements_next(&here, &element))
             return true;
-        const uint8_t *data = zero + 1;
-        size_t size = element_size(type, data, (size_t)(end - data));
-        if (size == SIZE_MAX)
-            return true;
-        at = data + size;
-        if (type != BSON_TYPE_DOCUMENT && type != BSON_TYPE_ARRAY) {
-            if (!is_sound(type, data, size))
+        if (!element_is_container(&element)) {
+            if (!is_sound(&element))
                 return true;
             continue;
         }
-        around[depth] = end; /* its size is 5 at least, by element_size() */
-        end = at - 1;
-        at = data + 4;
-        if (++depth == VALUE_DEPTH_MAX || *end != 0)
+        around[depth] = here.end;
+        here = elements_of_element(&element);
+        if (++depth == VALUE_DEPTH_MAX || *here.end != 0)
             return true;
     }
 }

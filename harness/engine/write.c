@@ -67,8 +67,7 @@ static bool encode_id(struct request *request, const bson_t *document)
                                "for storage.",
                                field.name);
     request->engine->key.length = 0;
-    if (id.value_type == BSON_TYPE_ARRAY || id.value_type == BSON_TYPE_REGEX ||
-        id.value_type == BSON_TYPE_UNDEFINED || !keys_append(&request->engine->key, &id))
+    if (!value_type_is_id(id.value_type) || !keys_append(&request->engine->key, &id))
         return failure_set(failure, FAILURE_INVALID_ID_FIELD,
                            "The '_id' value cannot be of type %s", fields_type_name(id.value_type));
     return true;
